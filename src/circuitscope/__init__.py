@@ -1,0 +1,76 @@
+"""circuitscope: which interpretable features of a language model cause a behaviour, and how.
+
+    import circuitscope as cs
+
+    model = cs.load_model("EleutherAI/pythia-70m-deduped")
+    dictionaries = cs.load_dictionaries("path/to/dictionaries", model)
+    circuit = cs.discover(model, dictionaries, "agreement/across_rc", nodes=100)
+
+The names below are the public ones; they are imported when first used, so that opening a saved circuit needs
+neither torch nor a model.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Circuit": "circuitscope.circuit",
+    "CircuitscopeError": "circuitscope.errors",
+    "Dictionaries": "circuitscope.dictionaries",
+    "Example": "circuitscope.tasks",
+    "NodeId": "circuitscope.terms",
+    "Site": "circuitscope.terms",
+    "compare": "circuitscope.circuit",
+    "discover": "circuitscope.discovery",
+    "edge_effects": "circuitscope.effects",
+    "evaluate": "circuitscope.evaluation",
+    "load": "circuitscope.circuit",
+    "load_dictionaries": "circuitscope.dictionaries",
+    "load_model": "circuitscope.model",
+    "load_task": "circuitscope.tasks",
+    "node_effects": "circuitscope.effects",
+    "plot": "circuitscope.report:plot_circuit",
+    "register_family": "circuitscope.model",
+    "save": "circuitscope.pipeline",
+    "sweep": "circuitscope.evaluation",
+    "write_dictionaries": "circuitscope.dictionaries",
+}
+
+__all__ = [*_PUBLIC, "__version__"]
+
+if TYPE_CHECKING:
+    from circuitscope.circuit import Circuit as Circuit
+    from circuitscope.circuit import compare as compare
+    from circuitscope.circuit import load as load
+    from circuitscope.dictionaries import Dictionaries as Dictionaries
+    from circuitscope.dictionaries import load_dictionaries as load_dictionaries
+    from circuitscope.dictionaries import write_dictionaries as write_dictionaries
+    from circuitscope.discovery import discover as discover
+    from circuitscope.effects import edge_effects as edge_effects
+    from circuitscope.effects import node_effects as node_effects
+    from circuitscope.errors import CircuitscopeError as CircuitscopeError
+    from circuitscope.evaluation import evaluate as evaluate
+    from circuitscope.evaluation import sweep as sweep
+    from circuitscope.model import load_model as load_model
+    from circuitscope.model import register_family as register_family
+    from circuitscope.pipeline import save as save
+    from circuitscope.report import plot_circuit as plot  # noqa: F401
+    from circuitscope.tasks import Example as Example
+    from circuitscope.tasks import load_task as load_task
+    from circuitscope.terms import NodeId as NodeId
+    from circuitscope.terms import Site as Site
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"circuitscope has no {name!r}")
+    module, _, attribute = _PUBLIC[name].partition(":")
+    return getattr(import_module(module), attribute or name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,89 @@
+"""The program: its verbs, and how errors reach a person."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import typer
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from circuitscope import __version__
+from circuitscope.cli import discover, evaluate, inspect, plot, show, sweep
+from circuitscope.cli.console import errors, out
+from circuitscope.errors import CircuitscopeError
+
+app = typer.Typer(
+    name="circuitscope",
+    help="Sparse feature circuits: which interpretable features of a language model cause a behaviour, and how.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for verb in (discover, evaluate, sweep, plot, show, inspect):
+    verb.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"circuitscope {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    version: bool = typer.Option(
+        False, "--version", help="Show the version and stop.", callback=_version, is_eager=True
+    ),
+) -> None:
+    """Options of every verb."""
+
+
+def main() -> None:
+    """Run the program; an error that a user can mend is printed without a traceback, with exit status 1."""
+    debug = "--debug" in sys.argv[1:]
+    if debug:  # works before and after the verb
+        sys.argv = [sys.argv[0], *(word for word in sys.argv[1:] if word != "--debug")]
+    _set_up_messages(debug)
+    try:
+        app()
+    except CircuitscopeError as error:
+        if debug:
+            raise
+        _explain(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        errors.print(
+            "\n[yellow]stopped.[/] Nothing half-written was left; the same command goes on from the last "
+            "finished batch, where there is one."
+        )
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _explain(error: CircuitscopeError) -> None:
+    errors.print(f"[bold red]error:[/] {escape(error.got)}", highlight=False, soft_wrap=True)
+    if error.expected:
+        errors.print(f"  [bold]expected:[/] {escape(error.expected)}", highlight=False, soft_wrap=True)
+    if error.mend:
+        errors.print(f"  [bold]to mend it:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
+
+
+def _set_up_messages(debug: bool) -> None:
+    handler = RichHandler(console=errors, show_time=False, show_path=False, markup=False)
+    log = logging.getLogger("circuitscope")
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
+    if not errors.is_terminal:
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # Loading weights takes a moment for the models that circuitscope is for; its own bar says so.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TQDM_DISABLE", "1" if not errors.is_terminal else "0")

@@ -1,0 +1,39 @@
+"""circuitscope show"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from circuitscope.cli.console import out
+from circuitscope.cli.options import RUN
+from circuitscope.cli.tables import circuit_table, edge_table, evaluation_table, summary
+
+
+def register(app: typer.Typer) -> None:
+    app.command("show")(show)
+
+
+def show(
+    run: RUN,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole circuit as JSON.")] = False,
+    nodes: Annotated[int, typer.Option(help="How many nodes and edges to list.", metavar="N", min=1)] = 20,
+) -> None:
+    """Show a saved circuit; needs neither the model nor torch."""
+    from circuitscope.circuit import load
+
+    circuit = load(run)
+    if as_json:
+        json.dump(circuit.to_json(), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+        return
+    out.print(summary(circuit))
+    out.print(circuit_table(circuit, nodes))
+    out.print(edge_table(circuit, nodes))
+    if circuit.evaluation is not None:
+        out.print(evaluation_table(circuit.evaluation))
+    else:
+        out.print(f"not evaluated yet: circuitscope evaluate {run}", highlight=False)

@@ -1,0 +1,27 @@
+"""circuitscope sweep"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from circuitscope.cli.console import out, progress
+from circuitscope.cli.options import OVERWRITE, RUN, configured
+from circuitscope.cli.tables import needed_table
+from circuitscope.config import SweepConfig
+
+
+def register(app: typer.Typer) -> None:
+    app.command("sweep")(sweep)
+
+
+@configured(SweepConfig, leading={"run": RUN, "overwrite": OVERWRITE})
+def sweep(config: SweepConfig, run: Path, overwrite: bool) -> None:
+    """Measure faithfulness and completeness against circuit size, for features, neurons and random circuits."""
+    from circuitscope import pipeline
+
+    with progress() as show:
+        result = pipeline.run_sweep(run, config, overwrite=overwrite, progress=show)
+    out.print(needed_table(result))
+    out.print(f"curves: {run / 'sweep' / 'sweep.png'}, sweep.csv and sweep.json beside it")

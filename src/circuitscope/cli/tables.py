@@ -1,0 +1,115 @@
+"""Tables of saved results for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+
+from circuitscope.circuit import Circuit
+from circuitscope.terms import OUTPUT
+
+
+def _signed(effect: float, stderr: float) -> str:
+    colour = "blue" if effect > 0 else "red"
+    return f"[{colour}]{effect:+.4f}[/] ± {stderr:.4f}"
+
+
+def summary(circuit: Circuit) -> str:
+    """What was asked, what came out, in a few lines."""
+    info = circuit.info
+    skipped = info.get("skipped") or {}
+    lines = [
+        f"[bold]{escape(str(info.get('task')))}[/] in {escape(str(info.get('model')))}: "
+        f"{len(circuit.nodes)} nodes, {len(circuit.edges)} edges",
+        f"metric {info.get('metric')}; {info.get('examples')} {info.get('split')} examples; "
+        f"method {info.get('method')}; positions {info.get('positions')}; "
+        f"T_N {info['thresholds']['node']:.3g}, T_E {info['thresholds']['edge']:.3g}",
+        f"mean {info.get('metric_shown_as')}: {info['clean_metric']:.3f} on clean"
+        + ("" if info.get("patch_metric") is None else f", {info['patch_metric']:.3f} on patch inputs"),
+    ]
+    if skipped:
+        lines.append("skipped: " + ", ".join(f"{count} ({reason})" for reason, count in skipped.items()))
+    silent = info.get("silent") or []
+    if silent:
+        lines.append(
+            f"{len(silent)} nodes are silent on the {info.get('edges_at')} side, so no edge can go into them"
+        )
+    return "\n".join(lines)
+
+
+def circuit_table(circuit: Circuit, count: int) -> Table:
+    """The strongest nodes."""
+    table = Table(title=f"strongest {min(count, len(circuit))} of {len(circuit)} nodes")
+    table.add_column("node")
+    table.add_column("mean effect ± standard error", justify="right")
+    for row in circuit.nodes.strongest()[:count]:
+        table.add_row(str(circuit.ids[row]), _signed(circuit.nodes.effect[row], circuit.nodes.stderr[row]))
+    return table
+
+
+def edge_table(circuit: Circuit, count: int) -> Table:
+    """The strongest edges."""
+    edges = circuit.edges
+    table = Table(title=f"strongest {min(count, len(edges))} of {len(edges)} edges")
+    table.add_column("from")
+    table.add_column("to")
+    table.add_column("mean effect ± standard error", justify="right")
+    names = [*map(str, circuit.ids), OUTPUT]
+    for row in np.argsort(-np.abs(edges.effect), kind="stable")[:count]:
+        table.add_row(
+            names[edges.source[row]], names[edges.target[row]], _signed(edges.effect[row], edges.stderr[row])
+        )
+    return table
+
+
+def _score(score: Mapping[str, Any]) -> str:
+    if score["value"] is None:
+        return str(score["why"])
+    return f"{score['value']:.3f}  [dim]{score['low']:.3f} … {score['high']:.3f}[/]"
+
+
+def evaluation_table(result: Mapping[str, Any]) -> Table:
+    """Scores for the free layers asked for, and for none."""
+    table = Table(
+        title=f"{result['examples']} {result['split']} examples, ablated nodes set to {result['baseline']}, "
+        f"errors: {result['errors']}",
+        caption=f"intervals cover {result['coverage']:.0%} (bootstrap over examples); "
+        f"means are of {result['metric_shown_as']}",
+    )
+    table.add_column("")
+    for scores in result["scores"]:
+        free = scores["free_layers"]
+        table.add_column(f"{free} free layers (and embed)" if free else "nothing free")
+    rows = {
+        "nodes counted": lambda s: str(s["nodes"]),
+        "faithfulness": lambda s: _score(s["faithfulness"]),
+        "completeness": lambda s: _score(s["completeness"]),
+        "mean, whole model": lambda s: f"{s['means']['model']:.3f}",
+        "mean, circuit": lambda s: f"{s['means']['circuit']:.3f}",
+        "mean, without circuit": lambda s: f"{s['means']['complement']:.3f}",
+        "mean, all ablated": lambda s: f"{s['means']['empty']:.3f}",
+    }
+    for name, cell in rows.items():
+        table.add_row(name, *map(cell, result["scores"]))
+    return table
+
+
+def needed_table(result: Mapping[str, Any]) -> Table:
+    """Nodes needed for each level of faithfulness."""
+    table = Table(
+        title=f"nodes needed, {result['task']}, {result['free_layers']} free layers",
+        caption="interpolated; – where the curve never reaches the level",
+    )
+    table.add_column("")
+    for level in result["levels"]:
+        table.add_column(f"{level:.0%}", justify="right")
+    table.add_column("candidates", justify="right")
+    for curve in result["curves"]:
+        cells = [curve["needed"][f"{level:g}"] for level in result["levels"]]
+        words = ["–" if cell is None else f"{cell:,.0f}" for cell in cells]
+        table.add_row(curve["name"], *words, f"{curve['nodes'][-1]:,}")
+    return table

@@ -1,0 +1,117 @@
+"""One frozen dataclass per stage. Each field's sentence is the command line's help and a form's label.
+
+Values come from three places, later ones win: the defaults here, a YAML file (``--config``), and options.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from circuitscope.errors import BadFile, BadInput
+
+
+def option(default: Any, help: str, *, choices: tuple[str, ...] = ()) -> Any:
+    """A config field with its sentence."""
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+def required(help: str) -> Any:
+    """A config field that has no default."""
+    return field(default="", metadata={"help": help, "required": True})
+
+
+class Config:
+    """What the configs share: checks of choices and of what is required."""
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]
+            value, name = getattr(self, item.name), item.name.replace("_", "-")
+            choices = item.metadata.get("choices")
+            if choices and value not in choices:
+                raise BadInput(f"--{name} {value!r}", expected=" or ".join(choices), mend="use one of these")
+            if item.metadata.get("required") and not value:
+                raise BadInput(f"--{name} is missing", expected=item.metadata["help"], mend=f"add --{name} …")
+
+
+@dataclass(frozen=True)
+class Place(Config):
+    """Where and how a model is run."""
+
+    device: str = option("auto", "Where to run: auto, cpu, cuda, cuda:1, mps.")
+    dtype: str = option(
+        "float32",
+        "Number format of model and dictionaries.",
+        choices=("float32", "float64", "bfloat16", "float16"),
+    )
+    seed: int = option(0, "Seed of everything that is drawn.")
+
+
+def positive(**values: int | None) -> None:
+    """Raise BadInput for a number that is given and below 1."""
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise BadInput(f"--{name.replace('_', '-')} {value}", expected="a whole number from 1")
+
+
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "kib": 2**10, "mb": 10**6, "mib": 2**20, "gb": 10**9, "gib": 2**30}
+
+
+def parse_bytes(text: str) -> int:
+    """``2GiB``, ``500 MB`` or ``1000000`` as a number of bytes."""
+    number = text.strip().rstrip("bBkKmMgGiI").strip()
+    unit = text.strip()[len(number) :].strip().lower()
+    try:
+        size = float(number) * _UNITS[unit]
+    except (ValueError, KeyError) as error:
+        raise BadInput(f"--memory {text!r}", expected="a size like 2GiB or 500MB") from error
+    if size < 2**20:
+        raise BadInput(f"--memory {text!r}", expected="at least 1MiB")
+    return int(size)
+
+
+ConfigType = TypeVar("ConfigType", bound=Config)
+
+
+def build(kind: type[ConfigType], given: Mapping[str, Any], file: str | Path | None = None) -> ConfigType:
+    """A config from a YAML file and from what was given besides; None means not given."""
+    values = dict(_read_yaml(Path(file))) if file else {}
+    types = typing.get_type_hints(kind)
+    known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise BadFile(
+            f"{file} has unknown settings: {', '.join(unknown)}",
+            expected=", ".join(sorted(known)),
+            mend="check the spelling; names are those of the options, with _ for -",
+        )
+    for name, value in values.items():
+        values[name] = _as_type(value, types[name], name, str(file))
+    values |= {name: value for name, value in given.items() if value is not None}
+    return kind(**values)
+
+
+def _as_type(value: Any, kind: Any, name: str, file: str) -> Any:
+    allowed = typing.get_args(kind) or (kind,)
+    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) not in allowed:
+        words = " or ".join("nothing" if item is type(None) else item.__name__ for item in allowed)
+        raise BadFile(f"{file}: {name} is {value!r}", expected=words, mend="correct the file")
+    return value
+
+
+def _read_yaml(path: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise BadFile(f"{path} cannot be read: {error}", expected="a YAML file of settings") from error
+    if not isinstance(values, dict):
+        raise BadFile(f"{path} holds no settings", expected="lines like examples: 100")
+    return {str(name).replace("-", "_"): value for name, value in values.items()}

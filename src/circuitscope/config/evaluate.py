@@ -1,0 +1,46 @@
+"""Settings of ablated runs and of sweeps over circuit sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from circuitscope.config.base import Place, option, positive
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(Place):
+    """Settings of ablated runs."""
+
+    examples: int = option(40, "How many examples to evaluate on.")
+    split: str = option("test", "Which split to evaluate on.", choices=("train", "test"))
+    baseline: str = option(
+        "auto",
+        "What ablated nodes are set to; auto takes the run's own.",
+        choices=("auto", "mean", "zero", "resample", "clean-mean"),
+    )
+    errors: str = option(
+        "circuit",
+        "Error nodes: circuit keeps those in the circuit, keep keeps all, remove ablates all.",
+        choices=("circuit", "keep", "remove"),
+    )
+    free_layers: int | None = option(
+        None, "Layers (and embed) that are never ablated; a third of them by default."
+    )
+    batch_size: int = option(32, "Examples that go through the model together.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(examples=self.examples, batch_size=self.batch_size)
+
+
+@dataclass(frozen=True)
+class SweepConfig(EvaluateConfig):
+    """Settings of a sweep over circuit sizes."""
+
+    sizes: int = option(16, "How many circuit sizes to measure.")
+    neurons: bool = option(True, "Also measure neurons of the sites and hidden neurons of the MLPs.")
+    random: int = option(3, "Random circuits to average; 0 leaves them away.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(sizes=self.sizes)

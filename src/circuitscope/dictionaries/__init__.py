@@ -1,0 +1,19 @@
+"""Dictionaries (SAEs and the identity): encode, decode, read and write vectors, formats, training."""
+
+from circuitscope.dictionaries.base import Dictionary
+from circuitscope.dictionaries.collection import (
+    Dictionaries,
+    mlp_hidden_dictionaries,
+    neuron_dictionaries,
+)
+from circuitscope.dictionaries.load import load_dictionaries
+from circuitscope.dictionaries.readers.own_folder import write as write_dictionaries
+
+__all__ = [
+    "Dictionaries",
+    "Dictionary",
+    "load_dictionaries",
+    "mlp_hidden_dictionaries",
+    "neuron_dictionaries",
+    "write_dictionaries",
+]

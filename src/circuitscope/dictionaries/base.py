@@ -1,0 +1,131 @@
+"""Dictionary: what every kind of dictionary can do.
+
+A dictionary at a site writes x = Σ f_i v_i + b + ε. Decoders are affine, so all of the mathematics needs just
+a few verbs: which features are active (``encode_active``), their write vectors v_i, the bias b, and, for
+edges, the read vectors ∂f_i/∂x and the pull-back of a gradient through encode and decode.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from circuitscope.sparse import ActiveFeatures, concatenate
+
+CHUNK_BYTES = 64 * 2**20
+"""How much a temporary of one chunk may take."""
+
+
+class Dictionary(ABC):
+    """An SAE at a site, or the identity (neurons)."""
+
+    kind: ClassVar[str]
+    """The word for this kind of dictionary, as folders store it."""
+    separable: ClassVar[bool] = True
+    """Whether a feature's activation depends on that feature alone (so a few can be encoded by themselves)."""
+
+    n_features: int
+    width: int
+    """Length of the vectors that it reads and writes."""
+    tensor: str | None = None
+    """Name of the tap that it reads; None for the usual one of its site."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype: ...
+
+    @abstractmethod
+    def encode(self, x: Float[Tensor, "token width"]) -> Float[Tensor, "token feature"]:
+        """Every feature's activation, dense."""
+
+    def encode_some(
+        self, x: Float[Tensor, "token width"], features: Int[Tensor, " some"]
+    ) -> Float[Tensor, "token some"]:
+        """The activations of some features; kinds that are separable compute no others."""
+        return self.encode(x)[:, features]
+
+    @abstractmethod
+    def bias(self, x: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape width"]:
+        """b: what is left of the site when every feature and the error are 0."""
+
+    @abstractmethod
+    def write_vectors(self, features: Int[Tensor, " some"]) -> Float[Tensor, "some width"]:
+        """v_i for some features."""
+
+    @abstractmethod
+    def read_vectors(
+        self, x: Float[Tensor, "some width"], features: Int[Tensor, " some"]
+    ) -> Float[Tensor, "some width"]:
+        """∂f_i/∂x at x, for features that are active there (it is 0 where they are not; the caller knows)."""
+
+    @abstractmethod
+    def weights(self) -> Mapping[str, Tensor]:
+        """The tensors that make the dictionary, by name."""
+
+    def settings(self) -> dict[str, float | int | bool | str]:
+        """What besides ``weights`` makes the dictionary, for its folder's manifest."""
+        return {}
+
+    # -- what follows from these ---------------------------------------------------------------------
+
+    def encode_active(self, x: Float[Tensor, "token width"]) -> ActiveFeatures:
+        """The non-zero features of every token, chunk by chunk."""
+        step = max(1, CHUNK_BYTES // (self.n_features * x.element_size()))
+        parts = [
+            ActiveFeatures.from_dense(self.encode(x[start : start + step]), start)
+            for start in range(0, max(x.shape[0], 1), step)
+        ]
+        return concatenate(parts, x.shape[0], self.n_features)
+
+    def decode_sum(
+        self,
+        token: Int[Tensor, " entry"],
+        feature: Int[Tensor, " entry"],
+        value: Float[Tensor, " entry"],
+        n_tokens: int,
+    ) -> Float[Tensor, "{n_tokens} width"]:
+        """Σ value · v_feature into each token, without the bias."""
+        out = value.new_zeros(n_tokens, self.width)
+        for part in self._parts(token):
+            out.index_add_(0, token[part], value[part, None] * self.write_vectors(feature[part]))
+        return out
+
+    def decode(self, active: ActiveFeatures, x: Float[Tensor, "token width"]) -> Float[Tensor, "token width"]:
+        """x̂ = Σ f_i v_i + b."""
+        return self.bias(x) + self.decode_sum(active.token, active.feature, active.value, active.n_tokens)
+
+    def write_dot(
+        self,
+        gradient: Float[Tensor, "token width"],
+        token: Int[Tensor, " entry"],
+        feature: Int[Tensor, " entry"],
+    ) -> Float[Tensor, " entry"]:
+        """gradient · v_i for each (token, feature)."""
+        out = gradient.new_empty(token.shape)
+        for part in self._parts(token):
+            out[part] = (gradient[token[part]] * self.write_vectors(feature[part])).sum(dim=1)
+        return out
+
+    def pull_back(
+        self,
+        x: Float[Tensor, "token width"],
+        active: ActiveFeatures,
+        gradient: Float[Tensor, "token width"],
+    ) -> Float[Tensor, "token width"]:
+        """(∂ decode(encode(x)) / ∂x)ᵀ gradient, in closed form: Σ over active i of (v_i · gradient) ∂f_i/∂x."""
+        out = torch.zeros_like(gradient)
+        dots = self.write_dot(gradient, active.token, active.feature)
+        for part in self._parts(active.token):
+            token = active.token[part]
+            out.index_add_(0, token, dots[part, None] * self.read_vectors(x[token], active.feature[part]))
+        return out
+
+    def _parts(self, entries: Tensor) -> list[slice]:
+        """Slices of the entries, so that one ``entry × width`` temporary stays small."""
+        step = max(1, CHUNK_BYTES // (8 * self.width))
+        return [slice(start, start + step) for start in range(0, entries.numel(), step)]

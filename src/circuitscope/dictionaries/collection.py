@@ -1,0 +1,131 @@
+"""Dictionaries: the dictionaries of a model by site, and what is known about where they come from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from circuitscope.dictionaries.affine import AffineDictionary
+from circuitscope.dictionaries.base import Dictionary
+from circuitscope.dictionaries.identity import IdentityDictionary
+from circuitscope.errors import BadDictionary
+from circuitscope.model import LanguageModel, Tap
+from circuitscope.terms import Site
+
+
+class Dictionaries(Mapping[Site, Dictionary]):
+    """The dictionaries of one model, in the order of computation."""
+
+    def __init__(
+        self,
+        by_site: Mapping[Site, Dictionary],
+        *,
+        name: str,
+        prepend_bos: bool | None = None,
+        content_hash: str | None = None,
+    ) -> None:
+        self._by_site = {site: by_site[site] for site in sorted(by_site)}
+        self.name = name
+        """Where they come from, as the user named it."""
+        self.prepend_bos = prepend_bos
+        """Whether they were trained on texts with BOS in front; None where nothing says so."""
+        self._content_hash = content_hash
+
+    def __getitem__(self, site: Site) -> Dictionary:
+        return self._by_site[site]
+
+    def __iter__(self) -> Iterator[Site]:
+        return iter(self._by_site)
+
+    def __len__(self) -> int:
+        return len(self._by_site)
+
+    def taps(self, model: LanguageModel) -> dict[Site, Tap]:
+        """The tensor that each dictionary reads."""
+        return {site: model.tap(site, dictionary.tensor) for site, dictionary in self.items()}
+
+    def only(self, sites: Sequence[Site]) -> Dictionaries:
+        """The dictionaries of some sites."""
+        return Dictionaries(
+            {site: self[site] for site in sites}, name=self.name, prepend_bos=self.prepend_bos
+        )
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 over sites, kinds and weights: what labels and judgements belong to."""
+        if self._content_hash is None:
+            digest = hashlib.sha256()
+            for site, dictionary in self.items():
+                digest.update(f"{site} {dictionary.kind} {dictionary.settings()}".encode())
+                for name, weight in dictionary.weights().items():
+                    digest.update(name.encode())
+                    digest.update(_bytes(weight))
+            self._content_hash = digest.hexdigest()
+        return self._content_hash
+
+
+def _bytes(weight: Tensor) -> memoryview:
+    """A tensor's memory on the CPU, without a copy where it lies there already."""
+    return weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+
+
+def neuron_dictionaries(
+    model: LanguageModel, sites: Sequence[Site] | None = None, *, tensor: str | None = None
+) -> Dictionaries:
+    """The identity at each site: its neurons as features. ``tensor`` picks another tensor than the usual."""
+    chosen = model.sites if sites is None else sites
+    by_site: dict[Site, Dictionary] = {}
+    for site in chosen:
+        width = model.tap_width(site, model.tap(site, tensor))
+        by_site[site] = IdentityDictionary(width, dtype=model.dtype, device=model.device, tensor=tensor)
+    return Dictionaries(by_site, name="identity" if tensor is None else f"identity of {tensor}")
+
+
+MLP_HIDDEN = "hidden neurons of the MLP"
+
+
+def mlp_hidden_dictionaries(model: LanguageModel) -> Dictionaries:
+    """The hidden neurons of every MLP (the input of its down-projection) as features."""
+    layers = [site for site in model.sites if site.kind == "mlp"]
+    return neuron_dictionaries(model, layers, tensor=MLP_HIDDEN)
+
+
+def check_fit(dictionaries: Dictionaries, model: LanguageModel) -> None:
+    """Raise BadDictionary where a dictionary does not fit the model or holds NaN; names the site."""
+    if not dictionaries:
+        raise BadDictionary(
+            f"no dictionary was found in {dictionaries.name}", expected="at least one site's dictionary"
+        )
+    have = set(model.sites)
+    for site, dictionary in dictionaries.items():
+        if site not in have:
+            raise BadDictionary(
+                f"{dictionaries.name} has a dictionary for {site}, a site that {model.name} lacks",
+                expected=f"embed, or attn, mlp, resid with a layer from 0 to {model.n_layers - 1}",
+                mend="these dictionaries belong to another model",
+            )
+        width = model.tap_width(site, model.tap(site, dictionary.tensor))
+        if dictionary.width != width:
+            raise BadDictionary(
+                f"the dictionary for {site} in {dictionaries.name} has width {dictionary.width}",
+                expected=f"{width}, the width of that tensor in {model.name}",
+                mend="these dictionaries belong to another model, or to another tensor of that module",
+            )
+        for name, weight in dictionary.weights().items():
+            if not bool(torch.isfinite(weight.sum())) and not bool(torch.isfinite(weight).all()):
+                raise BadDictionary(
+                    f"the dictionary for {site} in {dictionaries.name} has NaN or infinite numbers in {name}",
+                    expected="finite weights",
+                    mend="the training diverged or the file is damaged; fetch or train it again",
+                )
+
+
+def to_model(dictionary: Dictionary, model: LanguageModel) -> Dictionary:
+    """The same dictionary with its weights where the model's are."""
+    if isinstance(dictionary, AffineDictionary):
+        for name, weight in dictionary.weights().items():
+            setattr(dictionary, name, weight.to(model.device, model.dtype))
+    return dictionary

@@ -1,0 +1,5 @@
+"""Readers of published dictionary formats, one file each."""
+
+from circuitscope.dictionaries.readers.find import read_dictionaries
+
+__all__ = ["read_dictionaries"]

@@ -1,0 +1,79 @@
+"""circuitscope's own folder of dictionaries: ``manifest.json`` and one safetensors file per site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from circuitscope.dictionaries.base import Dictionary
+from circuitscope.dictionaries.collection import Dictionaries
+from circuitscope.dictionaries.kinds import build
+from circuitscope.errors import BadFile
+from circuitscope.store import MANIFEST, hash_json, new_folder, read_json, read_manifest, write_manifest
+from circuitscope.terms import Site
+
+KIND = "dictionaries"
+LAYOUT = f"{MANIFEST} of kind {KIND!r} beside SITE.safetensors (circuitscope's own)"
+
+
+def recognises(folder: Path) -> bool:
+    path = folder / MANIFEST
+    return path.is_file() and read_json(path).get("kind") == KIND
+
+
+def read(folder: Path) -> Dictionaries:
+    manifest = read_manifest(folder, KIND)
+    by_site: dict[Site, Dictionary] = {}
+    for name, entry in manifest["sites"].items():
+        path = folder / f"{name}.safetensors"
+        try:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise BadFile(f"{path} cannot be read: {error}", mend="make the folder again") from error
+        by_site[Site.parse(name)] = build(
+            entry["kind"], weights, entry["settings"], where=str(path), tensor=entry["tensor"]
+        )
+    return Dictionaries(
+        by_site,
+        name=str(folder),
+        prepend_bos=manifest["prepend_bos"],
+        content_hash=hash_json({"sites": manifest["sites"], "files": _weight_files(manifest)}),
+    )
+
+
+def _weight_files(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Hashes of the weights alone: a report beside them must not change what labels belong to."""
+    return {name: digest for name, digest in manifest["files"].items() if name.endswith(".safetensors")}
+
+
+def write(
+    dictionaries: Dictionaries,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write dictionaries as a folder that ``read`` takes; ``extra`` goes into the manifest."""
+    with new_folder(folder, overwrite=overwrite) as draft:
+        for site, dictionary in dictionaries.items():
+            weights = {
+                name: weight.detach().cpu().contiguous() for name, weight in dictionary.weights().items()
+            }
+            save_file(weights, draft / f"{site}.safetensors")
+        sites = {
+            site.name: {
+                "kind": dictionary.kind,
+                "settings": dictionary.settings(),
+                "tensor": dictionary.tensor,
+                "features": dictionary.n_features,
+                "width": dictionary.width,
+            }
+            for site, dictionary in dictionaries.items()
+        }
+        write_manifest(
+            draft, KIND, {"sites": sites, "prepend_bos": dictionaries.prepend_bos, **(extra or {})}
+        )

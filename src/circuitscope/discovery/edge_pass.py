@@ -1,0 +1,183 @@
+"""Second pass: the edges between the nodes kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from circuitscope.circuit import Edges, Nodes
+from circuitscope.discovery.job import Job
+from circuitscope.discovery.partial import Arrays
+from circuitscope.discovery.sums import Sums, add, sum_examples
+from circuitscope.effects import EdgeEntries, NodeEffects, Rows, SiteEffects, edge_effects, output_effects
+from circuitscope.effects.edges import Edges as EdgeBlocks
+from circuitscope.tasks import Inputs
+from circuitscope.terms import ERROR, Site
+
+
+@dataclass(frozen=True)
+class Index:
+    """The kept nodes of each site: sorted keys, and each one's row in the circuit."""
+
+    keys: Mapping[Site, Int[Tensor, " node"]]
+    rows: Mapping[Site, Int[Tensor, " node"]]
+    n_nodes: int
+
+    def find(self, site: Site, keys: Int[Tensor, " query"]) -> Int[Tensor, " query"]:
+        """The circuit's row of each key, -1 where it is not kept."""
+        have = self.keys[site]
+        if len(have) == 0:
+            return torch.full_like(keys, -1)
+        place = torch.searchsorted(have, keys).clamp(max=len(have) - 1)
+        return torch.where(have[place] == keys, self.rows[site][place], -1)
+
+
+def edge_pass(job: Job, nodes: Nodes, edges_at: str) -> tuple[Edges, NDArray[np.int64]]:
+    """Mean edge effects between ``nodes``, and the nodes that are silent where edges are linearised.
+
+    A node that is never active there has no in-edges, whatever its effect.
+    """
+    index = _index(job, nodes)
+    done = []
+    for number, inputs in job.batches():
+        arrays = job.partial.get(f"edges-{number:05d}") if job.partial else None
+        if arrays is None:
+            arrays = _batch(job, inputs, _effects(job, number, inputs, index), index, edges_at)
+            if job.partial:
+                job.partial.put(f"edges-{number:05d}", arrays)
+        done.append(arrays)
+        job.progress(number + 1, job.n_batches, "edges")
+    sums = add([Sums(part["key"], part["total"], part["squares"]) for part in done])
+    spoke = np.unique(np.concatenate([part["active"] for part in done]))
+    n = len(job.examples)
+    target = sums.key % (len(nodes) + 1)
+    edges = Edges(
+        sums.key // (len(nodes) + 1),
+        np.where(target == len(nodes), -1, target),
+        sums.mean(n),
+        sums.stderr(n),
+    )
+    return edges, np.setdiff1d(np.arange(len(nodes)), spoke)
+
+
+def _index(job: Job, nodes: Nodes) -> Index:
+    keys, rows = {}, {}
+    for number, site in enumerate(job.dictionaries):
+        here = np.flatnonzero(nodes.site == number)
+        stride = job.dictionaries[site].n_features + 1
+        feature = np.where(nodes.feature[here] == ERROR, stride - 1, nodes.feature[here])
+        key = feature + (nodes.position[here] * stride if job.keep_positions else 0)
+        order = np.argsort(key)
+        keys[site] = torch.from_numpy(key[order]).to(job.model.device)
+        rows[site] = torch.from_numpy(here[order]).to(job.model.device)
+    return Index(keys, rows, len(nodes))
+
+
+def _effects(job: Job, number: int, inputs: Inputs, index: Index) -> NodeEffects:
+    """The batch's effects with upstream features restricted to the nodes kept; gradients as first computed."""
+    saved = job.partial.get(f"gradients-{number:05d}") if job.partial else None
+    gradients = None
+    if saved is not None:
+        gradients = {
+            site: torch.from_numpy(saved[site.name]).to(job.model.device, job.model.dtype)
+            for site in job.dictionaries
+        }
+    # exact has no gradients: its edges use those of ig
+    effects = job.effects(inputs, method="ig" if job.method == "exact" else job.method, gradients=gradients)
+    kept = {
+        site: side.only(index.find(site, job.feature_keys(side, inputs)) >= 0)
+        for site, side in effects.sites.items()
+    }
+    return NodeEffects(**{**vars(effects), "sites": kept})
+
+
+def _batch(job: Job, inputs: Inputs, effects: NodeEffects, index: Index, edges_at: str) -> Arrays:
+    """Sums of one batch over (source, target), with the output as the target after the last node."""
+    rows = {site: _rows(job, inputs, side, site, index, edges_at) for site, side in effects.sites.items()}
+    active = [_row_nodes(job, inputs, index, site, asked) for site, asked in rows.items()]
+    blocks = edge_effects(job.model, job.dictionaries, effects, rows, at=edges_at)
+    example, source, target, value = _flatten(job, inputs, rows, blocks, index)
+    outputs = output_effects(job.model, job.dictionaries, effects, rule=job.rule, points=job.points or 6)
+    for site, side in outputs.items():
+        token, node, effect = _output(job, inputs, site, side, index)
+        example.append(torch.div(token, inputs.clean.positions, rounding_mode="floor"))
+        source.append(node)
+        target.append(torch.full_like(node, index.n_nodes))
+        value.append(effect)
+    n = index.n_nodes + 1
+    key = torch.cat(source) * n + torch.cat(target)
+    sums = sum_examples(torch.cat(example), key, torch.cat(value), n * n)
+    return {**vars(sums), "active": torch.unique(torch.cat(active)).cpu().numpy()}
+
+
+def _rows(job: Job, inputs: Inputs, side: SiteEffects, site: Site, index: Index, edges_at: str) -> Rows:
+    """The kept nodes of a site at every token where edges can go into them."""
+    at_clean, at_patch = side.features.clean != 0, side.features.patch != 0
+    active = {"clean": at_clean, "patch": at_patch, "both": at_clean | at_patch}[edges_at]
+    tokens = inputs.clean.live.flatten().nonzero()[:, 0]
+    keys = job.error_keys(inputs, tokens, side.features.n_features)
+    with_error = tokens[(index.find(site, keys) >= 0) & (side.error_delta.flatten(0, 1)[tokens] != 0).any(1)]
+    token = torch.cat([side.features.token[active], with_error])
+    feature = torch.cat([side.features.feature[active], torch.full_like(with_error, ERROR)])
+    example = torch.div(token, inputs.clean.positions, rounding_mode="floor")
+    return Rows(example, token - example * inputs.clean.positions, feature)
+
+
+def _row_nodes(job: Job, inputs: Inputs, index: Index, site: Site, rows: Rows) -> Tensor:
+    """The circuit's row of each downstream row."""
+    return _nodes(job, inputs, index, site, rows.example, rows.position, rows.feature)
+
+
+def _nodes(
+    job: Job, inputs: Inputs, index: Index, site: Site, example: Tensor, position: Tensor, feature: Tensor
+) -> Tensor:
+    n_features = job.dictionaries[site].n_features
+    token = example * inputs.clean.positions + position
+    named = torch.where(feature == ERROR, n_features, feature)
+    return index.find(site, job.keys(inputs, token, named, n_features))
+
+
+def _flatten(
+    job: Job, inputs: Inputs, rows: Mapping[Site, Rows], blocks: EdgeBlocks, index: Index
+) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
+    """All blocks as lists of (example, source node, target node, effect)."""
+    example: list[Tensor] = []
+    source: list[Tensor] = []
+    target: list[Tensor] = []
+    value: list[Tensor] = []
+    for (up, down), entries in blocks.items():
+        asked = rows[down]
+        from_node = _source_nodes(job, inputs, index, up, asked, entries)
+        kept = from_node >= 0
+        example.append(asked.example[entries.row][kept])
+        source.append(from_node[kept])
+        target.append(_row_nodes(job, inputs, index, down, asked)[entries.row][kept])
+        value.append(entries.effect[kept])
+    return example, source, target, value
+
+
+def _source_nodes(
+    job: Job, inputs: Inputs, index: Index, site: Site, asked: Rows, entries: EdgeEntries
+) -> Tensor:
+    example = asked.example[entries.row]
+    return _nodes(job, inputs, index, site, example, entries.position, entries.feature)
+
+
+def _output(
+    job: Job, inputs: Inputs, site: Site, side: SiteEffects, index: Index
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens, circuit rows and effects of one site's kept nodes on the output."""
+    tokens = inputs.clean.live.flatten().nonzero()[:, 0]
+    token = torch.cat([side.features.token, tokens])
+    n_features = side.features.n_features
+    feature = torch.cat([side.features.feature, torch.full_like(tokens, n_features)])
+    effect = torch.cat([side.feature_effect, side.error_effect.flatten()[tokens]])
+    node = index.find(site, job.keys(inputs, token, feature, n_features))
+    kept = (node >= 0) & (effect != 0)
+    return token[kept], node[kept], effect[kept]

@@ -1,0 +1,127 @@
+"""Job: everything that the two passes over the data share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from circuitscope.dictionaries import Dictionaries
+from circuitscope.discovery.partial import Partial
+from circuitscope.effects import NodeEffects, SiteEffects, node_effects
+from circuitscope.model import LanguageModel
+from circuitscope.store import hash_json
+from circuitscope.tasks import Inputs, Metric
+from circuitscope.tasks.inputs import Encoded, make_inputs
+from circuitscope.terms import Site
+
+Progress = Callable[[int, int, str], None]
+"""(done, total, what is being done)."""
+
+GRADIENT_BYTES = 2 * 2**30
+"""Averaged gradients of the first pass are kept for the second up to this size, else they are computed again."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One discovery: what is asked, of which model, on which examples."""
+
+    model: LanguageModel
+    dictionaries: Dictionaries
+    metric: Metric
+    examples: tuple[Encoded, ...]
+    has_bos: bool
+    keep_positions: bool
+    method: str
+    rule: str
+    points: int | None
+    batch_size: int
+    budget: int
+    partial: Partial | None = None
+    progress: Progress = lambda done, total, what: None
+
+    @property
+    def n_batches(self) -> int:
+        return -(-len(self.examples) // self.batch_size)
+
+    @property
+    def longest(self) -> int:
+        """Positions of the longest example."""
+        return max(example.length for example in self.examples)
+
+    def batches(self) -> Iterator[tuple[int, Inputs]]:
+        for number in range(self.n_batches):
+            start = number * self.batch_size
+            part = self.examples[start : start + self.batch_size]
+            yield number, make_inputs(part, has_bos=self.has_bos).to(self.model.device)
+
+    @property
+    def keeps_gradients(self) -> bool:
+        tokens = sum(example.length for example in self.examples)
+        width = sum(dictionary.width for dictionary in self.dictionaries.values())
+        return self.partial is not None and tokens * width * self.model.dtype.itemsize <= GRADIENT_BYTES
+
+    def effects(
+        self, inputs: Inputs, *, method: str, gradients: Mapping[Site, Tensor] | None = None
+    ) -> NodeEffects:
+        return node_effects(
+            self.model,
+            self.dictionaries,
+            inputs,
+            self.metric,
+            method=method,
+            rule=self.rule,
+            points=self.points,
+            budget=self.budget,
+            gradients=gradients,
+        )
+
+    # -- how a node is numbered ----------------------------------------------------------------------
+
+    def n_keys(self, site: Site) -> int:
+        """Above every node's key at a site."""
+        return (self.longest if self.keep_positions else 1) * (self.dictionaries[site].n_features + 1)
+
+    def feature_keys(self, side: SiteEffects, inputs: Inputs) -> Int[Tensor, " entry"]:
+        """Keys of the entries of ``side.features``: position · (features + 1) + feature."""
+        return self.keys(inputs, side.features.token, side.features.feature, side.features.n_features)
+
+    def error_keys(
+        self, inputs: Inputs, token: Int[Tensor, " token"], n_features: int
+    ) -> Int[Tensor, " token"]:
+        """Keys of error nodes, which come after the last feature."""
+        return self.keys(inputs, token, torch.full_like(token, n_features), n_features)
+
+    def keys(self, inputs: Inputs, token: Tensor, feature: Tensor, n_features: int) -> Tensor:
+        if not self.keep_positions:
+            return feature
+        return inputs.clean.position_ids.flatten()[token] * (n_features + 1) + feature
+
+    # -- what a resumed run must have in common with the one that was killed ---------------------------
+
+    def plan(self) -> dict[str, Any]:
+        settings = [self.method, self.rule, self.points, self.batch_size, self.budget, self.keep_positions]
+        return {
+            "examples": hash_json([vars(example) for example in self.examples]),
+            "model": fingerprint(self.model),
+            "dictionaries": self.dictionaries.content_hash,
+            "metric": self.metric.name,
+            "settings": hash_json([*settings, self.has_bos, str(self.model.dtype), str(self.model.device)]),
+        }
+
+
+def fingerprint(model: LanguageModel) -> str:
+    """SHA-256 over a model's weights, thinned out: enough to tell two models apart, cheap for large ones."""
+    digest = hashlib.sha256()
+    for name, weight in model.hf.named_parameters():
+        flat = weight.detach().flatten()
+        sample = flat[:: max(1, flat.numel() // 4096)].double().cpu().numpy()
+        digest.update(f"{name} {tuple(weight.shape)}".encode())
+        digest.update(np.ascontiguousarray(sample).data)
+    return digest.hexdigest()

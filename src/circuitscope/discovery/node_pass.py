@@ -1,0 +1,143 @@
+"""First pass: the mean effect of every node, streamed batch by batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from circuitscope.circuit import Nodes
+from circuitscope.discovery.job import Job
+from circuitscope.discovery.partial import Arrays
+from circuitscope.discovery.sums import Sums, add, sum_examples
+from circuitscope.effects import NodeEffects
+from circuitscope.effects.quadrature import TOLERANCE
+from circuitscope.tasks import Inputs
+from circuitscope.terms import ERROR, SUMMED, Site
+
+log = logging.getLogger("circuitscope")
+
+
+@dataclass(frozen=True)
+class NodePass:
+    """What the first pass found."""
+
+    nodes: Nodes
+    """Every node with an effect."""
+    gaps: Mapping[str, Mapping[str, float]]
+    """Per site: the largest quadrature gap of a batch and the points that it took."""
+    clean_metric: float
+    """Mean of −m on clean inputs."""
+    patch_metric: float | None
+    """Mean of −m on patch inputs; None for single inputs."""
+
+
+def node_pass(job: Job) -> NodePass:
+    """Mean effect and standard error of every node over the job's examples."""
+    done = []
+    for number, inputs in job.batches():
+        arrays = job.partial.get(f"nodes-{number:05d}") if job.partial else None
+        if arrays is None:
+            effects = job.effects(inputs, method=job.method)
+            if job.partial and job.keeps_gradients and job.method != "exact":
+                job.partial.put(f"gradients-{number:05d}", _gradients(effects))
+            arrays = _batch(job, inputs, effects)
+            if job.partial:
+                job.partial.put(f"nodes-{number:05d}", arrays)
+        done.append(arrays)
+        job.progress(number + 1, job.n_batches, "nodes")
+    return _combine(job, done)
+
+
+def _gradients(effects: NodeEffects) -> Arrays:
+    return {
+        site.name: side.gradient.float().cpu().numpy()
+        if side.gradient.dtype == torch.bfloat16
+        else side.gradient.cpu().numpy()
+        for site, side in effects.sites.items()
+        if side.gradient is not None
+    }
+
+
+def _batch(job: Job, inputs: Inputs, effects: NodeEffects) -> Arrays:
+    """The sums of one batch, as plain arrays."""
+    arrays: Arrays = {"clean_metric": effects.clean_metric.double().cpu().numpy()}
+    if effects.patch_metric is not None:
+        arrays["patch_metric"] = effects.patch_metric.double().cpu().numpy()
+    for site, side in effects.sites.items():
+        sums = _site_sums(job, inputs, effects, site)
+        for name, column in vars(sums).items():
+            arrays[f"{site}.{name}"] = column
+        arrays[f"{site}.quadrature"] = np.array(
+            [np.nan if side.gap is None else side.gap, float(side.points)]
+        )
+    return arrays
+
+
+def _site_sums(job: Job, inputs: Inputs, effects: NodeEffects, site: Site) -> Sums:
+    side = effects.sites[site]
+    positions = inputs.clean.positions
+    tokens = inputs.clean.live.flatten().nonzero()[:, 0]
+    error: Tensor = side.error_effect.flatten()[tokens]
+    some = error != 0  # the identity has no errors
+    key = torch.cat(
+        [
+            job.feature_keys(side, inputs),
+            job.error_keys(inputs, tokens[some], side.features.n_features),
+        ]
+    )
+    token = torch.cat([side.features.token, tokens[some]])
+    value = torch.cat([side.feature_effect, error[some]])
+    example = torch.div(token, positions, rounding_mode="floor")
+    return sum_examples(example, key, value, job.n_keys(site))
+
+
+def _combine(job: Job, done: list[Arrays]) -> NodePass:
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in Nodes.__dataclass_fields__}
+    gaps = {}
+    for index, site in enumerate(job.dictionaries):
+        sums = add(
+            [Sums(part[f"{site}.key"], part[f"{site}.total"], part[f"{site}.squares"]) for part in done]
+        )
+        stride = job.dictionaries[site].n_features + 1
+        feature = sums.key % stride
+        columns["site"].append(np.full(len(sums.key), index))
+        columns["feature"].append(np.where(feature == stride - 1, ERROR, feature))
+        columns["position"].append(
+            sums.key // stride if job.keep_positions else np.full(len(sums.key), SUMMED)
+        )
+        columns["effect"].append(sums.mean(len(job.examples)))
+        columns["stderr"].append(sums.stderr(len(job.examples)))
+        quadratures = np.array([part[f"{site}.quadrature"] for part in done])
+        if not np.isnan(quadratures[:, 0]).all():
+            gaps[site.name] = {
+                "gap": float(np.nanmax(quadratures[:, 0])),
+                "points": float(quadratures[:, 1].max()),
+            }
+    _warn_of_gaps(job, gaps)
+    patch = [part["patch_metric"] for part in done if "patch_metric" in part]
+    return NodePass(
+        Nodes(**{name: np.concatenate(parts) for name, parts in columns.items()}),
+        gaps,
+        -float(np.concatenate([part["clean_metric"] for part in done]).mean()),
+        -float(np.concatenate(patch).mean()) if patch else None,
+    )
+
+
+def _warn_of_gaps(job: Job, gaps: Mapping[str, Mapping[str, float]]) -> None:
+    for site, entry in gaps.items():
+        if entry["gap"] > TOLERANCE:
+            log.warning(
+                "the effects of %s do not add up to the site's total effect: the quadrature gap is %.1e with "
+                "%d points (%s); use more points, or --method exact",
+                site,
+                entry["gap"],
+                entry["points"],
+                job.rule,
+            )

@@ -1,0 +1,245 @@
+"""Edge effects: the part of a node's effect that reaches one downstream node directly.
+
+For a downstream row (example, position, node) with vector r the edge from upstream feature j is
+(Jᵀ r · v_j)(f_j,patch − f_j,clean), from an upstream error Jᵀ r · (ε_patch − ε_clean), with J the Jacobian of
+the direct path (``direct.py``).
+
+1. The vector of a feature's row: ḡ · v_i (its averaged gradient) times its read vector, 0 where it is silent.
+   The vector of an error's row: ḡ minus its pull-back through encode and decode, in closed form.
+2. Jᵀ r for every upstream site.
+3. One product per active upstream feature.
+
+An edge is a derivative, at the clean run or at the patch run. A feature that is silent there has no in-edges,
+though it can carry a good part of the effects.
+
+Nothing here runs a whole model backward, or holds a dense row over features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from circuitscope.activations import SiteState
+from circuitscope.dictionaries import Dictionaries
+from circuitscope.effects.direct import Products, direct_products
+from circuitscope.effects.nodes import NodeEffects, SiteEffects, path, with_gradient
+from circuitscope.effects.quadrature import quadrature
+from circuitscope.effects.replayer import Replayer
+from circuitscope.errors import BadInput
+from circuitscope.model import Cache, LanguageModel
+from circuitscope.terms import ERROR, Site
+
+EDGES_AT = ("clean", "patch", "both")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Downstream nodes at tokens of a batch, all of one site."""
+
+    example: Int[Tensor, " row"]
+    position: Int[Tensor, " row"]
+    """Column in the batch."""
+    feature: Int[Tensor, " row"]
+    """Dictionary element, or ``ERROR``."""
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+
+@dataclass(frozen=True)
+class EdgeEntries:
+    """Effects of upstream nodes on downstream rows, for one pair of sites; entries with no effect are left out."""
+
+    row: Int[Tensor, " entry"]
+    """Index into the rows asked for at the downstream site."""
+    position: Int[Tensor, " entry"]
+    """Column of the upstream node in the batch."""
+    feature: Int[Tensor, " entry"]
+    """Upstream dictionary element, or ``ERROR``."""
+    effect: Float[Tensor, " entry"]
+
+
+Edges = dict[tuple[Site, Site], EdgeEntries]
+"""By (upstream site, downstream site)."""
+
+
+def edge_effects(
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    effects: NodeEffects,
+    rows: Mapping[Site, Rows],
+    *,
+    at: str = "clean",
+) -> Edges:
+    """Effects of all upstream nodes in ``effects`` on explicit downstream rows, unfiltered.
+
+    Args:
+        effects: from ``node_effects`` with ``ig`` or ``atp`` (``exact`` has no gradients).
+        rows: per downstream site, the nodes at tokens whose in-edges are wanted.
+        at: where the derivative is taken: ``clean``, ``patch``, or ``both``, the mean of the two.
+    """
+    if at not in EDGES_AT:
+        raise BadInput(f"edges at {at!r}", expected=" or ".join(EDGES_AT))
+    if at != "clean" and effects.patch_cache is None:
+        raise BadInput(
+            f"edges at {at!r} for single inputs",
+            expected="clean: the zero baseline has no active features that edges could go into",
+            mend="leave --edges-at away",
+        )
+    sides = ("clean", "patch") if at == "both" else (at,)
+    found: dict[tuple[Site, Site], list[EdgeEntries]] = {}
+    for side in sides:
+        cache = effects.clean_cache if side == "clean" else effects.patch_cache
+        assert cache is not None
+        for target, asked in rows.items():
+            _into(model, dictionaries, effects, cache, side, target, asked, 1 / len(sides), found)
+    return {pair: _joined(parts) for pair, parts in found.items()}
+
+
+def _into(
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    effects: NodeEffects,
+    cache: Cache,
+    side: str,
+    target: Site,
+    asked: Rows,
+    weight: float,
+    found: dict[tuple[Site, Site], list[EdgeEntries]],
+) -> None:
+    """Collect the edges into one site's rows, linearised at one side."""
+    vector = weight * row_vectors(effects.sites[target], asked, side)
+    taps = dictionaries.taps(model)
+    for products in direct_products(model, taps, cache, target, asked.example, asked.position, vector):
+        for source, product in products.at.items():
+            found.setdefault((source, target), []).append(
+                _entries(effects.sites[source], asked, products, product)
+            )
+
+
+def row_vectors(site: SiteEffects, rows: Rows, side: str = "clean") -> Float[Tensor, "row width"]:
+    """r: the gradient, at the site's tensor, of (the row's activation × its averaged gradient)."""
+    if site.gradient is None:
+        raise BadInput(
+            "these node effects have no gradients", expected="effects by ig or atp", mend="method='ig'"
+        )
+    state = site.clean if side == "clean" else site.patch
+    assert state is not None
+    token = rows.example * state.x.shape[1] + rows.position
+    flat = site.gradient.reshape(-1, site.gradient.shape[-1])
+    vector = flat[token].clone()
+    is_error = rows.feature == ERROR
+    if bool(is_error.any()):
+        vector[is_error] -= _pulled_back(state, token[is_error], flat)
+    features, tokens = rows.feature[~is_error], token[~is_error]
+    slope = site.dictionary.write_dot(flat, tokens, features)
+    slope = slope * (state.active.lookup(tokens, features) != 0)
+    vector[~is_error] = slope[:, None] * site.dictionary.read_vectors(state.flat[tokens], features)
+    return vector
+
+
+def _pulled_back(state: SiteState, token: Tensor, gradient: Tensor) -> Tensor:
+    """The pull-back of ḡ through encode and decode at some tokens (which may repeat)."""
+    wanted, place = torch.unique(token, return_inverse=True)
+    number = torch.full((state.flat.shape[0],), -1, device=token.device)
+    number[wanted] = torch.arange(len(wanted), device=token.device)
+    active = state.active.select(number[state.active.token] >= 0)
+    active = replace(active, token=number[active.token], n_tokens=len(wanted))
+    return state.dictionary.pull_back(state.flat[wanted], active, gradient[wanted])[place]
+
+
+def _entries(source: SiteEffects, rows: Rows, products: Products, product: Tensor) -> EdgeEntries:
+    """One product per active upstream feature, and one per error, that each row can come from."""
+    positions = source.clean.x.shape[1]
+    example = rows.example[products.rows]
+    if products.spread:  # every token of the row's example
+        first, count = example * positions, positions
+    else:  # the row's own token
+        first, count = example * positions + rows.position[products.rows], 1
+    flat = product.reshape(-1, product.shape[-1])
+    span, entry = _ranges(
+        torch.searchsorted(source.features.token, first),
+        torch.searchsorted(source.features.token, first + count),
+    )
+    token, feature = source.features.token[entry], source.features.feature[entry]
+    of_features = (
+        source.dictionary.write_dot(flat, span * count + token - first[span], feature)
+        * source.features.delta[entry]
+    )
+    tokens = first[:, None] + torch.arange(count, device=first.device)
+    deltas = source.error_delta.reshape(-1, source.error_delta.shape[-1])[tokens]
+    of_errors = (flat.view(len(first), count, -1) * deltas).sum(dim=-1)
+    error_row, error_column = of_errors.nonzero(as_tuple=True)
+    some = of_features != 0
+    return EdgeEntries(
+        products.rows[torch.cat([span[some], error_row])],
+        torch.cat([token[some], tokens[error_row, error_column]]) % positions,
+        torch.cat([feature[some], torch.full_like(error_row, ERROR)]),
+        torch.cat([of_features[some], of_errors[error_row, error_column]]),
+    )
+
+
+def _ranges(start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
+    """All integers of the ranges [start, stop), with the number of the range that each belongs to."""
+    length = stop - start
+    span = torch.repeat_interleave(torch.arange(len(start), device=start.device), length)
+    offset = torch.arange(len(span), device=start.device) - (length.cumsum(0) - length)[span]
+    return span, start[span] + offset
+
+
+def _joined(parts: list[EdgeEntries]) -> EdgeEntries:
+    """One record per (row, upstream node), summing what both linearisations gave."""
+    row, position, feature, effect = (
+        torch.cat([getattr(part, name) for part in parts])
+        for name in ("row", "position", "feature", "effect")
+    )
+    keys, place = torch.unique(torch.stack([row, position, feature]), dim=1, return_inverse=True)
+    total = effect.new_zeros(keys.shape[1]).index_add_(0, place, effect)
+    return EdgeEntries(keys[0], keys[1], keys[2], total)
+
+
+# -- edges into the output -------------------------------------------------------------------------------
+
+
+def direct_sites(model: LanguageModel, dictionaries: Dictionaries) -> dict[Site, list[Site]]:
+    """Sites with a direct path to the logits, each with the later sites that such a path must not pass.
+
+    The last residual site with a dictionary cuts off everything before it.
+    """
+    cuts = [site for site in dictionaries if site.kind in ("embed", "resid")]
+    last = max(cuts, default=None)
+    reaching = [site for site in dictionaries if last is None or site >= last]
+    return {site: [later for later in reaching if later > site] for site in reaching}
+
+
+def output_effects(
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    effects: NodeEffects,
+    *,
+    rule: str = "gauss",
+    points: int = 6,
+) -> dict[Site, SiteEffects]:
+    """Edges into the output: each node's effect that passes no later dictionary's site.
+
+    For a site that nothing follows (the usual last residual site) that is the node effect itself. Otherwise
+    the same integral is taken with the later sites held at their clean values.
+    """
+    taps = dictionaries.taps(model)
+    replayer = Replayer(model, effects.inputs, effects.metric, effects.clean_cache, effects.budget)
+    found = {}
+    for site, later in direct_sites(model, dictionaries).items():
+        side = effects.sites[site]
+        if later:
+            frozen = {other: taps[other] for other in later}
+            alphas, weights = ([0.0], [1.0]) if effects.method == "atp" else quadrature(rule, points)
+            start, delta = path(side)
+            gradient = replayer.mean_gradient(site, side.tap, start, delta, alphas, weights, frozen)
+            side = with_gradient(side, gradient)
+        found[site] = side
+    return found

@@ -1,0 +1,138 @@
+"""evaluate: faithfulness and completeness of a circuit (Marks et al. 2024, section 3.3).
+
+faithfulness = (m(C) − m(∅)) / (m(M) − m(∅)), ideally 1; completeness is the same of M∖C, ideally 0. Scores are
+ratios of means over examples. The first third of the layers (and embed) is given for free, as in the paper;
+free 0 is always measured beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from circuitscope.circuit import Circuit, Nodes
+from circuitscope.dictionaries import Dictionaries
+from circuitscope.errors import BadInput
+from circuitscope.evaluation.bench import Bench, make_bench
+from circuitscope.evaluation.scores import COVERAGE, ratio
+from circuitscope.model import LanguageModel
+from circuitscope.tasks import Metric, Task, metric_named
+
+
+def evaluate(
+    circuit: Circuit,
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    task: Task,
+    *,
+    metric: Metric | None = None,
+    examples: int = 40,
+    split: str = "test",
+    baseline: str = "auto",
+    errors: str = "circuit",
+    free_layers: int | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure a circuit on held-out examples.
+
+    Args:
+        metric: by default the one that it was discovered with.
+        baseline: what ablated nodes are set to; ``auto`` is what the circuit records.
+        errors: ``circuit`` keeps the errors in the circuit, ``keep`` all, ``remove`` none.
+        free_layers: layers (and embed) that are never ablated; default floor(layers / 3).
+
+    Returns:
+        Plain values: scores with intervals for the free layers asked for and for free 0, and the means of the
+        higher-is-better metric for the model, the empty circuit, the circuit and its complement.
+    """
+    bench = bench_for(
+        circuit, model, dictionaries, task, metric, examples, split, baseline, errors, batch_size, seed
+    )
+    usual = model.n_layers // 3 if free_layers is None else free_layers
+    check_free_layers(usual, model)
+    full = bench.full()
+    return {
+        "metric": bench.metric.name,
+        "metric_shown_as": bench.metric.shown_as,
+        "split": split,
+        "examples": len(full),
+        "skipped": bench.skipped,
+        "baseline": _baseline_name(circuit, baseline),
+        "errors": errors,
+        "coverage": COVERAGE,
+        "free_layers": usual,
+        "scores": [_scores(circuit, bench, full, free, seed) for free in dict.fromkeys((usual, 0))],
+    }
+
+
+def _scores(circuit: Circuit, bench: Bench, full: Any, free: int, seed: int) -> dict[str, Any]:
+    sites = bench.sites(free)
+    indices = [index for index, site in enumerate(circuit.sites) if site in sites]
+    counted = np.isin(circuit.nodes.site, indices)
+    empty = bench.run(Nodes.none(), sites)
+    kept = bench.run(circuit.nodes, sites)
+    rest = bench.run(circuit.nodes, sites, complement=True)
+    return {
+        "free_layers": free,
+        "nodes": int(counted.sum()),
+        "faithfulness": ratio(kept, empty, full, seed=seed),
+        "completeness": ratio(rest, empty, full, seed=seed),
+        "means": {
+            "model": float(full.mean()),
+            "empty": float(empty.mean()),
+            "circuit": float(kept.mean()),
+            "complement": float(rest.mean()),
+        },
+    }
+
+
+def bench_for(
+    circuit: Circuit,
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    task: Task,
+    metric: Metric | None,
+    examples: int,
+    split: str,
+    baseline: str,
+    errors: str,
+    batch_size: int,
+    seed: int,
+) -> Bench:
+    """The held-out side of a circuit's own task, with the circuit's own conventions."""
+    if tuple(dictionaries) != circuit.sites:
+        raise BadInput(
+            f"the circuit lives on {len(circuit.sites)} sites, the dictionaries are for {len(dictionaries)}",
+            expected=", ".join(site.name for site in circuit.sites),
+            mend="load the dictionaries that it was discovered with",
+        )
+    tokens = circuit.info.get("tokens")
+    return make_bench(
+        model,
+        dictionaries,
+        task,
+        metric or metric_named(str(circuit.info["metric"]), pairs=task.pairs),
+        examples=examples,
+        split=split,
+        baseline=_baseline_name(circuit, baseline),
+        errors=errors,
+        bos=bool(circuit.info.get("bos")),
+        keep_positions=circuit.keeps_positions,
+        length=len(tokens) if tokens else None,
+        batch_size=batch_size,
+        seed=seed,
+    )
+
+
+def _baseline_name(circuit: Circuit, baseline: str) -> str:
+    return str(circuit.info.get("baseline", "mean")) if baseline == "auto" else baseline
+
+
+def check_free_layers(free: int, model: LanguageModel) -> None:
+    if not 0 <= free < model.n_layers:
+        raise BadInput(
+            f"--free-layers {free}",
+            expected=f"0 to {model.n_layers - 1}; the model has {model.n_layers} layers",
+        )

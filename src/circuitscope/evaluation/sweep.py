@@ -1,0 +1,169 @@
+"""sweep: how faithfulness and completeness grow with the number of nodes kept.
+
+For features, for the neurons of the same sites, for the hidden neurons of the MLPs, and for random features: the
+N nodes of largest |mean effect| in the layers that are not free, for a range of N. Neurons are ranked by the
+same method on the same examples. The answer in one number per curve: how many nodes 50, 75 and 90 % need.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuitscope.circuit import Circuit, Nodes
+from circuitscope.dictionaries import Dictionaries, mlp_hidden_dictionaries, neuron_dictionaries
+from circuitscope.discovery import discover
+from circuitscope.discovery.job import Progress
+from circuitscope.errors import BadInput
+from circuitscope.evaluation.bench import Bench
+from circuitscope.evaluation.evaluate import bench_for, check_free_layers
+from circuitscope.evaluation.scores import needed, ratio
+from circuitscope.model import LanguageModel
+from circuitscope.tasks import Metric, Task
+
+LEVELS = (0.5, 0.75, 0.9)
+
+
+def sweep(
+    circuit: Circuit,
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    task: Task,
+    *,
+    metric: Metric | None = None,
+    examples: int = 40,
+    split: str = "test",
+    baseline: str = "auto",
+    errors: str = "circuit",
+    free_layers: int | None = None,
+    sizes: int = 16,
+    neurons: bool = True,
+    random: int = 3,
+    batch_size: int = 32,
+    seed: int = 0,
+    progress: Progress = lambda done, total, what: None,
+) -> dict[str, Any]:
+    """Curves of faithfulness and completeness against nodes kept.
+
+    Args:
+        sizes: how many circuit sizes to measure on each curve, evenly spaced on a logarithmic scale.
+        neurons: also measure neurons; this discovers on them with the circuit's own settings.
+        random: random circuits to average at each size; 0 leaves that curve away.
+        other arguments: as for ``evaluate``.
+
+    Returns:
+        Plain values: ``levels`` and ``curves``, each with ``nodes``, ``faithfulness`` (with ``_low`` and
+        ``_high``), ``completeness`` and ``needed`` per level.
+    """
+    if circuit.candidates is None:
+        raise BadInput(
+            "the circuit has no ranking of all its candidates", expected="a circuit as discover made it"
+        )
+    free = model.n_layers // 3 if free_layers is None else free_layers
+    check_free_layers(free, model)
+    subjects: list[tuple[str, Circuit, Dictionaries]] = [("features", circuit, dictionaries)]
+    if neurons:
+        of_sites = neuron_dictionaries(model, list(dictionaries))
+        of_mlps = mlp_hidden_dictionaries(model)
+        for name, basis in (("neurons of the sites", of_sites), ("MLP-hidden neurons", of_mlps)):
+            progress(0, 1, f"ranking {name}")
+            subjects.append((name, _ranked(circuit, model, basis, task, metric), basis))
+    curves = []
+    for name, ranked, basis in subjects:
+        bench = bench_for(
+            ranked, model, basis, task, metric, examples, split, baseline, errors, batch_size, seed
+        )
+        assert ranked.candidates is not None
+        nodes = _not_free(ranked.candidates, ranked, bench, free)
+        curves.append(_curve(name, nodes, [nodes.strongest()], bench, free, sizes, seed, progress))
+        if name == "features" and random:
+            draw = np.random.default_rng(seed)
+            orders = [draw.permutation(len(nodes)) for _ in range(random)]
+            curves.append(_curve("random features", nodes, orders, bench, free, sizes, seed, progress))
+    return {
+        "task": task.name,
+        "model": model.name,
+        "metric": circuit.info["metric"],
+        "split": split,
+        "examples": examples,
+        "free_layers": free,
+        "errors": errors,
+        "levels": list(LEVELS),
+        "curves": curves,
+    }
+
+
+def _ranked(
+    circuit: Circuit, model: LanguageModel, basis: Dictionaries, task: Task, metric: Metric | None
+) -> Circuit:
+    """Rank neurons by the circuit's own method and examples."""
+    info = circuit.info
+    return discover(
+        model,
+        basis,
+        task,
+        examples=int(info["examples"]),
+        split=str(info["split"]),
+        metric=metric or str(info["metric"]),
+        method=str(info["method"]),
+        rule=str(info["rule"] or "gauss"),
+        points=info["points"],
+        nodes=1,  # only the ranking is wanted
+        positions=str(info["positions"]),
+        baseline=str(info["baseline"]),
+        bos="yes" if info["bos"] else "no",
+    )
+
+
+def _not_free(nodes: Nodes, ranked: Circuit, bench: Bench, free: int) -> Nodes:
+    """The candidates that an ablated run can ablate, and that have an effect at all."""
+    sites = bench.sites(free)
+    indices = [index for index, site in enumerate(ranked.sites) if site in sites]
+    return nodes.take(np.flatnonzero(np.isin(nodes.site, indices) & (nodes.effect != 0)))
+
+
+def _curve(
+    name: str,
+    nodes: Nodes,
+    orders: list[NDArray[np.int64]],
+    bench: Bench,
+    free: int,
+    sizes: int,
+    seed: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """One curve; several orders are averaged example by example."""
+    sites = bench.sites(free)
+    full, empty = bench.full(), bench.run(Nodes.none(), sites)
+    counts = _sizes(len(nodes), sizes)
+    faithful, complete = [], []
+    for number, count in enumerate(counts):
+        some = [nodes.take(order[:count]) for order in orders]
+        kept = np.mean([bench.run(part, sites) for part in some], axis=0)
+        rest = np.mean([bench.run(part, sites, complement=True) for part in some], axis=0)
+        faithful.append(ratio(kept, empty, full, seed=seed))
+        complete.append(ratio(rest, empty, full, seed=seed))
+        progress(number + 1, len(counts), name)
+    values = [score["value"] for score in faithful]
+    return {
+        "name": name,
+        "nodes": counts,
+        "faithfulness": values,
+        "faithfulness_low": [score["low"] for score in faithful],
+        "faithfulness_high": [score["high"] for score in faithful],
+        "completeness": [score["value"] for score in complete],
+        "needed": {f"{level:g}": needed(counts, values, level) for level in LEVELS},
+    }
+
+
+def _sizes(largest: int, count: int) -> list[int]:
+    """Circuit sizes from 1 to ``largest``, evenly spaced on a logarithmic scale."""
+    if largest == 0:
+        raise BadInput(
+            "no node of the layers that are not free has an effect",
+            expected="some nodes",
+            mend="use fewer --free-layers",
+        )
+    return sorted({int(n) for n in np.geomspace(1, largest, count).round()})

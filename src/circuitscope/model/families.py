@@ -1,0 +1,108 @@
+"""The families that circuitscope supports, one record each."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+
+from circuitscope.model.family import Contribution, Family, Tap, register_family
+
+
+def _call(block: nn.Module, *path: str, x: Tensor) -> Tensor:
+    """Apply the named modules of a block one after the other."""
+    for name in path:
+        x = cast(Tensor, block.get_submodule(name)(x))
+    return x
+
+
+def _through(*path: str) -> Contribution:
+    """The map that applies the named modules of a block one after the other."""
+    return lambda block, x: _call(block, *path, x=x)
+
+
+GPT_NEOX = Family(
+    name="GPT-NeoX",
+    model_types=("gpt_neox",),
+    blocks="gpt_neox.layers",
+    taps={
+        "attn": (
+            Tap("output of attention", "attention", "output"),
+            Tap(
+                "input of attention's output projection",
+                "attention.dense",
+                "input",
+                _through("attention.dense"),
+            ),
+        ),
+        "mlp": (
+            Tap("output of the MLP", "mlp", "output"),
+            Tap(
+                "hidden neurons of the MLP",
+                "mlp.dense_4h_to_h",
+                "input",
+                _through("mlp.dense_4h_to_h"),
+            ),
+        ),
+    },
+    mlp_from_stream=_through("post_attention_layernorm", "mlp"),
+    parallel=lambda block: bool(block.use_parallel_residual),
+)
+
+LLAMA = Family(
+    name="Llama",
+    model_types=("llama",),
+    blocks="model.layers",
+    taps={
+        "attn": (
+            Tap("output of attention", "self_attn", "output"),
+            Tap(
+                "input of attention's output projection",
+                "self_attn.o_proj",
+                "input",
+                _through("self_attn.o_proj"),
+            ),
+        ),
+        "mlp": (
+            Tap("output of the MLP", "mlp", "output"),
+            Tap(
+                "hidden neurons of the MLP",
+                "mlp.down_proj",
+                "input",
+                _through("mlp.down_proj"),
+            ),
+        ),
+    },
+    mlp_from_stream=_through("post_attention_layernorm", "mlp"),
+)
+
+GEMMA_2 = Family(
+    name="Gemma-2",
+    model_types=("gemma2",),
+    blocks="model.layers",
+    taps={
+        # Gemma Scope reads the heads' outputs side by side; projection and norm come after the tap.
+        "attn": (
+            Tap(
+                "input of attention's output projection",
+                "self_attn.o_proj",
+                "input",
+                _through("self_attn.o_proj", "post_attention_layernorm"),
+            ),
+            Tap("output of attention after its norm", "post_attention_layernorm", "output"),
+        ),
+        "mlp": (
+            Tap("output of the MLP after its norm", "post_feedforward_layernorm", "output"),
+            Tap(
+                "hidden neurons of the MLP",
+                "mlp.down_proj",
+                "input",
+                _through("mlp.down_proj", "post_feedforward_layernorm"),
+            ),
+        ),
+    },
+    mlp_from_stream=_through("pre_feedforward_layernorm", "mlp", "post_feedforward_layernorm"),
+)
+
+for _family in (GPT_NEOX, LLAMA, GEMMA_2):
+    register_family(_family)

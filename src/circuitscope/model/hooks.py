@@ -1,0 +1,86 @@
+"""Plain PyTorch hooks on a model's taps, and stubs that stand in for blocks that need not run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from circuitscope.model.family import Tap
+from circuitscope.terms import Site
+
+Edit = Callable[[Tensor], Tensor]
+"""Takes a site's tensor and returns what the model goes on with (the same tensor, to only look)."""
+
+
+def _edit_output(edit: Edit) -> Callable[[nn.Module, Any, Any], Any]:
+    def hook(module: nn.Module, arguments: Any, output: Any) -> Any:
+        # Attention returns (output, weights); everything else returns the tensor itself.
+        if isinstance(output, tuple):
+            return (edit(output[0]), *output[1:])
+        return edit(output)
+
+    return hook
+
+
+def _edit_input(edit: Edit) -> Callable[[nn.Module, Any, Any], Any]:
+    def hook(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        if arguments:
+            return (edit(arguments[0]), *arguments[1:]), keywords
+        return arguments, {**keywords, "hidden_states": edit(keywords["hidden_states"])}
+
+    return hook
+
+
+@contextmanager
+def hooked(blocks: Sequence[nn.Module], edits: Mapping[Site, tuple[Tap, Edit]]) -> Iterator[None]:
+    """Apply every edit while the context lasts; hooks are removed on any exit."""
+    with ExitStack() as stack:
+        for site, (tap, edit) in edits.items():
+            block = blocks[max(site.layer, 0)]
+            module = block.get_submodule(tap.module)
+            if tap.side == "input":
+                handle = module.register_forward_pre_hook(_edit_input(edit), with_kwargs=True)
+            else:
+                handle = module.register_forward_hook(_edit_output(edit))
+            stack.callback(handle.remove)
+        yield
+
+
+class _Stub(nn.Module):
+    """Stands in for a block: returns a fixed stream, or its input unchanged."""
+
+    def __init__(self, stream: Tensor | None) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def forward(self, hidden_states: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
+        return hidden_states if self.stream is None else self.stream
+
+
+@contextmanager
+def stubbed(parent: nn.Module, name: str, entry: int, stream: Tensor, stop: int) -> Iterator[None]:
+    """Blocks ``0..entry`` stand aside so that ``stream`` enters after block ``entry``; so do those from ``stop``.
+
+    The list keeps its length and indices, since some models look up a block's type by its index.
+    """
+    blocks = getattr(parent, name)
+    stand_ins = [
+        block if entry < index < stop else _Stub(stream if index == entry else None)
+        for index, block in enumerate(blocks)
+    ]
+    setattr(parent, name, nn.ModuleList(stand_ins))
+    try:
+        yield
+    finally:
+        setattr(parent, name, blocks)
+
+
+@contextmanager
+def gradients(on: bool) -> Iterator[None]:
+    """Run with or without autograd, whatever the caller has set."""
+    with torch.enable_grad() if on else torch.no_grad():
+        yield

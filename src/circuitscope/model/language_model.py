@@ -1,0 +1,252 @@
+"""LanguageModel: a HuggingFace causal language model seen as a graph of sites.
+
+Three verbs, on plain PyTorch hooks:
+
+1. ``capture`` runs the model and keeps the tensors of sites and the residual stream around every block;
+2. ``logits`` runs it, with edits on sites where asked, and computes logits only where they are needed;
+3. ``replay`` runs only what comes after a site: the blocks before are replaced by stubs that hand on the
+   cached stream, so a quadrature point costs the part of the model that it can change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from circuitscope.model.family import EMBED, RESID, Family, Tap
+from circuitscope.model.hooks import Edit, gradients, hooked, stubbed
+from circuitscope.model.tokens import TokenBatch
+from circuitscope.terms import Site
+
+Taps = Mapping[Site, Tap]
+"""Which tensor each site in use taps."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What one plain forward pass leaves behind."""
+
+    tokens: TokenBatch
+    x: Mapping[Site, Float[Tensor, "batch position _"]]
+    """The tapped tensor of each site asked for."""
+    streams: tuple[Float[Tensor, "batch position width"], ...]
+    """The residual stream before block 0 and after every block (layers + 1 tensors)."""
+    logits: Float[Tensor, "batch asked vocab"]
+    """Logits at the positions asked for."""
+
+
+class LanguageModel:
+    """A causal language model with the record of its family; its weights are frozen."""
+
+    def __init__(self, hf: nn.Module, family: Family, *, name: str, tokenizer: Any = None) -> None:
+        self.hf = hf.eval().requires_grad_(False)
+        self.family = family
+        self.name = name
+        self.tokenizer = tokenizer
+        self.config: Any = hf.config
+        *parents, self._blocks_name = family.blocks.split(".")
+        self._blocks_parent = hf.get_submodule(".".join(parents))
+        self.blocks: tuple[nn.Module, ...] = tuple(getattr(self._blocks_parent, self._blocks_name))
+        base: Any = hf  # transformers gives these no precise types
+        self._base: nn.Module = base.base_model
+        self._head: nn.Module = base.get_output_embeddings()
+
+    # -- what the model is ---------------------------------------------------------------------------
+
+    @property
+    def n_layers(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def width(self) -> int:
+        """Width of the residual stream."""
+        return int(self.config.hidden_size)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.hf.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.hf.parameters()).dtype
+
+    @property
+    def parallel(self) -> bool:
+        """Whether attention and MLP of a block read the same stream."""
+        return self.family.parallel(self.blocks[0])
+
+    @property
+    def sites(self) -> list[Site]:
+        """Every site, in the order of computation."""
+        layered = [Site(kind, layer) for layer in range(self.n_layers) for kind in ("attn", "mlp", "resid")]
+        return [Site("embed", -1), *layered]
+
+    def tap(self, site: Site, tensor: str | None = None) -> Tap:
+        return self.family.tap(site.kind, tensor)
+
+    def taps(self, sites: list[Site]) -> dict[Site, Tap]:
+        """The usual tap of each site."""
+        return {site: self.tap(site) for site in sites}
+
+    def tap_width(self, site: Site, tap: Tap) -> int:
+        """Length of the tapped vector; the input of a projection may be wider than the stream."""
+        module = self.blocks[max(site.layer, 0)].get_submodule(tap.module)
+        if tap.side == "input" and isinstance(module, nn.Linear):
+            return int(module.in_features)
+        return self.width
+
+    # -- running it ----------------------------------------------------------------------------------
+
+    def logits(
+        self,
+        tokens: TokenBatch,
+        positions: Int[Tensor, "batch asked"],
+        edits: Mapping[Site, tuple[Tap, Edit]] | None = None,
+    ) -> Float[Tensor, "batch asked vocab"]:
+        """Logits at the given columns of a run, with edits on sites; autograd as the caller has it."""
+        with hooked(self.blocks, edits or {}):
+            hidden = self._hidden(tokens)
+        return self._unembed(hidden, positions)
+
+    def capture(
+        self, tokens: TokenBatch, taps: Taps, positions: Int[Tensor, "batch asked"], *, grad: bool = False
+    ) -> Cache:
+        """Run the model unedited and keep the taps' tensors and the stream around every block.
+
+        With ``grad`` the tensors hang together in one autograd graph that starts at the embedding, so the
+        gradient of a metric can be taken at all of them at once.
+        """
+        x: dict[Site, Tensor] = {}
+        streams: dict[int, Tensor] = {}
+
+        def start(tensor: Tensor) -> Tensor:
+            streams[0] = tensor.detach().requires_grad_() if grad else tensor
+            if Site("embed", -1) in taps:
+                x[Site("embed", -1)] = streams[0]
+            return streams[0]
+
+        def keep(site: Site) -> Edit:
+            def look(tensor: Tensor) -> Tensor:
+                x[site] = tensor
+                return tensor
+
+            return look
+
+        def after(layer: int) -> Edit:
+            def look(tensor: Tensor) -> Tensor:
+                streams[layer + 1] = tensor
+                site = Site("resid", layer)
+                if site in taps:
+                    x[site] = tensor
+                return tensor
+
+            return look
+
+        edits: dict[Site, tuple[Tap, Edit]] = {Site("embed", -1): (EMBED, start)}
+        edits |= {Site("resid", layer): (RESID, after(layer)) for layer in range(self.n_layers)}
+        edits |= {site: (tap, keep(site)) for site, tap in taps.items() if site.kind in ("attn", "mlp")}
+        with gradients(grad):
+            logits = self.logits(tokens, positions, edits)
+        ordered = {site: x[site] for site in sorted(taps)}
+        return Cache(tokens, ordered, tuple(streams[i] for i in range(self.n_layers + 1)), logits)
+
+    def enter(
+        self,
+        site: Site,
+        tap: Tap,
+        x: Float[Tensor, "row position _"],
+        cache: Cache,
+        rows: Int[Tensor, " row"],
+        frozen: Taps | None = None,
+    ) -> tuple[int, Float[Tensor, "row position width"]]:
+        """The layer after which a replaced site joins the residual stream, and the stream there.
+
+        ``x`` replaces the site's tensor in copies of the examples ``rows`` of the cache. An MLP is the last
+        thing that a block adds, and in a parallel block attention is not read by it, so their change joins
+        after the block. In a sequential block the MLP is computed again on the changed stream, unless its
+        site is ``frozen``. A residual site replaces the stream itself.
+        """
+        if site.kind in ("embed", "resid"):
+            return site.layer, x
+        block = self.blocks[site.layer]
+        change = tap.contributes(block, x) - tap.contributes(block, cache.x[site][rows])
+        after = cache.streams[site.layer + 1][rows]
+        reads_attention = site.kind == "attn" and not self.parallel
+        if not reads_attention or Site("mlp", site.layer) in (frozen or {}):
+            return site.layer, after + change
+        before_mlp = cache.streams[site.layer][rows] + tap.contributes(block, x)
+        return site.layer, before_mlp + self.mlp_contribution(site.layer, before_mlp)
+
+    def mlp_contribution(
+        self, layer: int, stream: Float[Tensor, "*shape width"]
+    ) -> Float[Tensor, "*shape width"]:
+        """What a block's MLP adds to the residual stream that it reads."""
+        block = self.blocks[layer]
+        return self.family.tap("mlp").contributes(block, self.family.mlp_from_stream(block, stream))
+
+    def replay(
+        self,
+        entry: int,
+        stream: Float[Tensor, "row position width"],
+        tokens: TokenBatch,
+        positions: Int[Tensor, "row asked"],
+        edits: Mapping[Site, tuple[Tap, Edit]] | None = None,
+    ) -> Float[Tensor, "row asked vocab"]:
+        """Logits when ``stream`` is the residual stream after block ``entry`` (-1: before block 0)."""
+        with hooked(self.blocks, edits or {}):
+            return self._unembed(self._replay_hidden(entry, stream, tokens, self.n_layers), positions)
+
+    def replay_blocks(
+        self,
+        entry: int,
+        stream: Float[Tensor, "row position width"],
+        tokens: TokenBatch,
+        stop: int,
+        edits: Mapping[Site, tuple[Tap, Edit]],
+    ) -> None:
+        """Run only the blocks after ``entry`` and before ``stop``, for what the edits see."""
+        with hooked(self.blocks, edits):
+            self._replay_hidden(entry, stream, tokens, stop)
+
+    def _replay_hidden(self, entry: int, stream: Tensor, tokens: TokenBatch, stop: int) -> Tensor:
+        edits: dict[Site, tuple[Tap, Edit]] = {}
+        if entry < 0:
+            edits[Site("embed", -1)] = (EMBED, lambda _: stream)
+        with (
+            hooked(self.blocks, edits),
+            stubbed(self._blocks_parent, self._blocks_name, entry, stream, stop),
+        ):
+            return self._hidden(tokens)
+
+    def _hidden(self, tokens: TokenBatch) -> Tensor:
+        """The final residual stream after the last norm."""
+        output = self._base(
+            input_ids=tokens.ids,
+            attention_mask=tokens.mask.long(),
+            position_ids=tokens.position_ids,
+            use_cache=False,
+        )
+        hidden: Tensor = output.last_hidden_state
+        return hidden
+
+    def _unembed(self, hidden: Tensor, positions: Tensor) -> Tensor:
+        picked = hidden.gather(1, positions[:, :, None].expand(-1, -1, hidden.shape[-1]))
+        logits: Tensor = self._head(picked)
+        cap = getattr(self.config, "final_logit_softcapping", None)
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    # -- what it costs -------------------------------------------------------------------------------
+
+    def bytes_per_example(self, positions: int, entry: int = -1) -> int:
+        """A generous estimate of what a forward and backward pass after block ``entry`` holds per example."""
+        heads = int(self.config.num_attention_heads)
+        hidden = int(getattr(self.config, "intermediate_size", 4 * self.width))
+        per_block = positions * (16 * self.width + 5 * hidden + 4 * heads * positions)
+        head = 3 * int(self.config.vocab_size)
+        item = max(self.dtype.itemsize, 4)  # norms and softmax run in float32 at least
+        return item * (per_block * (self.n_layers - entry) + positions * self.width * 4 + head)

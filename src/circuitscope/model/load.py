@@ -1,0 +1,158 @@
+"""Loading a model: a HuggingFace id or a local folder, checked before use."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from circuitscope.errors import BadFile, BadInput
+from circuitscope.model import families  # noqa: F401  (registers the records)
+from circuitscope.model.check import check_record
+from circuitscope.model.family import family_of
+from circuitscope.model.language_model import LanguageModel
+
+DTYPES = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def load_model(
+    source: str | Path | nn.Module,
+    *,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "float32",
+    tokenizer: Any = None,
+) -> LanguageModel:
+    """Load a causal language model and check its family record on a real forward pass.
+
+    Args:
+        source: a HuggingFace hub id, a local folder, or a model that is already in memory.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto`` takes a GPU where there is one.
+        dtype: ``float32`` (default), ``float64``, ``bfloat16`` or ``float16``.
+        tokenizer: used instead of the one beside the model; a model may have none.
+
+    Raises:
+        BadFile: there is no such model, or a file of it is missing, truncated or damaged.
+        UnsupportedModel: no family record covers it, or the record does not hold for it.
+    """
+    place = _device(device)
+    kind = _dtype(dtype)
+    if isinstance(source, nn.Module):
+        hf, name = source, getattr(source, "name_or_path", "") or type(source).__name__
+        config: Any = hf.config
+        family = family_of(config.model_type)
+    else:
+        name = str(source)
+        family = family_of(_read_config(name).model_type)
+        hf = _read_weights(name, kind)
+    _refuse_nan(hf, name)
+    tokenizer = tokenizer if tokenizer is not None else _read_tokenizer(name, isinstance(source, nn.Module))
+    model = LanguageModel(hf.to(place, kind), family, name=name, tokenizer=tokenizer)
+    check_record(model)
+    return model
+
+
+def _device(device: str | torch.device) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise BadInput(
+            f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}",
+            expected="auto, cpu, cuda, cuda:N or mps, as far as this machine has them",
+            mend="leave --device away to use what is there",
+        ) from error
+    return place
+
+
+def _dtype(dtype: str | torch.dtype) -> torch.dtype:
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype not in DTYPES:
+        raise BadInput(f"no such dtype: {dtype!r}", expected=", ".join(DTYPES), mend="use one of these")
+    return DTYPES[dtype]
+
+
+def _missing(name: str, error: Exception) -> BadFile:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return BadFile(
+        f"the model {name!r} cannot be read: {first}",
+        expected="a HuggingFace hub id, or a folder with config.json and model.safetensors",
+        mend="check the path and that every file is complete; hub ids need a network once",
+    )
+
+
+def _read_config(name: str) -> Any:
+    from transformers import AutoConfig
+
+    _refuse_folder_without(name, "config.json")
+    try:
+        return AutoConfig.from_pretrained(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise _missing(name, error) from error
+
+
+def _refuse_folder_without(name: str, file: str) -> None:
+    if (Path(name).is_dir() or name.startswith((".", "/", "~"))) and not (Path(name) / file).is_file():
+        raise BadFile(
+            f"the model folder {name} has no {file}"
+            if Path(name).is_dir()
+            else f"there is no model folder {name}",
+            expected="a folder with config.json and model.safetensors, as save_pretrained writes it",
+            mend="check the path",
+        )
+
+
+def _read_weights(name: str, dtype: torch.dtype) -> nn.Module:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            name, dtype=dtype, attn_implementation="eager", output_loading_info=True
+        )
+    except (OSError, ValueError, SafetensorError, RuntimeError) as error:
+        raise _missing(name, error) from error
+    model, report = loaded
+    # transformers fills missing tensors with random numbers and only warns.
+    for problem in ("missing_keys", "mismatched_keys"):
+        if report.get(problem):
+            raise BadFile(
+                f"the checkpoint of {name!r} has {problem.replace('_', ' ')}: "
+                f"{sorted(map(str, report[problem]))[:5]}",
+                expected="every tensor that config.json asks for, in its shape",
+                mend="the checkpoint is incomplete or belongs to another config; fetch it again",
+            )
+    weights: nn.Module = model
+    return weights
+
+
+def _refuse_nan(hf: nn.Module, name: str) -> None:
+    for key, weight in hf.named_parameters():
+        if not bool(torch.isfinite(weight).all()):
+            raise BadFile(
+                f"the model {name!r} has NaN or infinite numbers in {key}",
+                expected="finite weights",
+                mend="fetch the checkpoint again; float16 may overflow where bfloat16 does not",
+            )
+
+
+def _read_tokenizer(name: str, in_memory: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    local = Path(name)
+    files = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
+    if in_memory or (local.is_dir() and not any((local / file).exists() for file in files)):
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return AutoTokenizer.from_pretrained(name)
+    return None

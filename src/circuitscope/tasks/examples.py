@@ -1,0 +1,92 @@
+"""Examples: minimal pairs and single inputs, in Python or as JSON lines with the published key names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from circuitscope.errors import BadFile
+
+
+@dataclass(frozen=True)
+class Example:
+    """One clean text with its answer; a pair has a patch text with its answer as well."""
+
+    clean_prefix: str
+    clean_answer: tuple[str, ...]
+    """Texts that continue the prefix; several count together as one answer."""
+    patch_prefix: str | None = None
+    patch_answer: tuple[str, ...] = ()
+    case: str = ""
+
+    @property
+    def is_pair(self) -> bool:
+        return self.patch_prefix is not None
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read JSON lines: ``clean_prefix``, ``clean_answer``, and for pairs ``patch_prefix``, ``patch_answer``.
+
+    An answer is a string or a list of strings. ``case`` is kept; other keys are refused, since a misspelt key
+    would silently change the task.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFile(
+            f"the task file {path} cannot be read: {error}",
+            expected="JSON lines in UTF-8",
+            mend="check the path",
+        ) from error
+    return [
+        _parse(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()
+    ]
+
+
+_KEYS = ("clean_prefix", "clean_answer", "patch_prefix", "patch_answer", "case")
+
+
+def _parse(line: str, where: str) -> Example:
+    expected = '{"clean_prefix": "…", "clean_answer": " …"} and for a pair "patch_prefix" and "patch_answer"'
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise BadFile(
+            f"{where} is no JSON: {error}", expected=expected, mend="one object per line"
+        ) from error
+    if not isinstance(value, dict):
+        raise BadFile(f"{where} is a {type(value).__name__}", expected=expected)
+    return parse_example(value, where)
+
+
+def parse_example(value: Mapping[str, Any], where: str) -> Example:
+    """An example from a mapping with the published key names."""
+    unknown = sorted(set(value) - set(_KEYS))
+    missing = [key for key in ("clean_prefix", "clean_answer") if key not in value]
+    half = ("patch_prefix" in value) != ("patch_answer" in value)
+    if unknown or missing or half:
+        raise BadFile(
+            f"{where} has the keys {sorted(value)}",
+            expected="clean_prefix and clean_answer; patch_prefix and patch_answer both or neither; perhaps case",
+            mend=f"remove {unknown}" if unknown else "add what is missing",
+        )
+    prefixes = [value[key] for key in ("clean_prefix", "patch_prefix") if key in value]
+    if not all(isinstance(prefix, str) and prefix for prefix in prefixes):
+        raise BadFile(f"{where} has a prefix that is no text: {prefixes!r}", expected="a non-empty string")
+    return Example(
+        value["clean_prefix"],
+        _answers(value["clean_answer"], where),
+        value.get("patch_prefix"),
+        _answers(value["patch_answer"], where) if "patch_answer" in value else (),
+        str(value.get("case", "")),
+    )
+
+
+def _answers(value: Any, where: str) -> tuple[str, ...]:
+    answers = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
+    if not answers or not all(isinstance(answer, str) and answer for answer in answers):
+        raise BadFile(f"{where} has the answer {value!r}", expected="a string, or a list of strings")
+    return answers

@@ -1,0 +1,204 @@
+"""From examples to token batches: what an answer's token is, and which examples are skipped and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from circuitscope.errors import BadInput
+from circuitscope.model import TokenBatch, pad
+from circuitscope.tasks.examples import Example
+
+Skipped = Counter[str]
+"""How many examples were left out, by reason."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A batch of tokenised examples: pairs, or single inputs where ``patch`` is None."""
+
+    clean: TokenBatch
+    patch: TokenBatch | None
+    """The other side of each pair, of the same length token by token."""
+    clean_answers: Int[Tensor, "batch answer"]
+    """Token ids of the clean answer; rows with fewer answers repeat under a false ``clean_answer_mask``."""
+    clean_answer_mask: Bool[Tensor, "batch answer"]
+    patch_answers: Int[Tensor, "batch other"]
+    """Token ids of the patch answer; no columns for single inputs."""
+    patch_answer_mask: Bool[Tensor, "batch other"]
+
+    def __len__(self) -> int:
+        return self.clean.batch
+
+    @property
+    def is_pair(self) -> bool:
+        return self.patch is not None
+
+    def take(self, rows: Int[Tensor, " row"]) -> Inputs:
+        """The examples at ``rows``, which may repeat."""
+        return Inputs(
+            self.clean.take(rows),
+            None if self.patch is None else self.patch.take(rows),
+            self.clean_answers[rows],
+            self.clean_answer_mask[rows],
+            self.patch_answers[rows],
+            self.patch_answer_mask[rows],
+        )
+
+    def to(self, device: torch.device) -> Inputs:
+        return Inputs(
+            self.clean.to(device),
+            None if self.patch is None else self.patch.to(device),
+            self.clean_answers.to(device),
+            self.clean_answer_mask.to(device),
+            self.patch_answers.to(device),
+            self.patch_answer_mask.to(device),
+        )
+
+    def swapped(self) -> Inputs:
+        """The patch inputs in the place of the clean ones (answers stay), for m(patch)."""
+        if self.patch is None:
+            raise BadInput("single inputs have no patch side", expected="pairs")
+        return Inputs(
+            self.patch,
+            self.clean,
+            self.clean_answers,
+            self.clean_answer_mask,
+            self.patch_answers,
+            self.patch_answer_mask,
+        )
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One example as token ids."""
+
+    clean: tuple[int, ...]
+    patch: tuple[int, ...] | None
+    clean_answers: tuple[int, ...]
+    patch_answers: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        return len(self.clean)
+
+
+class CannotUse(Exception):
+    """An example that the task's rules leave out; the text is the reason that is counted."""
+
+
+def encode_examples(
+    examples: Sequence[Example], tokenizer: Any, *, bos: bool
+) -> tuple[list[Encoded], Skipped]:
+    """Tokenise examples; those that cannot be used are counted by reason."""
+    encoded, skipped = [], Skipped()
+    for example in examples:
+        try:
+            encoded.append(encode_example(example, tokenizer, bos=bos))
+        except CannotUse as reason:
+            skipped[str(reason)] += 1
+    return encoded, skipped
+
+
+def encode_example(example: Example, tokenizer: Any, *, bos: bool) -> Encoded:
+    """Tokenise one example, or raise CannotUse with the reason."""
+    front = (int(tokenizer.bos_token_id),) if bos else ()
+    clean = _ids(tokenizer, example.clean_prefix)
+    clean_answers = _answer_tokens(tokenizer, example.clean_prefix, clean, example.clean_answer)
+    if example.patch_prefix is None:
+        return Encoded(front + clean, None, clean_answers, ())
+    patch = _ids(tokenizer, example.patch_prefix)
+    patch_answers = _answer_tokens(tokenizer, example.patch_prefix, patch, example.patch_answer)
+    if len(clean) != len(patch):
+        raise CannotUse("clean and patch differ in length")
+    if set(clean_answers) & set(patch_answers):
+        raise CannotUse("clean and patch have an answer in common")
+    return Encoded(front + clean, front + patch, clean_answers, patch_answers)
+
+
+def _ids(tokenizer: Any, text: str) -> tuple[int, ...]:
+    ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+    if not ids:
+        raise CannotUse("the prefix has no tokens")
+    return ids
+
+
+def _answer_tokens(
+    tokenizer: Any, prefix: str, prefix_ids: tuple[int, ...], answers: Sequence[str]
+) -> tuple[int, ...]:
+    """What prefix + answer adds after the prefix's own tokens, for each answer."""
+    tokens = []
+    for answer in answers:
+        whole = tuple(tokenizer(prefix + answer, add_special_tokens=False)["input_ids"])
+        if whole[: len(prefix_ids)] != prefix_ids:
+            raise CannotUse("an answer changes the prefix's tokens")
+        if len(whole) != len(prefix_ids) + 1:
+            raise CannotUse("an answer is not one token")
+        tokens.append(whole[-1])
+    return tuple(dict.fromkeys(tokens))
+
+
+def make_inputs(encoded: Sequence[Encoded], *, has_bos: bool, side: str = "right") -> Inputs:
+    """One padded batch of examples that are all pairs or all single inputs."""
+    pairs = {example.patch is not None for example in encoded}
+    if len(pairs) != 1:
+        raise BadInput(
+            f"{len(encoded)} examples, some of them pairs and some single inputs" if pairs else "no examples",
+            expected="one kind in a task",
+        )
+    clean_answers, clean_mask = _rows([example.clean_answers for example in encoded])
+    patch_answers, patch_mask = _rows([example.patch_answers for example in encoded])
+    patches = [example.patch for example in encoded if example.patch is not None]
+    return Inputs(
+        pad([example.clean for example in encoded], has_bos=has_bos, side=side),
+        pad(patches, has_bos=has_bos, side=side) if patches else None,
+        clean_answers,
+        clean_mask,
+        patch_answers,
+        patch_mask,
+    )
+
+
+def batches(encoded: Sequence[Encoded], size: int, *, has_bos: bool) -> Iterator[Inputs]:
+    """The examples in order, ``size`` at a time."""
+    for start in range(0, len(encoded), size):
+        yield make_inputs(encoded[start : start + size], has_bos=has_bos)
+
+
+def _rows(answers: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    widest = max(map(len, answers))
+    ids = torch.zeros(len(answers), widest, dtype=torch.long)
+    mask = torch.zeros(len(answers), widest, dtype=torch.bool)
+    for row, tokens in enumerate(answers):
+        ids[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.long)
+        mask[row, : len(tokens)] = True
+    return ids, mask
+
+
+def tokenizer_adds_bos(tokenizer: Any) -> bool:
+    """Whether this tokenizer puts a BOS before a text by default."""
+    bos = tokenizer.bos_token_id
+    ids = tokenizer("a")["input_ids"]
+    return bos is not None and len(ids) > 1 and ids[0] == bos
+
+
+def decide_bos(choice: str, prepend_bos: bool | None, tokenizer: Any) -> bool:
+    """``yes`` or ``no``; ``auto`` follows the dictionaries' metadata, else the tokenizer's default."""
+    if choice not in ("auto", "yes", "no"):
+        raise BadInput(f"bos = {choice!r}", expected="auto, yes or no")
+    wanted = {"yes": True, "no": False}.get(choice, prepend_bos)
+    if wanted is None:
+        wanted = tokenizer_adds_bos(tokenizer)
+    if wanted and tokenizer.bos_token_id is None:
+        raise BadInput(
+            "a BOS is wanted, but the tokenizer has none",
+            expected="a tokenizer with bos_token",
+            mend="--bos no",
+        )
+    return wanted

@@ -1,0 +1,141 @@
+"""Task: a behaviour's examples in two splits, from templates, files or Python."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from circuitscope.errors import BadInput, NothingFound
+from circuitscope.model import LanguageModel
+from circuitscope.tasks.agreement import STRUCTURES, agreement_examples
+from circuitscope.tasks.examples import Example, parse_example, read_examples
+from circuitscope.tasks.inputs import Encoded, Skipped, encode_examples
+
+Examples = Sequence[Example | Mapping[str, Any]]
+
+HELD_OUT_SHARE = 0.25
+"""Share of a single file's examples that become its test split."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Examples to discover a circuit on (``train``) and to evaluate it on (``test``)."""
+
+    name: str
+    train: tuple[Example, ...]
+    test: tuple[Example, ...]
+    is_template: bool = False
+    """Whether all examples have one length, so that positions can be kept."""
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the examples are minimal pairs (else single inputs)."""
+        return (self.train or self.test)[0].is_pair
+
+    def encode(
+        self, split: str, tokenizer: Any, *, bos: bool, limit: int | None = None
+    ) -> tuple[list[Encoded], Skipped]:
+        """The first ``limit`` usable examples of a split as token ids, and what was skipped on the way.
+
+        Raises:
+            NothingFound: no example is usable; says why each was skipped.
+        """
+        if split not in ("train", "test"):
+            raise BadInput(f"no such split: {split!r}", expected="train or test")
+        encoded, skipped = encode_examples(getattr(self, split), tokenizer, bos=bos)
+        if not encoded:
+            reasons = ", ".join(f"{reason} ({count})" for reason, count in skipped.items()) or "it is empty"
+            raise NothingFound(
+                f"the {split} split of {self.name} has no usable example: {reasons}",
+                expected="prefixes of equal length in tokens, answers that are one token after their prefix",
+                mend="answers usually begin with a space; check the words against this model's tokenizer",
+            )
+        return encoded[:limit], skipped
+
+
+def load_task(source: str | Path | Task | Examples, model: LanguageModel) -> Task:
+    """Load a task for a model.
+
+    Args:
+        source: ``agreement/simple`` (or ``across_pp``, ``within_rc``, ``across_rc``); a JSON-lines file
+            (``NAME_train.json`` brings ``NAME_test.json`` beside it as its test split; of any other file a
+            quarter is held out); a folder with ``train.jsonl`` and ``test.jsonl``; or examples in Python.
+        model: templates use the words that are single tokens of its tokenizer.
+
+    Raises:
+        BadInput: there is no such task, or pairs and single inputs are mixed.
+        BadFile: a file cannot be read or a line is no example.
+        NothingFound: there are no examples.
+    """
+    if isinstance(source, Task):
+        return source
+    if model.tokenizer is None:
+        raise BadInput(
+            f"{model.name} has no tokenizer",
+            expected="one beside the model",
+            mend="load_model(…, tokenizer=…)",
+        )
+    if not isinstance(source, str | Path):
+        return _checked(_divided("examples from Python", [_example(item) for item in source]))
+    family, _, structure = str(source).partition("/")
+    if family == "agreement" and not Path(source).exists():
+        train, test = agreement_examples(structure, model.tokenizer)
+        return _checked(Task(str(source), tuple(train), tuple(test), is_template=True))
+    return _checked(_from_files(Path(source).expanduser()))
+
+
+def _example(item: Example | Mapping[str, Any]) -> Example:
+    return item if isinstance(item, Example) else parse_example(item, "an example from Python")
+
+
+def _from_files(path: Path) -> Task:
+    if path.is_dir():
+        train, test = (_read_split(path, split) for split in ("train", "test"))
+        return Task(path.name, train, test)
+    if not path.is_file():
+        raise BadInput(
+            f"no such task: {str(path)!r}",
+            expected=f"a JSON-lines file, a folder with train.jsonl and test.jsonl, "
+            f"or one of {', '.join(f'agreement/{name}' for name in STRUCTURES)}",
+            mend="check the path",
+        )
+    if path.stem.endswith("_train"):
+        other = path.with_name(path.name.replace("_train", "_test"))
+        if other.is_file():
+            name = path.stem.removesuffix("_train")
+            return Task(name, tuple(read_examples(path)), tuple(read_examples(other)))
+    return _divided(path.stem, read_examples(path))
+
+
+def _read_split(folder: Path, split: str) -> tuple[Example, ...]:
+    for name in (f"{split}.jsonl", f"{split}.json"):
+        if (folder / name).is_file():
+            return tuple(read_examples(folder / name))
+    raise BadInput(
+        f"the task folder {folder} has no {split}.jsonl", expected="train.jsonl and test.jsonl", mend="add it"
+    )
+
+
+def _divided(name: str, examples: Sequence[Example]) -> Task:
+    """Hold a quarter out, always the same one."""
+    shuffled = random.Random(0).sample(list(examples), len(examples))
+    held_out = round(HELD_OUT_SHARE * len(shuffled))
+    return Task(name, tuple(shuffled[held_out:]), tuple(shuffled[:held_out]))
+
+
+def _checked(task: Task) -> Task:
+    everything = (*task.train, *task.test)
+    if not everything:
+        raise NothingFound(
+            f"the task {task.name} is empty", expected="at least one example", mend="check the file"
+        )
+    kinds = Counter("pairs" if example.is_pair else "single inputs" for example in everything)
+    if len(kinds) > 1:
+        raise BadInput(
+            f"the task {task.name} mixes {dict(kinds)}", expected="one kind", mend="split it in two"
+        )
+    return task

@@ -1,0 +1,32 @@
+"""Where tests find models, data and goldens that are not part of the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)  # the models are tiny: threads would only get in each other's way
+
+
+def shared_folder() -> Path:
+    named = os.environ.get("CIRCUITSCOPE_SHARED")
+    return Path(named) if named else Path(__file__).resolve().parents[2] / "shared"
+
+
+def _absent(what: str) -> None:
+    """Skip with a reason, or fail where the shared folder is required."""
+    reason = f"{what} is not there (CIRCUITSCOPE_SHARED)"
+    if os.environ.get("CIRCUITSCOPE_REQUIRE_SHARED") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    folder = shared_folder()
+    if not folder.is_dir():
+        _absent(str(folder))
+    return folder
