@@ -28,6 +28,11 @@ SCHEMA_VERSION = 1
 """The version that this program writes; older ones are read or refused by name."""
 
 MANIFEST = "manifest.json"
+_REFUSED = (
+    *(errno.EACCES, errno.EROFS, errno.EPERM),
+    *(errno.EEXIST, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG),
+)
+"""What the system says where nothing can be written, or no file or folder can be."""
 _RECORDED = ("circuitscope", "torch", "transformers", "numpy", "safetensors")
 
 
@@ -66,6 +71,8 @@ def _replace_folder(draft: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
     path.rename(old)
     draft.rename(path)
+    if old.is_file():
+        old.unlink()
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -82,7 +89,7 @@ def explained_disk(path: Path) -> Iterator[None]:
                 expected="room for the whole result; nothing half-written was left",
                 mend="free some space, or write elsewhere, and run the same command again",
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        if error.errno in _REFUSED:
             raise BadFile(
                 f"{path} cannot be written: {error.strerror}", mend="choose a folder that you may write to"
             ) from error

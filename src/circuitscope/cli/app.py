@@ -27,10 +27,11 @@ for verb in (discover, evaluate, sweep, plot, show, inspect):
     verb.register(app)
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         out.print(f"circuitscope {__version__}", highlight=False)
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -56,8 +57,8 @@ def main() -> None:
             raise
         _explain(error)
         sys.exit(1)
-    except KeyboardInterrupt:
-        if debug:
+    except (KeyboardInterrupt, SystemExit) as stop:  # typer makes exit status 130 of Ctrl-C
+        if debug or (isinstance(stop, SystemExit) and stop.code != 130):
             raise
         errors.print(
             "\n[yellow]stopped.[/] Nothing half-written was left; the same command goes on from the last "

@@ -55,9 +55,11 @@ def configured(
     return decorate
 
 
-def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
-    if default is inspect.Parameter.empty and isinstance(annotation, tuple):
+def _parameter(name: str, annotation: Any, default: Any = ...) -> inspect.Parameter:
+    if isinstance(annotation, tuple):
         annotation, default = annotation
+    if default is ...:  # no default; Parameter.empty itself cannot be one, signatures take it for "none given"
+        default = inspect.Parameter.empty
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 

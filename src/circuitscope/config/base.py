@@ -5,6 +5,7 @@ Values come from three places, later ones win: the defaults here, a YAML file (`
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing
 from collections.abc import Mapping
@@ -50,6 +51,11 @@ class Place(Config):
     )
     seed: int = option(0, "Seed of everything that is drawn.")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.seed < 0:
+            raise BadInput(f"--seed {self.seed}", expected="a whole number from 0")
+
 
 def positive(**values: int | None) -> None:
     """Raise BadInput for a number that is given and below 1."""
@@ -69,7 +75,7 @@ def parse_bytes(text: str) -> int:
         size = float(number) * _UNITS[unit]
     except (ValueError, KeyError) as error:
         raise BadInput(f"--memory {text!r}", expected="a size like 2GiB or 500MB") from error
-    if size < 2**20:
+    if not 2**20 <= size < float("inf"):
         raise BadInput(f"--memory {text!r}", expected="at least 1MiB")
     return int(size)
 
@@ -97,8 +103,11 @@ def build(kind: type[ConfigType], given: Mapping[str, Any], file: str | Path | N
 
 def _as_type(value: Any, kind: Any, name: str, file: str) -> Any:
     allowed = typing.get_args(kind) or (kind,)
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if float in allowed and isinstance(value, int | str) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):  # YAML 1.1 takes 1e-3, without a point, for text
+            return float(value)
+    if kind is str and isinstance(value, bool):  # and yes and no, without quotes, for true and false
+        return "yes" if value else "no"
     if type(value) not in allowed:
         words = " or ".join("nothing" if item is type(None) else item.__name__ for item in allowed)
         raise BadFile(f"{file}: {name} is {value!r}", expected=words, mend="correct the file")
@@ -110,7 +119,7 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
 
     try:
         values = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadFile(f"{path} cannot be read: {error}", expected="a YAML file of settings") from error
     if not isinstance(values, dict):
         raise BadFile(f"{path} holds no settings", expected="lines like examples: 100")

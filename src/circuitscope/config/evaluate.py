@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitscope.config.base import Place, option, positive
+from circuitscope.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,5 @@ class SweepConfig(EvaluateConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(sizes=self.sizes)
+        if self.random < 0:
+            raise BadInput(f"--random {self.random}", expected="a whole number from 0")

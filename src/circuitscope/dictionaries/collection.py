@@ -125,6 +125,10 @@ def check_fit(dictionaries: Dictionaries, model: LanguageModel) -> None:
 
 def to_model(dictionary: Dictionary, model: LanguageModel) -> Dictionary:
     """The same dictionary with its weights where the model's are."""
+    if isinstance(dictionary, IdentityDictionary):
+        return IdentityDictionary(
+            dictionary.width, dtype=model.dtype, device=model.device, tensor=dictionary.tensor
+        )
     if isinstance(dictionary, AffineDictionary):
         for name, weight in dictionary.weights().items():
             setattr(dictionary, name, weight.to(model.device, model.dtype))

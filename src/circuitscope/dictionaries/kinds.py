@@ -8,6 +8,7 @@ from torch import Tensor
 
 from circuitscope.dictionaries.affine import JumpReluDictionary, ReluDictionary, TopKDictionary
 from circuitscope.dictionaries.base import Dictionary
+from circuitscope.dictionaries.identity import IdentityDictionary
 from circuitscope.errors import BadDictionary
 
 KINDS = (ReluDictionary.kind, TopKDictionary.kind, JumpReluDictionary.kind)
@@ -23,6 +24,8 @@ def build(
     tensor: str | None = None,
 ) -> Dictionary:
     """Make a dictionary of ``kind`` from named weights; ``where`` names the file in errors."""
+    if kind == IdentityDictionary.kind:
+        return IdentityDictionary(_read_whole(settings, "width", where), tensor=tensor)
     if kind not in KINDS:
         raise BadDictionary(
             f"{where} is a dictionary of kind {kind!r}",
@@ -40,17 +43,17 @@ def build(
         )
     _check_shapes(weights, where)
     if kind == "topk":
-        return TopKDictionary(k=_read_k(settings, where), tensor=tensor, **weights)
+        return TopKDictionary(k=_read_whole(settings, "k", where), tensor=tensor, **weights)
     if kind == "jumprelu":
         return JumpReluDictionary(tensor=tensor, **weights)
     return ReluDictionary(tensor=tensor, **weights)
 
 
-def _read_k(settings: Mapping[str, object], where: str) -> int:
-    k = settings.get("k")
-    if not isinstance(k, int):
-        raise BadDictionary(f"{where} has k = {k!r}", expected="a whole number for a TopK dictionary")
-    return k
+def _read_whole(settings: Mapping[str, object], name: str, where: str) -> int:
+    value = settings.get(name)
+    if not isinstance(value, int):
+        raise BadDictionary(f"{where} has {name} = {value!r}", expected="a whole number")
+    return value
 
 
 def _check_shapes(weights: Mapping[str, Tensor], where: str) -> None:

@@ -103,7 +103,7 @@ def _batch(job: Job, inputs: Inputs, effects: NodeEffects, index: Index, edges_a
     active = [_row_nodes(job, inputs, index, site, asked) for site, asked in rows.items()]
     blocks = edge_effects(job.model, job.dictionaries, effects, rows, at=edges_at)
     example, source, target, value = _flatten(job, inputs, rows, blocks, index)
-    outputs = output_effects(job.model, job.dictionaries, effects, rule=job.rule, points=job.points or 6)
+    outputs = output_effects(job.model, job.dictionaries, effects, rule=job.rule, points=job.points or 12)
     for site, side in outputs.items():
         token, node, effect = _output(job, inputs, site, side, index)
         example.append(torch.div(token, inputs.clean.positions, rounding_mode="floor"))

@@ -223,7 +223,7 @@ def output_effects(
     effects: NodeEffects,
     *,
     rule: str = "gauss",
-    points: int = 6,
+    points: int = 12,
 ) -> dict[Site, SiteEffects]:
     """Edges into the output: each node's effect that passes no later dictionary's site.
 

@@ -79,6 +79,24 @@ def stubbed(parent: nn.Module, name: str, entry: int, stream: Tensor, stop: int)
         setattr(parent, name, blocks)
 
 
+def keep_masks_finite(blocks: Sequence[nn.Module]) -> None:
+    """Keep the attention masks of a float64 model within float32.
+
+    Attention computes its softmax in float32, where the smallest float64 is −∞: a row of padding on the left, which
+    may look at nothing, would become NaN and spread.
+    """
+    lowest = torch.finfo(torch.float32).min
+
+    def hook(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        mask = keywords.get("attention_mask")
+        if isinstance(mask, Tensor) and mask.is_floating_point():
+            keywords = {**keywords, "attention_mask": mask.clamp(min=lowest)}
+        return arguments, keywords
+
+    for block in blocks:
+        block.register_forward_pre_hook(hook, with_kwargs=True)
+
+
 @contextmanager
 def gradients(on: bool) -> Iterator[None]:
     """Run with or without autograd, whatever the caller has set."""

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from circuitscope.model.family import EMBED, RESID, Family, Tap
-from circuitscope.model.hooks import Edit, gradients, hooked, stubbed
+from circuitscope.model.hooks import Edit, gradients, hooked, keep_masks_finite, stubbed
 from circuitscope.model.tokens import TokenBatch
 from circuitscope.terms import Site
 
@@ -55,6 +55,8 @@ class LanguageModel:
         base: Any = hf  # transformers gives these no precise types
         self._base: nn.Module = base.base_model
         self._head: nn.Module = base.get_output_embeddings()
+        if self.dtype == torch.float64:
+            keep_masks_finite(self.blocks)
 
     # -- what the model is ---------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pickle  # noqa: TID251  (only to name the error that torch raises on a damaged file)
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def read(folder: Path) -> Dictionaries:
     configs = []
     for path in sorted(folder.rglob("ae.pt")):
         config = _read_config(path.parent / "config.json")
-        site = _site(path.parent.relative_to(folder), config, path)
+        site = _site(folder.resolve().name / path.parent.relative_to(folder), config, path)
         if site in by_site:
             raise BadFile(
                 f"two dictionaries for {site}: {origin[site]} and {path}",
@@ -158,10 +159,10 @@ def _guess_class(state: Mapping[str, Tensor], path: Path) -> str:
 
 def _read_state(path: Path) -> dict[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise BadFile(
-            f"{path} cannot be read: {str(error).splitlines()[0]}",
+            f"{path} cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}",
             expected="a complete torch state_dict",
             mend="the file is truncated or damaged; fetch it again",
         ) from error
@@ -180,6 +181,11 @@ def _read_config(path: Path) -> dict[str, Any]:
         config = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise BadFile(f"{path} is no JSON: {error}", mend="fetch the file again") from error
+    parts = [config.get(name, {}) for name in ("trainer", "buffer")] if isinstance(config, dict) else [config]
+    if not all(isinstance(part, dict) for part in parts):
+        raise BadFile(
+            f"{path} is no config of dictionary_learning", expected='{"trainer": {…}, "buffer": {…}}'
+        )
     return dict(config)
 
 

@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
 from circuitscope.errors import BadFile
-from circuitscope.store import MANIFEST, hash_json, new_folder, read_json, read_manifest, write_manifest
+from circuitscope.store import (
+    MANIFEST,
+    hash_json,
+    new_folder,
+    read_json,
+    read_manifest,
+    write_file,
+    write_manifest,
+)
 from circuitscope.terms import Site
 
 KIND = "dictionaries"
@@ -22,7 +30,8 @@ LAYOUT = f"{MANIFEST} of kind {KIND!r} beside SITE.safetensors (circuitscope's o
 
 def recognises(folder: Path) -> bool:
     path = folder / MANIFEST
-    return path.is_file() and read_json(path).get("kind") == KIND
+    manifest = read_json(path) if path.is_file() else None
+    return isinstance(manifest, dict) and manifest.get("kind") == KIND
 
 
 def read(folder: Path) -> Dictionaries:
@@ -61,9 +70,10 @@ def write(
     with new_folder(folder, overwrite=overwrite) as draft:
         for site, dictionary in dictionaries.items():
             weights = {
-                name: weight.detach().cpu().contiguous() for name, weight in dictionary.weights().items()
+                name: weight.detach().cpu().clone().contiguous()  # one tensor may have two names
+                for name, weight in dictionary.weights().items()
             }
-            save_file(weights, draft / f"{site}.safetensors")
+            write_file(draft / f"{site}.safetensors", save(weights))
         sites = {
             site.name: {
                 "kind": dictionary.kind,
