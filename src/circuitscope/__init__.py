@@ -37,6 +37,7 @@ _PUBLIC = {
     "register_family": "circuitscope.model",
     "save": "circuitscope.pipeline",
     "sweep": "circuitscope.evaluation",
+    "train_dictionaries": "circuitscope.dictionaries.training",
     "write_dictionaries": "circuitscope.dictionaries",
 }
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from circuitscope.dictionaries import Dictionaries as Dictionaries
     from circuitscope.dictionaries import load_dictionaries as load_dictionaries
     from circuitscope.dictionaries import write_dictionaries as write_dictionaries
+    from circuitscope.dictionaries.training import train_dictionaries as train_dictionaries
     from circuitscope.discovery import discover as discover
     from circuitscope.effects import edge_effects as edge_effects
     from circuitscope.effects import node_effects as node_effects

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from circuitscope.circuit import KIND, Circuit, load, write_circuit
-from circuitscope.config import DiscoverConfig, EvaluateConfig, SweepConfig, parse_bytes
+from circuitscope.config import DiscoverConfig, EvaluateConfig, SweepConfig, TrainConfig, parse_bytes
 from circuitscope.dictionaries import Dictionaries, load_dictionaries
 from circuitscope.discovery import Partial, discover
 from circuitscope.discovery.job import Progress
@@ -160,6 +160,25 @@ def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) ->
         sum(weight.numel() * weight.element_size() for weight in weights) + parse_bytes(config.memory),
         done,
     )
+
+
+# -- dictionaries --------------------------------------------------------------------------------------
+
+
+def run_training(
+    model: LanguageModel,
+    text: str,
+    out: Path,
+    config: TrainConfig,
+    *,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> list[dict[str, Any]]:
+    """Train dictionaries into a folder; returns each site's quality as plain values."""
+    from circuitscope.dictionaries.training import train_dictionaries
+
+    _, quality = train_dictionaries(model, text, out, config, overwrite=overwrite, progress=progress)
+    return [asdict(entry) for entry in quality]
 
 
 # -- later stages of a run -------------------------------------------------------------------------------

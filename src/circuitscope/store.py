@@ -56,7 +56,13 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise BadInput if there is something at ``path`` that nobody allowed to replace."""
+    """Raise BadInput if there is something at ``path`` that nobody allowed to replace, or that is no result."""
+    if overwrite and path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+        raise BadInput(
+            f"{path} is a folder that circuitscope did not write",
+            expected="a new path, or an earlier result, which --overwrite may replace",
+            mend="choose another path, or remove the folder yourself",
+        )
     if path.exists() and not overwrite:
         raise BadInput(
             f"{path} exists already", expected="a new path", mend="choose another, or say --overwrite"
@@ -121,7 +127,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays as safetensors, whole or not at all."""
     from safetensors.numpy import save
 
-    write_file(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    write_file(path, save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -61,7 +61,5 @@ def test_atp_equals_attrib_where_nothing_is_blocked(golden):
     if golden.folder.name not in EQUAL_AS_IT_IS:
         pytest.skip("the sites where nothing is blocked are written down for a and c")
     sites = [Site.parse(name) for name in EQUAL_AS_IT_IS[golden.folder.name]]
-    effects = node_effects(
-        golden.model, golden.dictionaries, golden.inputs(), LOGIT_DIFFERENCE, method="atp"
-    )
+    effects = node_effects(golden.model, golden.dictionaries, golden.inputs(), LOGIT_DIFFERENCE, method="atp")
     compare_effects(golden, effects, golden.tensors("effects-attrib"), sites)

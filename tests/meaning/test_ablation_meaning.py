@@ -137,7 +137,14 @@ def test_the_arguments_are_not_changed():
     baseline = make_baseline("mean", model, dictionaries, [inputs], places=1)
     values = [
         ablated_metric(
-            model, dictionaries, inputs, LOGIT_DIFFERENCE, kept, baseline, sites=list(dictionaries), errors=errors
+            model,
+            dictionaries,
+            inputs,
+            LOGIT_DIFFERENCE,
+            kept,
+            baseline,
+            sites=list(dictionaries),
+            errors=errors,
         )
         for errors in ("circuit", "remove", "keep", "circuit")
     ]

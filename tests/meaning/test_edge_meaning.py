@@ -194,9 +194,7 @@ def test_edges_at_patch_are_the_derivative_there(family):
     rows = all_rows(effects)
     at_patch = edge_effects(model, dictionaries, effects, rows, at="patch")
     gradients = {site: side.gradient for site, side in effects.sites.items()}
-    swapped = node_effects(
-        model, dictionaries, inputs.swapped(), LOGIT_DIFFERENCE, gradients=gradients
-    )
+    swapped = node_effects(model, dictionaries, inputs.swapped(), LOGIT_DIFFERENCE, gradients=gradients)
     from_patch = edge_effects(model, dictionaries, swapped, rows)
     both = edge_effects(model, dictionaries, effects, rows, at="both")
     at_clean = edge_effects(model, dictionaries, effects, rows)
@@ -213,7 +211,9 @@ def test_edges_from_errors_are_real(family):
     model = toy_model(family)
     _, _, edges = every_edge(model, toy_dictionaries(model, "relu"), toy_inputs([5, 5]))
     sources = {
-        source for (source, _), entries in edges.items() if (entries.effect[entries.feature == ERROR] != 0).any()
+        source
+        for (source, _), entries in edges.items()
+        if (entries.effect[entries.feature == ERROR] != 0).any()
     }
     assert len(sources) == len(model.sites) - 1  # all but the last site, which has no site after it
 

@@ -132,9 +132,7 @@ def test_padding_changes_nothing(family, side, pair):
             errors = ours.error_effect[row][batch.clean.mask[row]]
             torch.testing.assert_close(errors, theirs.error_effect[0], atol=1e-6, rtol=1e-5)
             mine = ours.features.token // batch.clean.positions == row
-            torch.testing.assert_close(
-                ours.feature_effect[mine], theirs.feature_effect, atol=1e-6, rtol=1e-5
-            )
+            torch.testing.assert_close(ours.feature_effect[mine], theirs.feature_effect, atol=1e-6, rtol=1e-5)
             assert torch.equal(ours.features.feature[mine], theirs.features.feature)
 
 
@@ -150,7 +148,10 @@ def _cut(inputs, keep):
 @pytest.mark.parametrize("pair", [True, False], ids=["pairs", "singles"])
 def test_bos_is_never_a_node(pair):
     model = toy_model("gemma2")
-    dictionaries, inputs = toy_dictionaries(model, "relu"), toy_inputs([4, 6], pair=pair, bos=True, side="left")
+    dictionaries, inputs = (
+        toy_dictionaries(model, "relu"),
+        toy_inputs([4, 6], pair=pair, bos=True, side="left"),
+    )
     effects = node_effects(model, dictionaries, inputs, LOGIT_DIFFERENCE if pair else LOG_PROBABILITY)
     first = torch.tensor([2, 0 + inputs.clean.positions])  # columns of BOS: after two of padding, and none
     for side in effects.sites.values():

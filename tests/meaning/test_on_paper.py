@@ -68,7 +68,9 @@ def reading(*coordinates: int) -> ReluDictionary:
     """Features that read and write one coordinate each."""
     vectors = torch.tensor([unit(place) for place in coordinates], dtype=torch.float64)
     zeros = torch.zeros(len(coordinates), dtype=torch.float64)
-    return ReluDictionary(w_enc=vectors, b_enc=zeros, w_dec=vectors, b_dec=torch.zeros(4, dtype=torch.float64))
+    return ReluDictionary(
+        w_enc=vectors, b_enc=zeros, w_dec=vectors, b_dec=torch.zeros(4, dtype=torch.float64)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,11 @@ out = Console()
 errors = Console(stderr=True)
 
 
+def say(text: str) -> None:
+    """Print a line as it is: a path in it is neither broken in two nor taken for markup."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[int, int, str], None]]:
     """A bar with the time left for each thing being done; silent where standard error is no terminal."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from circuitscope.cli.console import out, progress
+from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.tables import circuit_table, summary
 from circuitscope.config import DiscoverConfig
@@ -38,9 +38,9 @@ def discover(config: DiscoverConfig, overwrite: bool, dry_run: bool) -> None:
         circuit = pipeline.run_discover(config, overwrite=overwrite, progress=show)
     out.print(summary(circuit))
     out.print(circuit_table(circuit, 10))
-    out.print(f"written to {config.out}; next:")
+    say(f"written to {config.out}; next:")
     for verb in ("evaluate", "sweep", "plot"):
-        out.print(f"  circuitscope {verb} {config.out}", highlight=False)
+        say(f"  circuitscope {verb} {config.out}")
 
 
 def _estimate(config: DiscoverConfig) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from circuitscope.cli.console import out, progress
+from circuitscope.cli.console import out, progress, say
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def inspect(
         language_model = load_model(model, device=device, dtype=dtype)
         show(1, 2, "loading")
         loaded = load_dictionaries(dictionaries, language_model)
-    out.print(
+    say(
         f"{language_model.name}: {language_model.family.name}, {language_model.n_layers} layers of width "
         f"{language_model.width}, {'parallel' if language_model.parallel else 'sequential'} blocks"
     )

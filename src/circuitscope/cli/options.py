@@ -58,7 +58,7 @@ def configured(
 def _parameter(name: str, annotation: Any, default: Any = ...) -> inspect.Parameter:
     if isinstance(annotation, tuple):
         annotation, default = annotation
-    if default is ...:  # no default; Parameter.empty itself cannot be one, signatures take it for "none given"
+    if default is ...:  # Parameter.empty cannot be a default itself: signatures take it for none
         default = inspect.Parameter.empty
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 

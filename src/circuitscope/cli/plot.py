@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from circuitscope.cli.console import out
+from circuitscope.cli.console import say
 from circuitscope.cli.options import RUN
 from circuitscope.store import refuse_existing
 
@@ -37,4 +37,4 @@ def plot(
     path = out_file or run / "circuit.png"
     refuse_existing(path, overwrite=overwrite)
     plot_circuit(load(run), path, max_nodes=nodes, max_edges=edges)
-    out.print(f"written to {path}")
+    say(f"written to {path}")

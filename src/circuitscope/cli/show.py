@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from circuitscope.cli.console import out
+from circuitscope.cli.console import out, say
 from circuitscope.cli.options import RUN
 from circuitscope.cli.tables import circuit_table, edge_table, evaluation_table, summary
 
@@ -36,4 +36,4 @@ def show(
     if circuit.evaluation is not None:
         out.print(evaluation_table(circuit.evaluation))
     else:
-        out.print(f"not evaluated yet: circuitscope evaluate {run}", highlight=False)
+        say(f"not evaluated yet: circuitscope evaluate {run}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from circuitscope.cli.console import out, progress
+from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import OVERWRITE, RUN, configured
 from circuitscope.cli.tables import needed_table
 from circuitscope.config import SweepConfig
@@ -24,4 +24,4 @@ def sweep(config: SweepConfig, run: Path, overwrite: bool) -> None:
     with progress() as show:
         result = pipeline.run_sweep(run, config, overwrite=overwrite, progress=show)
     out.print(needed_table(result))
-    out.print(f"curves: {run / 'sweep' / 'sweep.png'}, sweep.csv and sweep.json beside it")
+    say(f"curves: {run / 'sweep' / 'sweep.png'}, sweep.csv and sweep.json beside it")

@@ -23,14 +23,21 @@ def summary(circuit: Circuit) -> str:
     info = circuit.info
     skipped = info.get("skipped") or {}
     lines = [
-        f"[bold]{escape(str(info.get('task')))}[/] in {escape(str(info.get('model')))}: "
+        f"[bold]{escape(str(info.get('task', '?')))}[/] in {escape(str(info.get('model', '?')))}: "
         f"{len(circuit.nodes)} nodes, {len(circuit.edges)} edges",
-        f"metric {info.get('metric')}; {info.get('examples')} {info.get('split')} examples; "
-        f"method {info.get('method')}; positions {info.get('positions')}; "
-        f"T_N {info['thresholds']['node']:.3g}, T_E {info['thresholds']['edge']:.3g}",
-        f"mean {info.get('metric_shown_as')}: {info['clean_metric']:.3f} on clean"
-        + ("" if info.get("patch_metric") is None else f", {info['patch_metric']:.3f} on patch inputs"),
     ]
+    if "thresholds" in info:  # else it was put together in Python
+        lines.append(
+            f"metric {info.get('metric')}; {info.get('examples')} {info.get('split')} examples; "
+            f"method {info.get('method')}; positions {info.get('positions')}; "
+            f"T_N {info['thresholds']['node']:.3g}, T_E {info['thresholds']['edge']:.3g}"
+        )
+    if "clean_metric" in info:
+        patch = info.get("patch_metric")
+        lines.append(
+            f"mean {info.get('metric_shown_as')}: {info['clean_metric']:.3f} on clean"
+            + ("" if patch is None else f", {patch:.3f} on patch inputs")
+        )
     if skipped:
         lines.append("skipped: " + ", ".join(f"{count} ({reason})" for reason, count in skipped.items()))
     silent = info.get("silent") or []

@@ -3,6 +3,7 @@
 from circuitscope.config.base import Config, ConfigType, Place, build, parse_bytes
 from circuitscope.config.discover import DiscoverConfig
 from circuitscope.config.evaluate import EvaluateConfig, SweepConfig
+from circuitscope.config.train import TrainConfig
 
 __all__ = [
     "Config",
@@ -11,6 +12,7 @@ __all__ = [
     "EvaluateConfig",
     "Place",
     "SweepConfig",
+    "TrainConfig",
     "build",
     "parse_bytes",
 ]

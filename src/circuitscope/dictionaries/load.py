@@ -43,7 +43,7 @@ def load_dictionaries(source: str | Path | Dictionaries, model: LanguageModel) -
     check_fit(found, model)
     return Dictionaries(
         {site: to_model(dictionary, model) for site, dictionary in found.items()},
-        name=str(source),
+        name=Path(source).resolve().name if Path(source).is_dir() else str(source),
         prepend_bos=found.prepend_bos,
         content_hash=found.content_hash,
     )

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ from circuitscope.config import parse_bytes
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.discovery.edge_pass import edge_pass
 from circuitscope.discovery.job import Job, Progress
-from circuitscope.discovery.node_pass import node_pass
+from circuitscope.discovery.node_pass import NodePass, node_pass
 from circuitscope.discovery.partial import Partial
 from circuitscope.discovery.select import reaching_output, select_edges, select_nodes
 from circuitscope.errors import BadInput
-from circuitscope.model import LanguageModel
+from circuitscope.model import LanguageModel, decide_bos
 from circuitscope.tasks import Metric, Task, load_task, metric_named
-from circuitscope.tasks.inputs import Encoded, decide_bos
+from circuitscope.tasks.inputs import Encoded
 from circuitscope.tasks.task import Examples
 
 PartialMaker = Callable[[Mapping[str, Any]], Partial]
@@ -96,7 +96,7 @@ def discover(
         progress=progress,
     )
     if partial is not None:
-        job = replace(job, partial=partial({**job.plan(), "edges": [node_threshold, nodes, edges_at]}))
+        job = replace(job, partial=partial(job.plan()))
     found = node_pass(job)
     rows, node_cut = select_nodes(found.nodes, node_threshold, nodes)
     kept = found.nodes.take(rows)
@@ -104,37 +104,43 @@ def discover(
     edges, edge_cut = select_edges(edges, edge_threshold, node_cut)
     circuit = Circuit(tuple(dictionaries), kept, edges, candidates=found.nodes)
     info = {
-        "model": model.name,
-        "dictionaries": dictionaries.name,
-        "dictionaries_hash": dictionaries.content_hash,
-        "dictionary_kinds": dict(Counter(dictionary.kind for dictionary in dictionaries.values())),
-        "n_layers": model.n_layers,
-        "task": task.name,
-        "metric": chosen.name,
-        "metric_shown_as": chosen.shown_as,
-        "method": method,
-        "rule": rule if method == "ig" else None,
-        "points": points,
+        **_description(job, task, found),
         "thresholds": {"node": node_cut, "edge": edge_cut},
         "nodes_asked": nodes,
         "edges_at": edges_at,
-        "positions": "keep" if job.keep_positions else "sum",
         "baseline": baseline,
-        "bos": has_bos,
         "split": split,
-        "examples": len(encoded),
         "skipped": dict(skipped),
+        "silent": [str(circuit.ids[row]) for row in silent],
+    }
+    circuit = replace(circuit, info=info)
+    return circuit.keep(reaching_output(len(kept), edges)) if connected else circuit
+
+
+def _description(job: Job, task: Task, found: NodePass) -> dict[str, Any]:
+    """What a circuit says about where it comes from."""
+    model, dictionaries = job.model, job.dictionaries
+    return {
+        "model": model.name,
+        "n_layers": model.n_layers,
+        "dictionaries": dictionaries.name,
+        "dictionaries_hash": dictionaries.content_hash,
+        "dictionary_kinds": dict(Counter(dictionary.kind for dictionary in dictionaries.values())),
+        "task": task.name,
+        "metric": job.metric.name,
+        "metric_shown_as": job.metric.shown_as,
+        "method": job.method,
+        "rule": job.rule if job.method == "ig" else None,
+        "points": job.points,
+        "positions": "keep" if job.keep_positions else "sum",
+        "bos": job.has_bos,
+        "examples": len(job.examples),
         "dtype": str(model.dtype).removeprefix("torch."),
         "quadrature": found.gaps,
         "clean_metric": found.clean_metric,
         "patch_metric": found.patch_metric,
-        "silent": [str(circuit.ids[row]) for row in silent],
-        "tokens": position_tokens(model, encoded) if job.keep_positions else None,
+        "tokens": position_tokens(model, job.examples) if job.keep_positions else None,
     }
-    circuit = replace(circuit, info=info)
-    if connected:
-        circuit = circuit.keep(reaching_output(len(kept), edges))
-    return circuit
 
 
 def _keeps_positions(choice: str, task: Task, encoded: list[Encoded]) -> bool:
@@ -153,7 +159,7 @@ def _keeps_positions(choice: str, task: Task, encoded: list[Encoded]) -> bool:
     return choice == "keep"
 
 
-def position_tokens(model: LanguageModel, encoded: list[Encoded]) -> list[str]:
+def position_tokens(model: LanguageModel, encoded: Sequence[Encoded]) -> list[str]:
     """A heading per position: the token there, or the first of several with an ellipsis."""
     headings = []
     for position in range(encoded[0].length):

@@ -17,6 +17,7 @@ from circuitscope.discovery.partial import Arrays
 from circuitscope.discovery.sums import Sums, add, sum_examples
 from circuitscope.effects import EdgeEntries, NodeEffects, Rows, SiteEffects, edge_effects, output_effects
 from circuitscope.effects.edges import Edges as EdgeBlocks
+from circuitscope.store import hash_json
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, Site
 
@@ -44,13 +45,15 @@ def edge_pass(job: Job, nodes: Nodes, edges_at: str) -> tuple[Edges, NDArray[np.
     A node that is never active there has no in-edges, whatever its effect.
     """
     index = _index(job, nodes)
+    chosen = hash_json([edges_at, nodes.site.tolist(), nodes.feature.tolist(), nodes.position.tolist()])[:12]
     done = []
     for number, inputs in job.batches():
-        arrays = job.partial.get(f"edges-{number:05d}") if job.partial else None
+        name = f"edges-{chosen}-{number:05d}"  # another threshold uses the first pass again, but not these
+        arrays = job.partial.get(name) if job.partial else None
         if arrays is None:
             arrays = _batch(job, inputs, _effects(job, number, inputs, index), index, edges_at)
             if job.partial:
-                job.partial.put(f"edges-{number:05d}", arrays)
+                job.partial.put(name, arrays)
         done.append(arrays)
         job.progress(number + 1, job.n_batches, "edges")
     sums = add([Sums(part["key"], part["total"], part["squares"]) for part in done])

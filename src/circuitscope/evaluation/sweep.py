@@ -87,7 +87,7 @@ def sweep(
         "model": model.name,
         "metric": circuit.info["metric"],
         "split": split,
-        "examples": examples,
+        "examples": sum(map(len, bench.inputs)),
         "free_layers": free,
         "errors": errors,
         "levels": list(LEVELS),

@@ -3,6 +3,7 @@
 One small record per family (``families.py``) says where the sites are; everything else is generic.
 """
 
+from circuitscope.model.bos import decide_bos, tokenizer_adds_bos
 from circuitscope.model.family import Family, Tap, family_of, register_family, supported_families
 from circuitscope.model.hooks import Edit, hooked
 from circuitscope.model.language_model import Cache, LanguageModel
@@ -16,10 +17,12 @@ __all__ = [
     "LanguageModel",
     "Tap",
     "TokenBatch",
+    "decide_bos",
     "family_of",
     "hooked",
     "load_model",
     "pad",
     "register_family",
     "supported_families",
+    "tokenizer_adds_bos",
 ]

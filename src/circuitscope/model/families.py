@@ -21,30 +21,25 @@ def _through(*path: str) -> Contribution:
     return lambda block, x: _call(block, *path, x=x)
 
 
+def _taps(attention: str, projection: str, down: str) -> dict[str, tuple[Tap, ...]]:
+    """The taps of a block without norms after attention or MLP: their outputs go into the stream as they are."""
+    return {
+        "attn": (
+            Tap("output of attention", attention, "output"),
+            Tap("input of attention's output projection", projection, "input", _through(projection)),
+        ),
+        "mlp": (
+            Tap("output of the MLP", "mlp", "output"),
+            Tap("hidden neurons of the MLP", down, "input", _through(down)),
+        ),
+    }
+
+
 GPT_NEOX = Family(
     name="GPT-NeoX",
     model_types=("gpt_neox",),
     blocks="gpt_neox.layers",
-    taps={
-        "attn": (
-            Tap("output of attention", "attention", "output"),
-            Tap(
-                "input of attention's output projection",
-                "attention.dense",
-                "input",
-                _through("attention.dense"),
-            ),
-        ),
-        "mlp": (
-            Tap("output of the MLP", "mlp", "output"),
-            Tap(
-                "hidden neurons of the MLP",
-                "mlp.dense_4h_to_h",
-                "input",
-                _through("mlp.dense_4h_to_h"),
-            ),
-        ),
-    },
+    taps=_taps("attention", "attention.dense", "mlp.dense_4h_to_h"),
     mlp_from_stream=_through("post_attention_layernorm", "mlp"),
     parallel=lambda block: bool(block.use_parallel_residual),
 )
@@ -53,26 +48,7 @@ LLAMA = Family(
     name="Llama",
     model_types=("llama",),
     blocks="model.layers",
-    taps={
-        "attn": (
-            Tap("output of attention", "self_attn", "output"),
-            Tap(
-                "input of attention's output projection",
-                "self_attn.o_proj",
-                "input",
-                _through("self_attn.o_proj"),
-            ),
-        ),
-        "mlp": (
-            Tap("output of the MLP", "mlp", "output"),
-            Tap(
-                "hidden neurons of the MLP",
-                "mlp.down_proj",
-                "input",
-                _through("mlp.down_proj"),
-            ),
-        ),
-    },
+    taps=_taps("self_attn", "self_attn.o_proj", "mlp.down_proj"),
     mlp_from_stream=_through("post_attention_layernorm", "mlp"),
 )
 

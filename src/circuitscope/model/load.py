@@ -54,7 +54,9 @@ def load_model(
         hf = _read_weights(name, kind)
     _refuse_nan(hf, name)
     tokenizer = tokenizer if tokenizer is not None else _read_tokenizer(name, isinstance(source, nn.Module))
-    model = LanguageModel(hf.to(place, kind), family, name=name, tokenizer=tokenizer)
+    # A folder is called by its own name: where it lies is nobody's business in a result.
+    short = Path(name).resolve().name if Path(name).is_dir() else name
+    model = LanguageModel(hf.to(place, kind), family, name=short, tokenizer=tokenizer)
     check_record(model)
     return model
 

@@ -140,6 +140,8 @@ def _answer_tokens(
             raise CannotUse("an answer changes the prefix's tokens")
         if len(whole) != len(prefix_ids) + 1:
             raise CannotUse("an answer is not one token")
+        if whole[-1] == tokenizer.unk_token_id:
+            raise CannotUse("an answer is a word that the tokenizer does not know")
         tokens.append(whole[-1])
     return tuple(dict.fromkeys(tokens))
 
@@ -179,26 +181,3 @@ def _rows(answers: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         ids[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.long)
         mask[row, : len(tokens)] = True
     return ids, mask
-
-
-def tokenizer_adds_bos(tokenizer: Any) -> bool:
-    """Whether this tokenizer puts a BOS before a text by default."""
-    bos = tokenizer.bos_token_id
-    ids = tokenizer("a")["input_ids"]
-    return bos is not None and len(ids) > 1 and ids[0] == bos
-
-
-def decide_bos(choice: str, prepend_bos: bool | None, tokenizer: Any) -> bool:
-    """``yes`` or ``no``; ``auto`` follows the dictionaries' metadata, else the tokenizer's default."""
-    if choice not in ("auto", "yes", "no"):
-        raise BadInput(f"bos = {choice!r}", expected="auto, yes or no")
-    wanted = {"yes": True, "no": False}.get(choice, prepend_bos)
-    if wanted is None:
-        wanted = tokenizer_adds_bos(tokenizer)
-    if wanted and tokenizer.bos_token_id is None:
-        raise BadInput(
-            "a BOS is wanted, but the tokenizer has none",
-            expected="a tokenizer with bos_token",
-            mend="--bos no",
-        )
-    return wanted

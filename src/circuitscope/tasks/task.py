@@ -104,9 +104,9 @@ def _from_files(path: Path) -> Task:
             mend="check the path",
         )
     if path.stem.endswith("_train"):
-        other = path.with_name(path.name.replace("_train", "_test"))
+        name = path.stem.removesuffix("_train")
+        other = path.with_name(f"{name}_test{path.suffix}")
         if other.is_file():
-            name = path.stem.removesuffix("_train")
             return Task(name, tuple(read_examples(path)), tuple(read_examples(other)))
     return _divided(path.stem, read_examples(path))
 

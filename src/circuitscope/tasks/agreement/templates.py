@@ -112,7 +112,8 @@ def _single_token_words(tokenizer: Any) -> _Words:
     front = len(tokenizer("The", add_special_tokens=False)["input_ids"])
 
     def single(word: str) -> bool:
-        return len(tokenizer(f"The {word}", add_special_tokens=False)["input_ids"]) == front + 1
+        ids = tokenizer(f"The {word}", add_special_tokens=False)["input_ids"]
+        return len(ids) == front + 1 and ids[-1] != tokenizer.unk_token_id
 
     def both(forms: Sequence[Forms]) -> list[Forms]:
         return [pair for pair in forms if single(pair[0]) and single(pair[1])]

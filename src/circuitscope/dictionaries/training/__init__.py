@@ -1,0 +1,13 @@
+"""Training dictionaries for a model that has none, all sites in one pass over its activations.
+
+``corpus`` cuts text into contexts, ``stream`` turns them into shuffled activations, ``site_trainer`` learns
+one site's dictionary, ``trainer`` all of them, ``checkpoint`` lets a killed run go on, ``quality`` measures
+the result on held-out text, ``saelens_folder`` writes it once more for SAELens, ``run`` ties these together.
+"""
+
+from circuitscope.config.train import TrainConfig
+from circuitscope.dictionaries.training.quality import SiteQuality, measure_quality
+from circuitscope.dictionaries.training.run import train_dictionaries
+from circuitscope.dictionaries.training.saelens_folder import write_saelens
+
+__all__ = ["SiteQuality", "TrainConfig", "measure_quality", "train_dictionaries", "write_saelens"]

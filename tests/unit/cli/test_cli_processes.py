@@ -1,0 +1,84 @@
+"""Where a process is the point: Ctrl-C, kill and go on, pipes that close."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+MAIN = "from circuitscope.cli import main; main()"
+
+
+def start(*command: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def first_batch(process: subprocess.Popen[str], out: Path) -> None:
+    """Wait until the first batch of a discover is on disk."""
+    folder, deadline = out.with_name(f".{out.name}.partial"), time.monotonic() + 100
+    while not any(folder.glob("nodes-*.safetensors")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def slow(world, out: Path) -> list[str]:
+    """One example at a time: 18 batches."""
+    return world.discover(out, batch_size=1)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_discover_goes_on_with_identical_numbers(program, world, tmp_path, how):
+    assert program(*slow(world, tmp_path / "whole")).status == 0
+    out = tmp_path / "runs" / "run"
+    process = start(*slow(world, out))
+    first_batch(process, out)
+    process.send_signal(how)
+    said, complaint = process.communicate(timeout=100)
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}[how]
+    # Without a terminal there is nothing but results and errors: no bar, no notes of the libraries.
+    assert complaint.strip()[: len("stopped.")] == ("stopped." if how == signal.SIGINT else "")
+    assert "Traceback" not in complaint
+    assert said == ""
+    assert [path.name for path in out.parent.iterdir()] == [".run.partial"], "no run folder, whole or half"
+    finished = len(list((out.parent / ".run.partial").glob("nodes-*.safetensors")))
+    assert 1 <= finished < 18
+    again = program(*slow(world, out))
+    assert again.status == 0
+    assert "going on with the unfinished run" in again.err
+    assert (out / "circuit.safetensors").read_bytes() == (
+        tmp_path / "whole" / "circuit.safetensors"
+    ).read_bytes()
+    assert [path.name for path in out.parent.iterdir()] == ["run"]
+
+
+def test_other_settings_do_not_use_an_unfinished_run(program, world, tmp_path, monkeypatch):
+    from circuitscope.discovery import partial
+
+    def stop(self, name, arrays):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(partial.Partial, "put", stop)
+        assert program(*world.discover(tmp_path / "run")).status == 130
+    result = program(*world.discover(tmp_path / "run", method="atp"))
+    assert result.status == 0
+    assert "other settings" in result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_pipe_that_closes_is_no_error(made):
+    command = f'"{sys.executable}" -c "{MAIN}" show --json "{made}" | head -c 20'
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, len(done.stdout), done.stderr) == (0, 20, "")
