@@ -1,4 +1,4 @@
-"""Writes a model and dictionaries with the shape of Pythia-70M and its published dictionaries: 2.9 GB.
+"""Writes a model and dictionaries with the shape of Pythia-70M and its published dictionaries: 2.8 GB.
 
     python -m benchmarks.pythia_shape OUT --tokenizer tokenizer.json --text text.txt
 

@@ -98,7 +98,7 @@ def prose(text: str | None) -> str:
 def cell(text: str) -> str:
     """Text inside a table: one line, options in code, bars escaped."""
     quoted = re.sub(r"(?<![\w`-])(--[a-z][a-z0-9-]*)", r"`\1`", " ".join(text.split()))
-    return quoted.replace("|", "\\|")
+    return quoted.replace("<", "&lt;").replace("|", "\\|")
 
 
 if __name__ == "__main__":

@@ -32,9 +32,9 @@ from rich.table import Table
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.effects import NodeEffects, node_effects
 from circuitscope.model import LanguageModel
+from circuitscope.model.bos import decide_bos
 from circuitscope.pipeline import Loaded, load_parts
 from circuitscope.tasks import Inputs, Metric, make_inputs, metric_named
-from circuitscope.tasks.inputs import decide_bos
 from circuitscope.terms import Site
 
 RULES = (
@@ -99,14 +99,7 @@ def examples(parts: Loaded, count: int) -> Iterator[Inputs]:
 class Errors:
     """Errors of one approximation, collected over sites and examples."""
 
-    HEADINGS = (
-        "of an effect: median",
-        "90th",
-        "of a site: median",
-        "90th",
-        "gap: median",
-        "rank correlation",
-    )
+    HEADINGS = ("effect: 50%", "90%", "site: 50%", "90%", "gap: 50%", "rank")
 
     def __init__(self) -> None:
         self.of_effects: list[Array] = []

@@ -14,7 +14,7 @@ from circuitscope.circuit import KIND, Circuit, load, write_circuit
 from circuitscope.config import DiscoverConfig, EvaluateConfig, SweepConfig, TrainConfig, parse_bytes
 from circuitscope.dictionaries import Dictionaries, load_dictionaries
 from circuitscope.discovery import Partial, discover
-from circuitscope.discovery.job import Progress
+from circuitscope.discovery.job import Progress, fingerprint
 from circuitscope.discovery.partial import partial_folder
 from circuitscope.errors import BadInput
 from circuitscope.evaluation import evaluate, sweep
@@ -248,9 +248,15 @@ def open_run(run: Path, config: EvaluateConfig, progress: Progress = silent) -> 
         made_with["dictionaries"],
         made_with["task"],
         device=config.device,
-        dtype=config.dtype,
+        dtype=str(circuit.info["dtype"]) if config.dtype == "auto" else config.dtype,
         progress=progress,
     )
+    if config.dtype == "auto" and fingerprint(parts.model) != circuit.info["model_hash"]:
+        raise BadInput(
+            f"the model in {made_with['model']} is not the one that {run} was made with",
+            expected=f"weights {circuit.info['model_hash'][:12]}…",
+            mend="bring the old one back, or discover again",
+        )
     if parts.dictionaries.content_hash != circuit.info["dictionaries_hash"]:
         raise BadInput(
             f"the dictionaries in {made_with['dictionaries']} are not those that {run} was made with",

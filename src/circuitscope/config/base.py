@@ -49,7 +49,7 @@ class Place(Config):
         "Number format of model and dictionaries.",
         choices=("float32", "float64", "bfloat16", "float16"),
     )
-    seed: int = option(0, "Seed of everything that is drawn.")
+    seed: int = option(0, "Seed of what is drawn: resampling, bootstrap, random circuits.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

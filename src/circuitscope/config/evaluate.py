@@ -12,6 +12,11 @@ from circuitscope.errors import BadInput
 class EvaluateConfig(Place):
     """Settings of ablated runs."""
 
+    dtype: str = option(
+        "auto",
+        "Number format of model and dictionaries; auto takes the run's own.",
+        choices=("auto", "float32", "float64", "bfloat16", "float16"),
+    )
     examples: int = option(40, "How many examples to evaluate on.")
     split: str = option("test", "Which split to evaluate on.", choices=("train", "test"))
     baseline: str = option(

@@ -5,6 +5,7 @@ from circuitscope.dictionaries.collection import (
     Dictionaries,
     mlp_hidden_dictionaries,
     neuron_dictionaries,
+    neurons_like,
 )
 from circuitscope.dictionaries.load import load_dictionaries
 from circuitscope.dictionaries.readers.own_folder import write as write_dictionaries
@@ -15,5 +16,6 @@ __all__ = [
     "load_dictionaries",
     "mlp_hidden_dictionaries",
     "neuron_dictionaries",
+    "neurons_like",
     "write_dictionaries",
 ]

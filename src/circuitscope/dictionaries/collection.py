@@ -84,6 +84,14 @@ def neuron_dictionaries(
     return Dictionaries(by_site, name="identity" if tensor is None else f"identity of {tensor}")
 
 
+def neurons_like(dictionaries: Dictionaries, model: LanguageModel) -> Dictionaries:
+    """The neurons of the very tensors that some dictionaries read."""
+    by_site: dict[Site, Dictionary] = {}
+    for site, dictionary in dictionaries.items():
+        by_site |= neuron_dictionaries(model, [site], tensor=dictionary.tensor)
+    return Dictionaries(by_site, name="identity", prepend_bos=dictionaries.prepend_bos)
+
+
 MLP_HIDDEN = "hidden neurons of the MLP"
 
 

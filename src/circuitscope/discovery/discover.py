@@ -14,15 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from circuitscope.circuit import Circuit
 from circuitscope.config import parse_bytes
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.discovery.edge_pass import edge_pass
-from circuitscope.discovery.job import Job, Progress
+from circuitscope.discovery.job import Job, Progress, fingerprint
 from circuitscope.discovery.node_pass import NodePass, node_pass
 from circuitscope.discovery.partial import Partial
 from circuitscope.discovery.select import reaching_output, select_edges, select_nodes
-from circuitscope.errors import BadInput
+from circuitscope.effects.edges import EDGES_AT
+from circuitscope.errors import BadInput, NothingFound
 from circuitscope.model import LanguageModel, decide_bos
 from circuitscope.tasks import Metric, Task, load_task, metric_named
 from circuitscope.tasks.inputs import Encoded
@@ -78,6 +81,13 @@ def discover(
         NothingFound: no example is usable, or no node is strong enough.
     """
     task = load_task(task, model)
+    if edges_at not in EDGES_AT or (edges_at != "clean" and not task.pairs):
+        raise BadInput(
+            f"edges at {edges_at!r} for {'pairs' if task.pairs else 'single inputs'}",
+            expected="clean, patch or both for pairs; clean for single inputs, whose zero baseline has no "
+            "active features that edges could go into",
+            mend="leave --edges-at away",
+        )
     has_bos = decide_bos(bos, dictionaries.prepend_bos, model.tokenizer)
     encoded, skipped = task.encode(split, model.tokenizer, bos=has_bos, limit=examples)
     chosen = metric_named(metric, pairs=task.pairs)
@@ -103,6 +113,13 @@ def discover(
     edges, silent = edge_pass(job, kept, edges_at)
     edges, edge_cut = select_edges(edges, edge_threshold, node_cut)
     circuit = Circuit(tuple(dictionaries), kept, edges, candidates=found.nodes)
+    reached = reaching_output(len(kept), edges) if connected else np.arange(len(kept))
+    if len(reached) == 0:
+        raise NothingFound(
+            f"no node has a path of edges above {edge_cut:g} to the output",
+            expected="an edge threshold that leaves some",
+            mend="lower --edge-threshold, or leave --connected away",
+        )
     info = {
         **_description(job, task, found),
         "thresholds": {"node": node_cut, "edge": edge_cut},
@@ -111,10 +128,9 @@ def discover(
         "baseline": baseline,
         "split": split,
         "skipped": dict(skipped),
-        "silent": [str(circuit.ids[row]) for row in silent],
+        "silent": [str(circuit.ids[row]) for row in np.intersect1d(silent, reached)],
     }
-    circuit = replace(circuit, info=info)
-    return circuit.keep(reaching_output(len(kept), edges)) if connected else circuit
+    return replace(circuit, info=info).keep(reached)
 
 
 def _description(job: Job, task: Task, found: NodePass) -> dict[str, Any]:
@@ -122,6 +138,7 @@ def _description(job: Job, task: Task, found: NodePass) -> dict[str, Any]:
     model, dictionaries = job.model, job.dictionaries
     return {
         "model": model.name,
+        "model_hash": fingerprint(model),
         "n_layers": model.n_layers,
         "dictionaries": dictionaries.name,
         "dictionaries_hash": dictionaries.content_hash,

@@ -17,9 +17,13 @@ from circuitscope.discovery.partial import Arrays
 from circuitscope.discovery.sums import Sums, add, sum_examples
 from circuitscope.effects import EdgeEntries, NodeEffects, Rows, SiteEffects, edge_effects, output_effects
 from circuitscope.effects.edges import Edges as EdgeBlocks
+from circuitscope.effects.quadrature import DEFAULT_POINTS
 from circuitscope.store import hash_json
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, Site
+
+OUTPUT_POINTS = {"gauss": 12}
+"""Quadrature points of edges into the output that have to be integrated anew; other rules take their usual."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,10 @@ def edge_pass(job: Job, nodes: Nodes, edges_at: str) -> tuple[Edges, NDArray[np.
     done = []
     for number, inputs in job.batches():
         name = f"edges-{chosen}-{number:05d}"  # another threshold uses the first pass again, but not these
-        arrays = job.partial.get(name) if job.partial else None
+        arrays = job.partial.get(name)
         if arrays is None:
             arrays = _batch(job, inputs, _effects(job, number, inputs, index), index, edges_at)
-            if job.partial:
-                job.partial.put(name, arrays)
+            job.partial.put(name, arrays)
         done.append(arrays)
         job.progress(number + 1, job.n_batches, "edges")
     sums = add([Sums(part["key"], part["total"], part["squares"]) for part in done])
@@ -84,7 +87,7 @@ def _index(job: Job, nodes: Nodes) -> Index:
 
 def _effects(job: Job, number: int, inputs: Inputs, index: Index) -> NodeEffects:
     """The batch's effects with upstream features restricted to the nodes kept; gradients as first computed."""
-    saved = job.partial.get(f"gradients-{number:05d}") if job.partial else None
+    saved = job.partial.get(f"gradients-{number:05d}")
     gradients = None
     if saved is not None:
         gradients = {
@@ -106,7 +109,13 @@ def _batch(job: Job, inputs: Inputs, effects: NodeEffects, index: Index, edges_a
     active = [_row_nodes(job, inputs, index, site, asked) for site, asked in rows.items()]
     blocks = edge_effects(job.model, job.dictionaries, effects, rows, at=edges_at)
     example, source, target, value = _flatten(job, inputs, rows, blocks, index)
-    outputs = output_effects(job.model, job.dictionaries, effects, rule=job.rule, points=job.points or 12)
+    outputs = output_effects(
+        job.model,
+        job.dictionaries,
+        effects,
+        rule=job.rule,
+        points=job.points or OUTPUT_POINTS.get(job.rule, DEFAULT_POINTS),
+    )
     for site, side in outputs.items():
         token, node, effect = _output(job, inputs, site, side, index)
         example.append(torch.div(token, inputs.clean.positions, rounding_mode="floor"))

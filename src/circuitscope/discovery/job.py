@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.discovery.partial import Partial
+from circuitscope.discovery.partial import Batches, InMemory
 from circuitscope.effects import NodeEffects, SiteEffects, node_effects
 from circuitscope.model import LanguageModel
 from circuitscope.store import hash_json
@@ -43,7 +43,7 @@ class Job:
     points: int | None
     batch_size: int
     budget: int
-    partial: Partial | None = None
+    partial: Batches = field(default_factory=InMemory)
     progress: Progress = lambda done, total, what: None
 
     @property
@@ -65,7 +65,7 @@ class Job:
     def keeps_gradients(self) -> bool:
         tokens = sum(example.length for example in self.examples)
         width = sum(dictionary.width for dictionary in self.dictionaries.values())
-        return self.partial is not None and tokens * width * self.model.dtype.itemsize <= GRADIENT_BYTES
+        return tokens * width * self.model.dtype.itemsize <= GRADIENT_BYTES
 
     def effects(
         self, inputs: Inputs, *, method: str, gradients: Mapping[Site, Tensor] | None = None

@@ -42,14 +42,13 @@ def node_pass(job: Job) -> NodePass:
     """Mean effect and standard error of every node over the job's examples."""
     done = []
     for number, inputs in job.batches():
-        arrays = job.partial.get(f"nodes-{number:05d}") if job.partial else None
+        arrays = job.partial.get(f"nodes-{number:05d}")
         if arrays is None:
             effects = job.effects(inputs, method=job.method)
-            if job.partial and job.keeps_gradients and job.method != "exact":
+            if job.keeps_gradients and job.method != "exact":
                 job.partial.put(f"gradients-{number:05d}", _gradients(effects))
             arrays = _batch(job, inputs, effects)
-            if job.partial:
-                job.partial.put(f"nodes-{number:05d}", arrays)
+            job.partial.put(f"nodes-{number:05d}", arrays)
         done.append(arrays)
         job.progress(number + 1, job.n_batches, "nodes")
     return _combine(job, done)

@@ -11,7 +11,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -21,6 +21,27 @@ from circuitscope.store import explained_disk, read_arrays, read_json, write_arr
 log = logging.getLogger("circuitscope")
 
 Arrays = dict[str, NDArray[Any]]
+
+
+class Batches(Protocol):
+    """Where the results of finished batches are kept."""
+
+    def get(self, name: str) -> Arrays | None: ...
+
+    def put(self, name: str, arrays: Arrays) -> None: ...
+
+
+class InMemory:
+    """Results of batches for a discovery that writes nothing; they are gone when it ends."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, Arrays] = {}
+
+    def get(self, name: str) -> Arrays | None:
+        return self._arrays.get(name)
+
+    def put(self, name: str, arrays: Arrays) -> None:
+        self._arrays[name] = arrays
 
 
 class Partial:

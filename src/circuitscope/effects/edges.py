@@ -194,6 +194,8 @@ def _ranges(start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
 
 def _joined(parts: list[EdgeEntries]) -> EdgeEntries:
     """One record per (row, upstream node), summing what both linearisations gave."""
+    if len(parts) == 1:
+        return parts[0]
     row, position, feature, effect = (
         torch.cat([getattr(part, name) for part in parts])
         for name in ("row", "position", "feature", "effect")

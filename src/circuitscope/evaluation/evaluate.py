@@ -7,6 +7,7 @@ free 0 is always measured beside it.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,18 @@ from circuitscope.errors import BadInput
 from circuitscope.evaluation.bench import Bench, make_bench
 from circuitscope.evaluation.scores import COVERAGE, ratio
 from circuitscope.model import LanguageModel
-from circuitscope.tasks import Metric, Task, metric_named
+from circuitscope.tasks import Metric, Task, load_task, metric_named
+from circuitscope.tasks.metrics import METRICS, Measure
+from circuitscope.tasks.task import Examples
 
 
 def evaluate(
     circuit: Circuit,
     model: LanguageModel,
     dictionaries: Dictionaries,
-    task: Task,
+    task: Task | str | Path | Examples,
     *,
-    metric: Metric | None = None,
+    metric: str | Metric | Measure | None = None,
     examples: int = 40,
     split: str = "test",
     baseline: str = "auto",
@@ -38,7 +41,8 @@ def evaluate(
     """Measure a circuit on held-out examples.
 
     Args:
-        metric: by default the one that it was discovered with.
+        task: a task, or anything that ``load_task`` takes.
+        metric: by default the one that it was discovered with; a function has to be given again.
         baseline: what ablated nodes are set to; ``auto`` is what the circuit records.
         errors: ``circuit`` keeps the errors in the circuit, ``keep`` all, ``remove`` none.
         free_layers: layers (and embed) that are never ablated; default floor(layers / 3).
@@ -47,6 +51,7 @@ def evaluate(
         Plain values: scores with intervals for the free layers asked for and for free 0, and the means of the
         higher-is-better metric for the model, the empty circuit, the circuit and its complement.
     """
+    task = load_task(task, model)
     bench = bench_for(
         circuit, model, dictionaries, task, metric, examples, split, baseline, errors, batch_size, seed
     )
@@ -93,7 +98,7 @@ def bench_for(
     model: LanguageModel,
     dictionaries: Dictionaries,
     task: Task,
-    metric: Metric | None,
+    metric: str | Metric | Measure | None,
     examples: int,
     split: str,
     baseline: str,
@@ -113,7 +118,7 @@ def bench_for(
         model,
         dictionaries,
         task,
-        metric or metric_named(str(circuit.info["metric"]), pairs=task.pairs),
+        _metric(circuit, metric, task),
         examples=examples,
         split=split,
         baseline=_baseline_name(circuit, baseline),
@@ -124,6 +129,18 @@ def bench_for(
         batch_size=batch_size,
         seed=seed,
     )
+
+
+def _metric(circuit: Circuit, metric: str | Metric | Measure | None, task: Task) -> Metric:
+    """The metric given, or by name the one that the circuit was discovered with."""
+    name = str(circuit.info["metric"])
+    if metric is None and name not in METRICS:
+        raise BadInput(
+            f"the circuit was discovered with a function, {name!r}",
+            expected="that function again",
+            mend="evaluate(…, metric=function)",
+        )
+    return metric_named(name if metric is None else metric, pairs=task.pairs)
 
 
 def _baseline_name(circuit: Circuit, baseline: str) -> str:

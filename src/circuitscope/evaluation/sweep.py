@@ -7,13 +7,14 @@ same method on the same examples. The answer in one number per curve: how many n
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from circuitscope.circuit import Circuit, Nodes
-from circuitscope.dictionaries import Dictionaries, mlp_hidden_dictionaries, neuron_dictionaries
+from circuitscope.dictionaries import Dictionaries, mlp_hidden_dictionaries, neurons_like
 from circuitscope.discovery import discover
 from circuitscope.discovery.job import Progress
 from circuitscope.errors import BadInput
@@ -21,7 +22,9 @@ from circuitscope.evaluation.bench import Bench
 from circuitscope.evaluation.evaluate import bench_for, check_free_layers
 from circuitscope.evaluation.scores import needed, ratio
 from circuitscope.model import LanguageModel
-from circuitscope.tasks import Metric, Task
+from circuitscope.tasks import Metric, Task, load_task
+from circuitscope.tasks.metrics import Measure
+from circuitscope.tasks.task import Examples
 
 LEVELS = (0.5, 0.75, 0.9)
 
@@ -30,9 +33,9 @@ def sweep(
     circuit: Circuit,
     model: LanguageModel,
     dictionaries: Dictionaries,
-    task: Task,
+    task: Task | str | Path | Examples,
     *,
-    metric: Metric | None = None,
+    metric: str | Metric | Measure | None = None,
     examples: int = 40,
     split: str = "test",
     baseline: str = "auto",
@@ -61,11 +64,12 @@ def sweep(
         raise BadInput(
             "the circuit has no ranking of all its candidates", expected="a circuit as discover made it"
         )
+    task = load_task(task, model)
     free = model.n_layers // 3 if free_layers is None else free_layers
     check_free_layers(free, model)
     subjects: list[tuple[str, Circuit, Dictionaries]] = [("features", circuit, dictionaries)]
     if neurons:
-        of_sites = neuron_dictionaries(model, list(dictionaries))
+        of_sites = neurons_like(dictionaries, model)
         of_mlps = mlp_hidden_dictionaries(model)
         for name, basis in (("neurons of the sites", of_sites), ("MLP-hidden neurons", of_mlps)):
             progress(0, 1, f"ranking {name}")
@@ -85,7 +89,7 @@ def sweep(
     return {
         "task": task.name,
         "model": model.name,
-        "metric": circuit.info["metric"],
+        "metric": bench.metric.name,
         "split": split,
         "examples": sum(map(len, bench.inputs)),
         "free_layers": free,
@@ -96,7 +100,11 @@ def sweep(
 
 
 def _ranked(
-    circuit: Circuit, model: LanguageModel, basis: Dictionaries, task: Task, metric: Metric | None
+    circuit: Circuit,
+    model: LanguageModel,
+    basis: Dictionaries,
+    task: Task,
+    metric: str | Metric | Measure | None,
 ) -> Circuit:
     """Rank neurons by the circuit's own method and examples."""
     info = circuit.info

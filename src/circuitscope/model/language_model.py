@@ -55,6 +55,7 @@ class LanguageModel:
         base: Any = hf  # transformers gives these no precise types
         self._base: nn.Module = base.base_model
         self._head: nn.Module = base.get_output_embeddings()
+        self._widths: dict[tuple[Site, str], int] = {}
         if self.dtype == torch.float64:
             keep_masks_finite(self.blocks)
 
@@ -96,11 +97,15 @@ class LanguageModel:
         return {site: self.tap(site) for site in sites}
 
     def tap_width(self, site: Site, tap: Tap) -> int:
-        """Length of the tapped vector; the input of a projection may be wider than the stream."""
-        module = self.blocks[max(site.layer, 0)].get_submodule(tap.module)
-        if tap.side == "input" and isinstance(module, nn.Linear):
-            return int(module.in_features)
-        return self.width
+        """Length of the tapped vector, as one token's forward pass has it; it may differ from the stream's."""
+        if tap.side == "output" or not tap.module:
+            return self.width
+        key = (site, tap.name)
+        if key not in self._widths:
+            ids = torch.zeros(1, 1, dtype=torch.long, device=self.device)
+            token = TokenBatch(ids, torch.ones_like(ids, dtype=torch.bool), has_bos=False)
+            self._widths[key] = int(self.capture(token, {site: tap}, ids).x[site].shape[-1])
+        return self._widths[key]
 
     # -- running it ----------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ _GREY = (0.4, 0.4, 0.4)
 
 def plot_circuit(
     circuit: Circuit,
-    path: Path | None = None,
+    path: str | Path | None = None,
     *,
     tokens: Sequence[str] | None = None,
     labels: Mapping[NodeId, str] | None = None,
@@ -67,6 +67,7 @@ def plot_circuit(
     from matplotlib.figure import Figure
 
     if path is not None:
+        path = Path(path)
         check_suffix(path)
     if tokens is None:
         tokens = circuit.info.get("tokens")

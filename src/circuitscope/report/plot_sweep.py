@@ -27,7 +27,7 @@ _PANELS = (
 _WIDTH, _PANEL_HEIGHT, _LINE = 10.5, 4.6, 0.24
 
 
-def plot_sweep(sweep: Mapping[str, Any], path: Path | None = None) -> matplotlib.figure.Figure:
+def plot_sweep(sweep: Mapping[str, Any], path: str | Path | None = None) -> matplotlib.figure.Figure:
     """Draw a sweep's curves, and save them if ``path`` (.png, .svg or .pdf) is given.
 
     Args:
@@ -43,6 +43,7 @@ def plot_sweep(sweep: Mapping[str, Any], path: Path | None = None) -> matplotlib
     from matplotlib.figure import Figure
 
     if path is not None:
+        path = Path(path)
         check_suffix(path)
     curves: Sequence[Mapping[str, Any]] = sweep.get("curves") or ()
     _check(curves)

@@ -16,11 +16,16 @@ class Example:
     """One clean text with its answer; a pair has a patch text with its answer as well."""
 
     clean_prefix: str
-    clean_answer: tuple[str, ...]
+    clean_answer: tuple[str, ...] | str
     """Texts that continue the prefix; several count together as one answer."""
     patch_prefix: str | None = None
-    patch_answer: tuple[str, ...] = ()
+    patch_answer: tuple[str, ...] | str = ()
     case: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("clean_answer", "patch_answer"):
+            if isinstance(getattr(self, name), str):  # a string is a sequence too, of letters
+                object.__setattr__(self, name, (getattr(self, name),))
 
     @property
     def is_pair(self) -> bool:

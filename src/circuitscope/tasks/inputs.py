@@ -94,11 +94,14 @@ class CannotUse(Exception):
 
 
 def encode_examples(
-    examples: Sequence[Example], tokenizer: Any, *, bos: bool
+    examples: Sequence[Example], tokenizer: Any, *, bos: bool, limit: int | None = None
 ) -> tuple[list[Encoded], Skipped]:
-    """Tokenise examples; those that cannot be used are counted by reason."""
-    encoded, skipped = [], Skipped()
+    """Tokenise examples until ``limit`` are usable; those met that cannot be used are counted by reason."""
+    encoded: list[Encoded] = []
+    skipped = Skipped()
     for example in examples:
+        if len(encoded) == limit:
+            break
         try:
             encoded.append(encode_example(example, tokenizer, bos=bos))
         except CannotUse as reason:

@@ -46,7 +46,7 @@ class Task:
         """
         if split not in ("train", "test"):
             raise BadInput(f"no such split: {split!r}", expected="train or test")
-        encoded, skipped = encode_examples(getattr(self, split), tokenizer, bos=bos)
+        encoded, skipped = encode_examples(getattr(self, split), tokenizer, bos=bos, limit=limit)
         if not encoded:
             reasons = ", ".join(f"{reason} ({count})" for reason, count in skipped.items()) or "it is empty"
             raise NothingFound(
@@ -54,7 +54,7 @@ class Task:
                 expected="prefixes of equal length in tokens, answers that are one token after their prefix",
                 mend="answers usually begin with a space; check the words against this model's tokenizer",
             )
-        return encoded[:limit], skipped
+        return encoded, skipped
 
 
 def load_task(source: str | Path | Task | Examples, model: LanguageModel) -> Task:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FEATURES, Result, pair, random_dictionary, save_model, write_lines
 from safetensors.torch import load_file, save_file
+from tiny_world import FEATURES, Result, pair, random_dictionary, save_model, write_lines
 from transformers import BloomConfig, BloomForCausalLM
 
 import circuitscope as cs
@@ -242,6 +242,13 @@ def test_a_threshold_that_keeps_nothing(program, world, tmp_path):
     assert (again.status, left(tmp_path)) == (0, ["run"])
     assert "starting anew" not in again.err
     assert "going on" in again.err
+
+
+def test_a_connected_circuit_of_nothing(program, world, tmp_path):
+    result = program(*world.discover(tmp_path / "run", edge_threshold=1e6, connected=True))
+    assert_explained(result)
+    assert "--connected" in result.err
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["model", "dictionaries", "task", "out"])

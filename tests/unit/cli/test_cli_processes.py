@@ -10,8 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tiny_world import make_run
 
 MAIN = "from circuitscope.cli import main; main()"
+SLOW = {"batch_size": 1, "examples": 10}
+"""One example at a time."""
 
 
 def start(*command: object) -> subprocess.Popen[str]:
@@ -33,16 +36,16 @@ def first_batch(process: subprocess.Popen[str], out: Path) -> None:
         time.sleep(0.002)
 
 
-def slow(world, out: Path) -> list[str]:
-    """One example at a time: 18 batches."""
-    return world.discover(out, batch_size=1)
+@pytest.fixture(scope="module")
+def whole(world, tmp_path_factory) -> Path:
+    """A run that nobody stopped."""
+    return make_run(world, tmp_path_factory.mktemp("whole") / "run", **SLOW)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_discover_goes_on_with_identical_numbers(program, world, tmp_path, how):
-    assert program(*slow(world, tmp_path / "whole")).status == 0
+def test_a_stopped_discover_goes_on_with_identical_numbers(program, world, whole, tmp_path, how):
     out = tmp_path / "runs" / "run"
-    process = start(*slow(world, out))
+    process = start(*world.discover(out, **SLOW))
     first_batch(process, out)
     process.send_signal(how)
     said, complaint = process.communicate(timeout=100)
@@ -53,13 +56,12 @@ def test_a_stopped_discover_goes_on_with_identical_numbers(program, world, tmp_p
     assert said == ""
     assert [path.name for path in out.parent.iterdir()] == [".run.partial"], "no run folder, whole or half"
     finished = len(list((out.parent / ".run.partial").glob("nodes-*.safetensors")))
-    assert 1 <= finished < 18
-    again = program(*slow(world, out))
+    assert 1 <= finished < SLOW["examples"]
+    again = program(*world.discover(out, **SLOW))
     assert again.status == 0
     assert "going on with the unfinished run" in again.err
-    assert (out / "circuit.safetensors").read_bytes() == (
-        tmp_path / "whole" / "circuit.safetensors"
-    ).read_bytes()
+    same = [(run / "circuit.safetensors").read_bytes() for run in (out, whole)]
+    assert same[0] == same[1]
     assert [path.name for path in out.parent.iterdir()] == ["run"]
 
 

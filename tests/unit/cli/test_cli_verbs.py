@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import pair, write_lines
+from tiny_world import pair, write_lines
 
 import circuitscope as cs
 
@@ -104,6 +104,16 @@ def test_every_method_makes_a_circuit(program, world, tmp_path, changed):
     assert program(*world.discover(tmp_path / "run", examples=4, **changed)).status == 0
     circuit = cs.load(tmp_path / "run")
     assert len(circuit)
+    assert set(circuit.info["silent"]) <= {str(node) for node in circuit.ids}
+
+
+def test_a_connected_circuit_speaks_of_its_own_nodes_only(program, world, tmp_path):
+    """Every node of it has an edge, and what it lists as silent is still in it."""
+    command = world.discover(tmp_path / "run", nodes=150, edge_threshold=0.1, connected=True)
+    assert program(*command).status == 0
+    circuit = cs.load(tmp_path / "run")
+    assert set(circuit.edges.source) == set(range(len(circuit)))
+    assert circuit.info["silent"]
     assert set(circuit.info["silent"]) <= {str(node) for node in circuit.ids}
 
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from circuitscope.errors import BadInput, NothingFound
-from circuitscope.model import decide_bos
 from circuitscope.tasks import Example, Task, make_inputs
 from circuitscope.tasks.inputs import CannotUse, Encoded, batches, encode_example, encode_examples
 
@@ -139,36 +138,3 @@ def test_pairs_and_single_inputs_do_not_mix():
         make_inputs([single, double], has_bos=False)
     with pytest.raises(BadInput, match="no examples"):
         make_inputs([], has_bos=False)
-
-
-# -- BOS ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("choice", "dictionaries", "tokenizer_adds", "wanted"),
-    [
-        ("yes", False, False, True),
-        ("no", True, True, False),
-        ("auto", True, False, True),
-        ("auto", False, True, False),
-        ("auto", None, True, True),
-        ("auto", None, False, False),
-    ],
-)
-def test_bos_follows_the_choice_then_the_dictionaries_then_the_tokenizer(
-    make_tokenizer, choice, dictionaries, tokenizer_adds, wanted
-):
-    tokenizer = make_tokenizer("<s>", "<unk>", "a", adds_bos=tokenizer_adds)
-    assert decide_bos(choice, dictionaries, tokenizer) is wanted
-
-
-@pytest.mark.parametrize(("choice", "dictionaries"), [("yes", None), ("auto", True)])
-def test_a_bos_that_the_tokenizer_lacks_is_refused(make_tokenizer, choice, dictionaries):
-    with pytest.raises(BadInput, match="the tokenizer has none") as error:
-        decide_bos(choice, dictionaries, make_tokenizer("<s>", "<unk>", "a", bos=False))
-    assert error.value.mend == "--bos no"
-
-
-def test_a_choice_of_bos_that_is_none_is_refused(tokenizer):
-    with pytest.raises(BadInput, match="'maybe'"):
-        decide_bos("maybe", None, tokenizer)

@@ -61,13 +61,13 @@ def _weight_files(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 def write(
     dictionaries: Dictionaries,
-    folder: Path,
+    folder: str | Path,
     *,
     overwrite: bool = False,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write dictionaries as a folder that ``read`` takes; ``extra`` goes into the manifest."""
-    with new_folder(folder, overwrite=overwrite) as draft:
+    with new_folder(Path(folder), overwrite=overwrite) as draft:
         for site, dictionary in dictionaries.items():
             weights = {
                 name: weight.detach().cpu().clone().contiguous()  # one tensor may have two names

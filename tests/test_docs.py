@@ -1,0 +1,356 @@
+"""The documentation cannot rot: what it names exists, what it quotes is said, what it shows runs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import re
+import runpy
+import subprocess
+import sys
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from toys import toy_hf
+from transformers import AutoModelForCausalLM, Olmo2Config, PreTrainedTokenizerFast
+
+import circuitscope as cs
+from circuitscope import config
+from circuitscope.dictionaries import neuron_dictionaries
+from circuitscope.model import family
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+SNIPPETS = DOCS / "snippets"
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def text_of(*names: str) -> str:
+    return "\n".join((DOCS / name).read_text(encoding="utf-8") for name in names)
+
+
+def everything() -> str:
+    """All pages with the snippets that they show."""
+    files = [*PAGES, *SNIPPETS.glob("*.py")]
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+
+# -- the command line ----------------------------------------------------------------------------------
+
+
+def test_the_command_line_page_is_what_the_program_says():
+    generator = runpy.run_path(str(DOCS / "generate_cli.py"))
+    assert text_of("cli.md") == generator["page"](), "run: python docs/generate_cli.py"
+
+
+def test_every_command_that_is_shown_exists():
+    verbs = set(re.findall(r"^## ([a-z-]+)$", text_of("cli.md"), re.MULTILINE)) - {"circuitscope"}
+    code = "\n".join(re.findall(r"^```sh$.*?^```$|`[^`\n]+`", everything(), re.MULTILINE | re.DOTALL))
+    shown = set(re.findall(r"(?:^|`)circuitscope ([a-z][a-z-]*)", code, re.MULTILINE))
+    assert shown
+    assert shown <= verbs
+
+
+def test_every_option_that_is_named_exists():
+    known = set(re.findall(r"`(--[a-z0-9-]+)|(?<= / )`(--[a-z0-9-]+)`", text_of("cli.md")))
+    known = {word for pair in known for word in pair if word}
+    for page in PAGES:
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", page.read_text(encoding="utf-8")))
+        assert named <= known, f"{page.name}: {sorted(named - known)}"
+
+
+CONFIGS = [item for item in vars(config).values() if isinstance(item, type) and is_dataclass(item)]
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_every_setting_has_a_sentence(kind):
+    for item in fields(kind):
+        sentence = item.metadata["help"]
+        assert sentence[0].isupper(), f"{kind.__name__}.{item.name}"
+        assert sentence.endswith("."), f"{kind.__name__}.{item.name}"
+
+
+# -- functions, tests and names ------------------------------------------------------------------------
+
+
+@cache
+def names_in(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text())
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+@each_page
+def test_every_test_that_is_named_exists(page):
+    for path, name in re.findall(r"(tests/[\w/]+\.py)::(\w+)", page.read_text(encoding="utf-8")):
+        assert (ROOT / path).is_file(), path
+        assert name in names_in(path), f"{path} has no {name}"
+
+
+@pytest.mark.parametrize("name", ["equations.md", "differences.md"])
+def test_the_pages_of_evidence_name_tests(name):
+    assert len(re.findall(r"tests/[\w/]+\.py::\w+", text_of(name))) > 20
+
+
+@each_page
+def test_every_function_that_is_named_exists(page):
+    for name in re.findall(r"`(circuitscope(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
+        assert found(name), name
+
+
+@each_page
+def test_every_path_that_is_named_exists(page):
+    for name in re.findall(r"`((?:src|docs|tests|examples|benchmarks)/[\w/.-]*)`", page.read_text("utf-8")):
+        assert (ROOT / name).exists(), name
+
+
+def found(name: str) -> bool:
+    """Whether a dotted name is a module, or something inside one."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        module = ".".join(parts[:length])
+        if importlib.util.find_spec(parts[0]) and _is_module(module):
+            item = importlib.import_module(module)
+            for part in parts[length:]:
+                if not hasattr(item, part):
+                    return False
+                item = getattr(item, part)
+            return True
+    return False
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("name", [name for name in cs.__all__ if name != "__version__"])
+def test_every_public_name_is_mentioned(name):
+    assert re.search(rf"\b{name}\b", everything()), f"no page mentions {name}"
+
+
+@pytest.mark.parametrize("name", re.findall(r"\bcs\.(\w+)", everything()))
+def test_every_public_name_that_is_mentioned_exists(name):
+    assert name in cs.__all__
+
+
+# -- errors ----------------------------------------------------------------------------------------------
+
+
+@cache
+def said() -> str:
+    """Every text in the source, one per line; what is filled in is left out."""
+    texts = []
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def messages() -> list[str]:
+    """The symptoms that the page on errors lists."""
+    return [
+        line.split("`")[1]
+        for line in text_of("errors.md").splitlines()
+        if line.startswith("| `") and "…" in line
+    ]
+
+
+@pytest.mark.parametrize("message", messages())
+def test_every_message_is_one_that_the_program_says(message):
+    parts = [part.strip(" (,):/") for part in message.split("…")]
+    for part in filter(None, parts):
+        assert part in said(), part
+
+
+def test_every_class_of_error_has_its_line():
+    errors = importlib.import_module("circuitscope.errors")
+    names = [name for name, item in vars(errors).items() if isinstance(item, type)]
+    assert len(names) > 5
+    for name in names:
+        assert f"`{name}`" in text_of("errors.md")
+
+
+# -- links and words ---------------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """The ids that headings get: lower case, letters, digits and hyphens."""
+    headings = re.findall(r"^#+ (.+)$", without_code(page.read_text(encoding="utf-8")), re.MULTILINE)
+    plain = [re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings]
+    return {re.sub(r"[-\s]+", "-", heading) for heading in plain}
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@each_page
+def test_internal_links_resolve(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        other = DOCS / name if name else page
+        assert other.is_file(), f"{page.name}: {target}"
+        assert not anchor or anchor in anchors(other), f"{page.name}: {target}"
+
+
+def test_every_page_is_in_the_navigation():
+    listed = re.findall(r": (\w+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(listed) == [page.name for page in PAGES]
+
+
+def glossary_words() -> list[str]:
+    """The words that the glossary explains; a line may explain several."""
+    lines = [line for line in text_of("glossary.md").splitlines() if line.startswith("| ")]
+    cells = [line.split(" | ")[0].removeprefix("| ") for line in lines if not line.startswith("| word")]
+    return [word for cell in cells for word in cell.split(", ")]
+
+
+@pytest.mark.parametrize("word", glossary_words())
+def test_every_word_of_the_glossary_is_used(word):
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.name != "glossary.md")
+    assert re.search(rf"(?<!\w){re.escape(word)}", pages, re.IGNORECASE), f"no page uses {word!r}"
+
+
+@each_page
+def test_no_page_names_a_place_on_a_disk(page):
+    assert not re.search(r"(?<![\w.])/(?:home|root|work|tmp|usr|mnt|data)/", page.read_text(encoding="utf-8"))
+
+
+@each_page
+def test_nothing_is_fetched_when_a_page_is_read(page):
+    assert not re.search(r"<(?:script|img|link)|!\[", page.read_text(encoding="utf-8"))
+
+
+# -- what is shown runs --------------------------------------------------------------------------------------
+
+
+WORDS = ("<s>", "The", "cat", "cats", "dog", "dogs", "is", "are", "has", "have")
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    inner = Tokenizer(WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<s>"))
+    inner.pre_tokenizer = WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>")
+
+
+def pairs() -> list[dict[str, str]]:
+    found = []
+    for noun in ("cat", "dog"):
+        for one, many in (("is", "are"), ("has", "have")):
+            sides = ((f"The {noun}", f" {one}"), (f"The {noun}s", f" {many}"))
+            for (clean, clean_answer), (patch, patch_answer) in (sides, sides[::-1]):
+                found.append(
+                    {
+                        "clean_prefix": clean,
+                        "clean_answer": clean_answer,
+                        "patch_prefix": patch,
+                        "patch_answer": patch_answer,
+                    }
+                )
+    return found
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch):
+    """An empty folder to run in, where every model and task is a small one."""
+    monkeypatch.chdir(tmp_path)
+    model = cs.load_model(toy_hf("llama"), device="cpu", tokenizer=tokenizer())
+    task = cs.load_task([*pairs()], model)
+    monkeypatch.setattr("circuitscope.model.load_model", lambda source: model)
+    monkeypatch.setattr("circuitscope.dictionaries.load_dictionaries", lambda *_: neuron_dictionaries(model))
+    monkeypatch.setattr("circuitscope.tasks.load_task", lambda *_: task)
+    module = importlib.import_module("circuitscope.discovery.discover")
+    monkeypatch.setattr(module, "load_task", lambda *_: task)
+    monkeypatch.setattr(family, "_registry", dict(family._registry))
+    return tmp_path
+
+
+def run_snippet(name: str) -> dict[str, object]:
+    return runpy.run_path(str(SNIPPETS / name))
+
+
+def test_every_snippet_is_shown():
+    for path in SNIPPETS.glob("*.py"):
+        assert f'--8<-- "{path.name}"' in text_of(*(page.name for page in PAGES)), path.name
+
+
+def test_no_page_has_python_of_its_own():
+    """Python is shown from files, which are checked and run."""
+    blocks = re.findall(r"^``` ?\{?\.?py\w*\}?\n(.*?)^```$", everything(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        assert re.fullmatch(r'--8<-- "\w+\.py"\n', block), block
+
+
+def test_the_three_lines_run(stage):
+    assert len(run_snippet("use.py")["circuit"]) == 100
+
+
+def test_the_steps_run(stage):
+    made = run_snippet("evaluate.py")
+    assert len(made["faithfulness"]) in (1, 2)
+    assert (stage / "he_she.png").stat().st_size > 1000
+    assert len(made["shared"]) == 10
+
+
+def test_effects_by_hand_run(stage):
+    made = run_snippet("effects.py")
+    assert {"embed", "attn_0", "mlp_0", "resid_0"} & set(made["upstream"])
+
+
+def test_a_metric_of_ones_own_runs(stage):
+    made = run_snippet("metric.py")
+    assert made["circuit"].info["metric"] == "margin"
+    assert made["result"]["metric"] == "margin"
+
+
+def test_a_dictionary_of_ones_own_runs(stage):
+    (stage / "my-dictionaries").mkdir()
+    shapes = {"W_enc": (16, 24), "b_enc": (24,), "W_dec": (24, 16), "b_dec": (16,), "threshold": (24,)}
+    weights = {name: torch.rand(shape) for name, shape in shapes.items()}
+    save_file(weights, stage / "my-dictionaries" / "resid_1.safetensors")
+    run_snippet("dictionary.py")
+    from circuitscope.dictionaries.readers import read_dictionaries
+
+    (read,) = read_dictionaries(stage / "dictionaries").values()
+    assert (read.kind, read.n_features, read.width) == ("jumprelu", 24, 16)
+
+
+def test_a_family_of_ones_own_loads(stage, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(family, "_registry", dict(family._registry))
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    settings = Olmo2Config(vocab_size=11, max_position_embeddings=16, initializer_range=0.4, **sizes)
+    hf = AutoModelForCausalLM.from_config(settings, attn_implementation="eager")
+    with pytest.raises(cs.CircuitscopeError, match="olmo2"):
+        cs.load_model(hf, device="cpu")
+    run_snippet("family.py")
+    model = cs.load_model(hf, device="cpu")
+    assert model.family.name == "OLMo-2"
+    assert neuron_dictionaries(model, tensor=None).taps(model)
+
+
+def test_the_site_builds(tmp_path):
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path / "site")],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    start = (tmp_path / "site" / "start" / "index.html").read_text(encoding="utf-8")
+    assert "cs.evaluate" in re.sub(r"<[^>]+>", "", start)
+    assert "fonts.googleapis" not in start
