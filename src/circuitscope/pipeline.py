@@ -137,6 +137,25 @@ class Estimate:
     """Batches of an earlier, unfinished run that would be used again."""
 
 
+def missing_downloads(config: DiscoverConfig) -> dict[str, int | None]:
+    """What a discovery would fetch from the hub first, with sizes in bytes; None where the hub does not say."""
+    wanted: dict[str, int | None] = {}
+    for source in (config.model, config.dictionaries):
+        if Path(source).expanduser().exists() or source.startswith("identity") or source.count("/") != 1:
+            continue
+        from huggingface_hub import HfApi, snapshot_download
+
+        try:
+            snapshot_download(source, local_files_only=True)
+        except OSError:
+            try:
+                files = HfApi().model_info(source, files_metadata=True).siblings or []
+                wanted[source] = sum(file.size or 0 for file in files)
+            except Exception:  # no network, no such repository: loading says which
+                wanted[source] = None
+    return wanted
+
+
 def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) -> Estimate:
     """Time a discovery's first batch; writes nothing."""
     parts = _parts(config, progress)

@@ -46,12 +46,19 @@ def discover(config: DiscoverConfig, overwrite: bool, dry_run: bool) -> None:
 def _estimate(config: DiscoverConfig) -> None:
     from circuitscope import pipeline
 
+    downloads = pipeline.missing_downloads(config)
+    if downloads:
+        for source, size in downloads.items():
+            known = "of unknown size" if size is None else f"{size / 2**30:.1f} GiB at most"
+            out.print(f"download    {source}: {known}")
+        out.print("time        not known before that: a trial needs the model")
+        return
     with progress() as show:
         estimate = pipeline.estimate_discover(config, progress=show)
     out.print(f"examples    {estimate.examples}")
     out.print(f"sites       {estimate.sites}, with {estimate.features:,} features in all")
     out.print(f"time        about {estimate.seconds:.0f} s here, from a trial of the first batch")
     out.print(f"memory      about {estimate.memory / 2**30:.1f} GiB: weights and the budget of --memory")
-    out.print("download    nothing more: model and dictionaries are on this disk now")
+    out.print("download    nothing: model and dictionaries are on this disk")
     if estimate.finished:
         out.print(f"unfinished  {estimate.finished} batches of an earlier run are there")

@@ -11,7 +11,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -23,6 +23,7 @@ log = logging.getLogger("circuitscope")
 Arrays = dict[str, NDArray[Any]]
 
 
+@runtime_checkable
 class Batches(Protocol):
     """Where the results of finished batches are kept."""
 
