@@ -223,26 +223,41 @@ class Comparison:
 
 
 def compare(first: Circuit, second: Circuit) -> Comparison:
-    """Compare two circuits by node names; positions count where both keep them."""
-    ours, theirs = set(first.ids), set(second.ids)
-    shared = tuple(sorted(ours & theirs))
-    edges, other_edges = _edge_names(first), _edge_names(second)
-    effects = np.array([[first.effect_of(node), second.effect_of(node)] for node in shared], float)
+    """Compare two circuits by node names.
+
+    Positions count where both keep them; otherwise a feature's effects are summed over its positions.
+    """
+    positions = not any((circuit.nodes.position == SUMMED).any() for circuit in (first, second))
+    ours, theirs = _effects(first, positions), _effects(second, positions)
+    shared = tuple(sorted(set(ours) & set(theirs)))
+    edges, other_edges = _edge_names(first, positions), _edge_names(second, positions)
+    effects = np.array([[ours[node], theirs[node]] for node in shared], float)
     correlation = None
     if len(shared) >= 2 and (effects.std(axis=0) > 0).all():
         correlation = float(np.corrcoef(effects.T)[0, 1])
     return Comparison(
         shared,
-        tuple(sorted(ours - theirs)),
-        tuple(sorted(theirs - ours)),
-        len(shared) / max(1, len(ours | theirs)),
+        tuple(sorted(set(ours) - set(theirs))),
+        tuple(sorted(set(theirs) - set(ours))),
+        len(shared) / max(1, len(set(ours) | set(theirs))),
         len(edges & other_edges) / max(1, len(edges | other_edges)),
         correlation,
     )
 
 
-def _edge_names(circuit: Circuit) -> set[tuple[str, str]]:
-    names = [*map(str, circuit.ids), OUTPUT]
+def _named(circuit: Circuit, positions: bool) -> list[NodeId]:
+    return [node if positions else replace(node, position=SUMMED) for node in circuit.ids]
+
+
+def _effects(circuit: Circuit, positions: bool) -> dict[NodeId, float]:
+    total: dict[NodeId, float] = {}
+    for node, effect in zip(_named(circuit, positions), circuit.nodes.effect.tolist(), strict=True):
+        total[node] = total.get(node, 0.0) + effect
+    return total
+
+
+def _edge_names(circuit: Circuit, positions: bool) -> set[tuple[str, str]]:
+    names = [*map(str, _named(circuit, positions)), OUTPUT]
     return {(names[s], names[t]) for s, t in zip(circuit.edges.source, circuit.edges.target, strict=True)}
 
 

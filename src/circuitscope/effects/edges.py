@@ -193,16 +193,25 @@ def _ranges(start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _joined(parts: list[EdgeEntries]) -> EdgeEntries:
-    """One record per (row, upstream node), summing what both linearisations gave."""
-    if len(parts) == 1:
-        return parts[0]
+    """One entry per (row, upstream node) in that order, summing what both linearisations gave."""
     row, position, feature, effect = (
         torch.cat([getattr(part, name) for part in parts])
         for name in ("row", "position", "feature", "effect")
     )
-    keys, place = torch.unique(torch.stack([row, position, feature]), dim=1, return_inverse=True)
-    total = effect.new_zeros(keys.shape[1]).index_add_(0, place, effect)
-    return EdgeEntries(keys[0], keys[1], keys[2], total)
+    if len(row) == 0:
+        return EdgeEntries(row, position, feature, effect)
+    # One whole number per entry sorts faster than three columns; the error, -1, comes first.
+    n_positions, n_features = int(position.max()) + 1, int(feature.max()) + 2
+    key = (row * n_positions + position) * n_features + feature + 1
+    found, place = torch.unique(key, return_inverse=True)
+    total = effect.new_zeros(len(found)).index_add_(0, place, effect)
+    node = torch.div(found, n_features, rounding_mode="floor")
+    return EdgeEntries(
+        torch.div(node, n_positions, rounding_mode="floor"),
+        node % n_positions,
+        found % n_features - 1,
+        total,
+    )
 
 
 # -- edges into the output -------------------------------------------------------------------------------

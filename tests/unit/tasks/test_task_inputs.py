@@ -75,11 +75,13 @@ def test_skipped_examples_are_counted_by_reason(tokenizer):
     assert skipped == {"an answer is not one token": 2, "clean and patch have an answer in common": 1}
 
 
-def test_a_task_counts_what_it_skips_and_keeps_its_order(tokenizer):
-    task = Task("t", (CATS, Example("The", (" is not",), "The", (" is",)), DOGS), ())
-    encoded, skipped = task.encode("train", tokenizer, bos=False, limit=1)
-    assert [len(encoded), sum(skipped.values())] == [1, 1]
-    assert encoded[0] == encode_example(CATS, tokenizer, bos=False)
+def test_a_task_counts_what_it_skips_on_the_way_and_keeps_its_order(tokenizer):
+    task = Task("t", (CATS, Example("The", (" is not",), "The", (" is",)), DOGS, CATS), ())
+    for limit, sizes in ((1, (1, 0)), (2, (2, 1)), (None, (3, 1))):
+        encoded, skipped = task.encode("train", tokenizer, bos=False, limit=limit)
+        assert (len(encoded), sum(skipped.values())) == sizes
+        usable = [CATS, DOGS, CATS][: len(encoded)]
+        assert encoded == [encode_example(example, tokenizer, bos=False) for example in usable]
 
 
 @pytest.mark.parametrize(("split", "says"), [("train", r"not one token \(2\)"), ("test", "it is empty")])
