@@ -225,9 +225,10 @@ class Comparison:
 def compare(first: Circuit, second: Circuit) -> Comparison:
     """Compare two circuits by node names.
 
-    Positions count where both keep them; otherwise a feature's effects are summed over its positions.
+    Where one keeps positions and the other sums over them, a feature's effects are summed over its positions.
     """
-    positions = not any((circuit.nodes.position == SUMMED).any() for circuit in (first, second))
+    kinds = [set((circuit.nodes.position == SUMMED).tolist()) for circuit in (first, second)]
+    positions = sorted(map(tuple, kinds)) != [(False,), (True,)]
     ours, theirs = _effects(first, positions), _effects(second, positions)
     shared = tuple(sorted(set(ours) & set(theirs)))
     edges, other_edges = _edge_names(first, positions), _edge_names(second, positions)

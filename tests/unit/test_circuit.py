@@ -145,7 +145,7 @@ def test_comparing_turns_around(drawn, other_drawn):
         other.only_first,
     )
     assert (one.overlap, one.edge_overlap) == (other.overlap, other.edge_overlap)
-    assert len(one.shared) + len(one.only_first) == len(first)
+    assert len(one.shared) + len(one.only_first) <= len(first)  # fewer where positions are summed
 
 
 def test_compare_counts_what_two_circuits_share():
