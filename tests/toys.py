@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, Gemma2Config, GPTNeoXConfig, LlamaConfig
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    MistralConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 from circuitscope.dictionaries import Dictionaries, neuron_dictionaries
 from circuitscope.dictionaries.affine import JumpReluDictionary, ReluDictionary, TopKDictionary
@@ -16,6 +26,8 @@ from circuitscope.terms import Site
 
 VOCAB = 40
 FAMILIES = ("neox-parallel", "neox-sequential", "llama", "gemma2")
+"""One of each kind of block; most tests run on these."""
+EVERY_FAMILY = (*FAMILIES, "gpt2", "mistral", "qwen2", "qwen3", "gemma3")
 KINDS = ("relu", "topk", "jumprelu", "identity")
 
 
@@ -33,9 +45,20 @@ def _config(family: str, layers: int) -> object:
     }
     if family.startswith("neox"):
         return GPTNeoXConfig(**common, rotary_pct=0.5, use_parallel_residual=family == "neox-parallel")
-    if family == "llama":
-        return LlamaConfig(**common, num_key_value_heads=2)
-    return Gemma2Config(**common, num_key_value_heads=2, head_dim=6, query_pre_attn_scalar=6)
+    if family == "gpt2":
+        return GPT2Config(
+            vocab_size=VOCAB, n_embd=16, n_layer=layers, n_head=4, n_inner=24, n_positions=32,
+            attn_implementation="eager", bos_token_id=0, eos_token_id=1,
+        )  # fmt: skip
+    like_llama = {"llama": LlamaConfig, "mistral": MistralConfig, "qwen2": Qwen2Config}
+    if family in like_llama:
+        return like_llama[family](**common, num_key_value_heads=2)
+    if family == "qwen3":
+        return Qwen3Config(**common, num_key_value_heads=2, head_dim=6)
+    kind = Gemma2Config if family == "gemma2" else Gemma3TextConfig
+    return kind(
+        **common, num_key_value_heads=2, head_dim=6, query_pre_attn_scalar=6, sliding_window=4, pad_token_id=0
+    )
 
 
 class RMSNorm64(nn.Module):
@@ -52,10 +75,11 @@ class RMSNorm64(nn.Module):
 def _norms_in_float64(hf: nn.Module) -> None:
     for module in list(hf.modules()):
         for name, child in list(module.named_children()):
-            if type(child).__name__ == "LlamaRMSNorm":
-                setattr(module, name, RMSNorm64(child.weight.detach(), child.variance_epsilon))
-            elif type(child).__name__ == "Gemma2RMSNorm":
-                setattr(module, name, RMSNorm64(1 + child.weight.detach(), child.eps))
+            kind, weight = type(child).__name__, getattr(child, "weight", None)
+            if kind.startswith("Gemma") and kind.endswith("RMSNorm"):
+                setattr(module, name, RMSNorm64(1 + weight.detach(), child.eps))
+            elif kind.endswith("RMSNorm"):
+                setattr(module, name, RMSNorm64(weight.detach(), child.variance_epsilon))
 
 
 def toy_hf(family: str, *, layers: int = 2, seed: int = 0) -> nn.Module:

@@ -10,7 +10,7 @@ import itertools
 
 import pytest
 import torch
-from toys import FAMILIES, KINDS, linear_model, toy_dictionaries, toy_inputs, toy_model
+from toys import EVERY_FAMILY, FAMILIES, KINDS, linear_model, toy_dictionaries, toy_inputs, toy_model
 
 from circuitscope.dictionaries import neuron_dictionaries
 from circuitscope.effects import Rows, direct, edge_effects, node_effects, output_effects
@@ -126,6 +126,14 @@ def every_edge(model, dictionaries, inputs, **options):
 def test_an_edge_is_a_derivative_of_the_direct_path(family, kind):
     model = toy_model(family)
     dictionaries, inputs = toy_dictionaries(model, kind), toy_inputs([5, 4], bos=True)
+    effects, rows, edges = every_edge(model, dictionaries, inputs)
+    assert check_edges(model, dictionaries, effects, rows, edges) > 20
+
+
+@pytest.mark.parametrize("family", [family for family in EVERY_FAMILY if family not in FAMILIES])
+def test_an_edge_is_that_in_every_family(family):
+    model = toy_model(family)
+    dictionaries, inputs = toy_dictionaries(model, "relu"), toy_inputs([5, 4], bos=True)
     effects, rows, edges = every_edge(model, dictionaries, inputs)
     assert check_edges(model, dictionaries, effects, rows, edges) > 20
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toys import FAMILIES, KINDS, linear_model, toy_dictionaries, toy_inputs, toy_model
+from toys import EVERY_FAMILY, FAMILIES, KINDS, linear_model, toy_dictionaries, toy_inputs, toy_model
 
 from circuitscope.effects import node_effects
 from circuitscope.effects.nodes import path
@@ -39,7 +39,7 @@ def test_all_methods_agree_on_a_linear_model(kind):
 
 
 @pytest.mark.parametrize("pair", [True, False], ids=["pairs", "singles"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_effects_add_up_to_the_sites_total_effect(family, pair):
     model = toy_model(family)
     dictionaries, inputs = toy_dictionaries(model, "relu"), toy_inputs([6, 6, 6], pair=pair)
@@ -112,7 +112,7 @@ def test_exact_is_an_intervention(family, kind):
 
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("pair", [True, False], ids=["pairs", "singles"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_padding_changes_nothing(family, side, pair):
     """A short example in a batch with longer ones has the effects that it has alone."""
     model = toy_model(family)

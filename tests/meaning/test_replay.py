@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toys import FAMILIES, every_token, toy_hf, toy_inputs, toy_model
+from toys import EVERY_FAMILY, every_token, toy_hf, toy_inputs, toy_model
 
 from circuitscope.errors import UnsupportedModel
 from circuitscope.model import load_model
@@ -12,7 +12,7 @@ from circuitscope.terms import Site
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_replaying_from_any_site_equals_editing_the_whole_model(family, side):
     model = toy_model(family, layers=3)
     inputs = toy_inputs([4, 6], side=side, bos=True)
@@ -36,7 +36,7 @@ def test_replaying_from_any_site_equals_editing_the_whole_model(family, side):
             torch.testing.assert_close(part, whole, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_nothing_is_left_behind(family):
     """Hooks and stubs go away, also when something is raised in the middle."""
     model = toy_model(family)
@@ -62,7 +62,7 @@ def test_nothing_is_left_behind(family):
     assert hooks == len(model.blocks)  # the ones that keep float64 masks finite
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_logits_are_the_models_own(family):
     model = toy_model(family)
     tokens = toy_inputs([5, 5]).clean

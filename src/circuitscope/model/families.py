@@ -44,41 +44,67 @@ GPT_NEOX = Family(
     parallel=lambda block: bool(block.use_parallel_residual),
 )
 
-LLAMA = Family(
-    name="Llama",
-    model_types=("llama",),
-    blocks="model.layers",
-    taps=_taps("self_attn", "self_attn.o_proj", "mlp.down_proj"),
-    mlp_from_stream=_through("post_attention_layernorm", "mlp"),
+GPT_2 = Family(
+    name="GPT-2",
+    model_types=("gpt2",),
+    blocks="transformer.h",
+    taps=_taps("attn", "attn.c_proj", "mlp.c_proj"),
+    mlp_from_stream=_through("ln_2", "mlp"),
 )
 
-GEMMA_2 = Family(
-    name="Gemma-2",
-    model_types=("gemma2",),
-    blocks="model.layers",
-    taps={
-        # Gemma Scope reads the heads' outputs side by side; projection and norm come after the tap.
-        "attn": (
-            Tap(
-                "input of attention's output projection",
-                "self_attn.o_proj",
-                "input",
-                _through("self_attn.o_proj", "post_attention_layernorm"),
+
+def _like_llama(name: str, *model_types: str) -> Family:
+    """Sequential blocks, a norm before attention and one before the MLP."""
+    return Family(
+        name=name,
+        model_types=model_types,
+        blocks="model.layers",
+        taps=_taps("self_attn", "self_attn.o_proj", "mlp.down_proj"),
+        mlp_from_stream=_through("post_attention_layernorm", "mlp"),
+    )
+
+
+def _like_gemma(name: str, *model_types: str) -> Family:
+    """Norms before and after attention and MLP; what goes into the stream has passed the norm after."""
+    return Family(
+        name=name,
+        model_types=model_types,
+        blocks="model.layers",
+        taps={
+            # Gemma Scope reads the heads' outputs side by side; projection and norm come after the tap.
+            "attn": (
+                Tap(
+                    "input of attention's output projection",
+                    "self_attn.o_proj",
+                    "input",
+                    _through("self_attn.o_proj", "post_attention_layernorm"),
+                ),
+                Tap("output of attention after its norm", "post_attention_layernorm", "output"),
             ),
-            Tap("output of attention after its norm", "post_attention_layernorm", "output"),
-        ),
-        "mlp": (
-            Tap("output of the MLP after its norm", "post_feedforward_layernorm", "output"),
-            Tap(
-                "hidden neurons of the MLP",
-                "mlp.down_proj",
-                "input",
-                _through("mlp.down_proj", "post_feedforward_layernorm"),
+            "mlp": (
+                Tap("output of the MLP after its norm", "post_feedforward_layernorm", "output"),
+                Tap(
+                    "hidden neurons of the MLP",
+                    "mlp.down_proj",
+                    "input",
+                    _through("mlp.down_proj", "post_feedforward_layernorm"),
+                ),
             ),
-        ),
-    },
-    mlp_from_stream=_through("pre_feedforward_layernorm", "mlp", "post_feedforward_layernorm"),
+        },
+        mlp_from_stream=_through("pre_feedforward_layernorm", "mlp", "post_feedforward_layernorm"),
+    )
+
+
+FAMILIES = (
+    GPT_NEOX,
+    GPT_2,
+    _like_llama("Llama", "llama"),
+    _like_llama("Mistral", "mistral"),
+    _like_llama("Qwen2", "qwen2"),
+    _like_llama("Qwen3", "qwen3"),
+    _like_gemma("Gemma-2", "gemma2"),
+    _like_gemma("Gemma-3", "gemma3_text"),
 )
 
-for _family in (GPT_NEOX, LLAMA, GEMMA_2):
+for _family in FAMILIES:
     register_family(_family)

@@ -88,10 +88,12 @@ def keep_masks_finite(blocks: Sequence[nn.Module]) -> None:
     lowest = torch.finfo(torch.float32).min
 
     def hook(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        mask = keywords.get("attention_mask")
-        if isinstance(mask, Tensor) and mask.is_floating_point():
-            keywords = {**keywords, "attention_mask": mask.clamp(min=lowest)}
-        return arguments, keywords
+        def finite(value: Any) -> Any:
+            is_mask = isinstance(value, Tensor) and value.dim() == 4 and value.is_floating_point()
+            return value.clamp(min=lowest) if is_mask else value
+
+        # Some models pass the mask by name, some by place; nothing else that a block gets has four axes.
+        return tuple(map(finite, arguments)), {name: finite(value) for name, value in keywords.items()}
 
     for block in blocks:
         block.register_forward_pre_hook(hook, with_kwargs=True)
