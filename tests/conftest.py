@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
+
+# The first example of a test pays for imports: a deadline would fail it on a busy machine.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 torch.set_num_threads(1)  # the models are tiny: threads would only get in each other's way
 

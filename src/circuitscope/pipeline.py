@@ -53,7 +53,7 @@ def load_parts(
 
 def run_discover(config: DiscoverConfig, *, overwrite: bool = False, progress: Progress = silent) -> Circuit:
     """Discover a circuit and write its run folder; goes on where a killed run stopped."""
-    out = Path(config.out)
+    out = Path(config.out).expanduser()
     refuse_existing(out, overwrite=overwrite)
     parts = _parts(config, progress)
     circuit = discover(
@@ -170,7 +170,7 @@ def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) ->
     )
     weights: list[Tensor] = list(parts.model.hf.parameters())
     weights += [w for item in parts.dictionaries.values() for w in item.weights().values()]
-    done = len(list(partial_folder(Path(config.out)).glob("nodes-*.safetensors")))
+    done = len(list(partial_folder(Path(config.out).expanduser()).glob("nodes-*.safetensors")))
     return Estimate(
         len(usable),
         len(parts.dictionaries),

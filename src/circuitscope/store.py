@@ -42,6 +42,7 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     An existing folder is an error unless ``overwrite``, and then stays untouched until the new one is complete.
     """
+    _clear_leftovers(path)
     refuse_existing(path, overwrite=overwrite)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with explained_disk(path):
@@ -53,6 +54,28 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             _replace_folder(draft, path)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Put right what a process that was killed while it renamed folders has left beside ``path``."""
+    for left in [*path.parent.glob(f".{path.name}.*.old"), *path.parent.glob(f".{path.name}.*.tmp")]:
+        process = left.name.split(".")[-2]
+        if not process.isdecimal() or _is_running(int(process)):
+            continue
+        if left.suffix == ".old" and not path.exists():
+            left.rename(path)  # killed between the two renames: this is the earlier result
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -184,6 +207,8 @@ def write_manifest(folder: Path, kind: str, content: Mapping[str, Any]) -> None:
 def read_manifest(folder: Path, kind: str, *, check_files: bool = True) -> dict[str, Any]:
     """Read a folder's manifest; raises BadFile if it is of another kind or schema, or a file was damaged."""
     path = folder / MANIFEST
+    if not folder.exists():
+        raise BadFile(f"there is no folder {folder}", expected=f"a {kind} folder", mend="check the path")
     if not path.is_file():
         raise BadFile(
             f"{folder} is no {kind} folder: it has no {MANIFEST}",

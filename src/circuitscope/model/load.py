@@ -49,7 +49,7 @@ def load_model(
         config: Any = hf.config
         family = family_of(config.model_type)
     else:
-        name = str(source)
+        name = str(Path(source).expanduser()) if str(source).startswith("~") else str(source)
         family = family_of(_read_config(name).model_type)
         hf = _read_weights(name, kind)
     _refuse_nan(hf, name)

@@ -129,6 +129,8 @@ def _ids(tokenizer: Any, text: str) -> tuple[int, ...]:
     ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
     if not ids:
         raise CannotUse("the prefix has no tokens")
+    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in ids:
+        raise CannotUse("the prefix has words that the tokenizer does not know")
     return ids
 
 
