@@ -16,8 +16,7 @@ from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.training import write_saelens
 from circuitscope.dictionaries.training.saelens_folder import hook_name
 from circuitscope.errors import BadDictionary
-from circuitscope.model import LanguageModel
-from circuitscope.model.families import GEMMA_2
+from circuitscope.model import LanguageModel, family_of
 from circuitscope.terms import Site
 
 
@@ -79,7 +78,7 @@ def test_sites_are_named_in_its_words(model: LanguageModel) -> None:
         "mlp_0": "blocks.0.hook_mlp_out",
         "resid_0": "blocks.0.hook_resid_post",
     }
-    assert hook_name(Site("attn", 3), GEMMA_2.tap("attn")) == "blocks.3.attn.hook_z"
+    assert hook_name(Site("attn", 3), family_of("gemma2").tap("attn")) == "blocks.3.attn.hook_z"
 
 
 def test_the_identity_has_no_saelens_form(model: LanguageModel, tmp_path: Path) -> None:
