@@ -88,7 +88,9 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         )
     if path.exists() and not overwrite:
         raise BadInput(
-            f"{path} exists already", expected="a new path", mend="choose another, or say --overwrite"
+            f"{path} exists already",
+            expected="a new path",
+            mend="say --overwrite to replace it, or choose another",
         )
 
 
