@@ -1,0 +1,21 @@
+"""The only place that chains stages: from a config to a folder on disk, one stage per file."""
+
+from circuitscope.pipeline.discover import Estimate, estimate_discover, missing_downloads, run_discover
+from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
+from circuitscope.pipeline.parts import Loaded, load_parts, open_run, save, silent
+from circuitscope.pipeline.training import run_training
+
+__all__ = [
+    "Estimate",
+    "Loaded",
+    "estimate_discover",
+    "load_parts",
+    "missing_downloads",
+    "open_run",
+    "run_discover",
+    "run_evaluate",
+    "run_sweep",
+    "run_training",
+    "save",
+    "silent",
+]

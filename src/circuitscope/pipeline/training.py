@@ -1,0 +1,28 @@
+"""Training of dictionaries as a stage."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from circuitscope.config import TrainConfig
+from circuitscope.discovery.job import Progress
+from circuitscope.model import LanguageModel
+from circuitscope.pipeline.parts import silent
+
+
+def run_training(
+    model: LanguageModel,
+    text: str,
+    out: Path,
+    config: TrainConfig,
+    *,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> list[dict[str, Any]]:
+    """Train dictionaries into a folder; returns each site's quality as plain values."""
+    from circuitscope.dictionaries.training import train_dictionaries
+
+    _, quality = train_dictionaries(model, text, out, config, overwrite=overwrite, progress=progress)
+    return [asdict(entry) for entry in quality]
