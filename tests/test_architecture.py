@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "circuitscope"
 ORDER = (
     ("errors",),
     ("terms",),
+    ("bundled",),
     ("config",),
     ("store",),
     ("circuit",),
@@ -34,7 +35,7 @@ ORDER = (
     ("web", "cli"),
 )
 LINE = {room: number for number, rooms in enumerate(ORDER) for room in rooms}
-NO_TORCH = ("errors", "terms", "config", "store", "circuit", "report", "cli")
+NO_TORCH = ("errors", "terms", "bundled", "config", "store", "circuit", "report", "cli")
 
 
 def modules() -> list[Path]:

@@ -24,6 +24,7 @@ _PUBLIC = {
     "Example": "circuitscope.tasks",
     "NodeId": "circuitscope.terms",
     "Site": "circuitscope.terms",
+    "ablate": "circuitscope.evaluation",
     "compare": "circuitscope.circuit",
     "discover": "circuitscope.discovery",
     "edge_effects": "circuitscope.effects",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from circuitscope.effects import edge_effects as edge_effects
     from circuitscope.effects import node_effects as node_effects
     from circuitscope.errors import CircuitscopeError as CircuitscopeError
+    from circuitscope.evaluation import ablate as ablate
     from circuitscope.evaluation import evaluate as evaluate
     from circuitscope.evaluation import sweep as sweep
     from circuitscope.model import load_model as load_model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from circuitscope import bundled
 from circuitscope.config.base import Place, option, parse_bytes, positive, required
 from circuitscope.errors import BadInput
 
@@ -12,8 +13,10 @@ from circuitscope.errors import BadInput
 class DiscoverConfig(Place):
     """Settings of discovery."""
 
-    model: str = required("The model: a HuggingFace id or a folder.")
-    dictionaries: str = required("The dictionaries: a folder, a hub id, identity, or identity:mlp-hidden.")
+    model: str = option(bundled.NAME, "The model: bundled, a HuggingFace id or a folder.")
+    dictionaries: str = option(
+        bundled.NAME, "The dictionaries: a folder, a hub id, identity, or identity:mlp-hidden."
+    )
     task: str = required("The behaviour: agreement/NAME, a JSON-lines file, or a folder with two.")
     out: str = required("The run folder to write.")
     examples: int = option(100, "How many examples to discover on.")
@@ -59,6 +62,12 @@ class DiscoverConfig(Place):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(examples=self.examples, nodes=self.nodes, batch_size=self.batch_size, points=self.points)
+        if self.dictionaries == bundled.NAME and self.model != bundled.NAME:
+            raise BadInput(
+                f"--dictionaries {bundled.NAME} with --model {self.model}",
+                expected=f"dictionaries of that model; the bundled ones belong to --model {bundled.NAME}",
+                mend="add --dictionaries …, or train some: circuitscope train-dictionaries",
+            )
         if self.nodes is not None and self.node_threshold is not None:
             raise BadInput(
                 "both --nodes and --node-threshold are given", expected="one of them", mend="leave one away"

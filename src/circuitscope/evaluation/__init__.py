@@ -1,6 +1,7 @@
-"""Is a circuit true? Ablated runs, faithfulness and completeness, sweeps over sizes."""
+"""Is a circuit true? Ablated runs, faithfulness, completeness, sweeps; nodes held in runs of one's own."""
 
+from circuitscope.evaluation.ablate import ablate
 from circuitscope.evaluation.evaluate import evaluate
 from circuitscope.evaluation.sweep import sweep
 
-__all__ = ["evaluate", "sweep"]
+__all__ = ["ablate", "evaluate", "sweep"]

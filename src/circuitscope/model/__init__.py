@@ -4,24 +4,40 @@ One small record per family (``families.py``) says where the sites are; everythi
 """
 
 from circuitscope.model.bos import decide_bos, tokenizer_adds_bos
+from circuitscope.model.contexts import (
+    NOTHING,
+    Contexts,
+    bos_id,
+    cut,
+    documents_of,
+    read_contexts,
+)
 from circuitscope.model.family import Family, Tap, family_of, register_family, supported_families
 from circuitscope.model.hooks import Edit, hooked
 from circuitscope.model.language_model import Cache, LanguageModel
 from circuitscope.model.load import load_model
+from circuitscope.model.token_text import TokenTexts
 from circuitscope.model.tokens import TokenBatch, pad
 
 __all__ = [
+    "NOTHING",
     "Cache",
+    "Contexts",
     "Edit",
     "Family",
     "LanguageModel",
     "Tap",
     "TokenBatch",
+    "TokenTexts",
+    "bos_id",
+    "cut",
     "decide_bos",
+    "documents_of",
     "family_of",
     "hooked",
     "load_model",
     "pad",
+    "read_contexts",
     "register_family",
     "supported_families",
     "tokenizer_adds_bos",

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from circuitscope import bundled
 from circuitscope.errors import BadFile, BadInput
 from circuitscope.model import families  # noqa: F401  (registers the records)
 from circuitscope.model.check import check_record
@@ -33,7 +34,7 @@ def load_model(
     """Load a causal language model and check its family record on a real forward pass.
 
     Args:
-        source: a HuggingFace hub id, a local folder, or a model that is already in memory.
+        source: ``bundled``, a HuggingFace hub id, a local folder, or a model that is already in memory.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto`` takes a GPU where there is one.
         dtype: ``float32`` (default), ``float64``, ``bfloat16`` or ``float16``.
         tokenizer: used instead of the one beside the model; a model may have none.
@@ -49,16 +50,25 @@ def load_model(
         config: Any = hf.config
         family = family_of(config.model_type)
     else:
-        name = str(Path(source).expanduser()) if str(source).startswith("~") else str(source)
+        name = _place(str(source))
         family = family_of(_read_config(name).model_type)
         hf = _read_weights(name, kind)
     _refuse_nan(hf, name)
     tokenizer = tokenizer if tokenizer is not None else _read_tokenizer(name, isinstance(source, nn.Module))
     # A folder is called by its own name: where it lies is nobody's business in a result.
     short = Path(name).resolve().name if Path(name).is_dir() else name
+    if str(source) == bundled.NAME:
+        short = bundled.NAME
     model = LanguageModel(hf.to(place, kind), family, name=short, tokenizer=tokenizer)
     check_record(model)
     return model
+
+
+def _place(source: str) -> str:
+    """The folder or hub id that a source means."""
+    if source == bundled.NAME:
+        return str(bundled.MODEL)
+    return str(Path(source).expanduser()) if source.startswith("~") else source
 
 
 def _device(device: str | torch.device) -> torch.device:

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 
 from circuitscope.config.train import TrainConfig
-from circuitscope.dictionaries.training.corpus import Contexts
 from circuitscope.errors import BadFile, BadInput
-from circuitscope.model import LanguageModel
+from circuitscope.model import Contexts, LanguageModel
 from circuitscope.store import explained_disk, hash_json, read_arrays, read_json, write_arrays, write_json
 from circuitscope.terms import Site
 

@@ -22,8 +22,7 @@ from torch.nn.functional import cross_entropy
 
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
-from circuitscope.dictionaries.training.corpus import Contexts
-from circuitscope.model import Edit, LanguageModel, Tap, TokenBatch
+from circuitscope.model import Contexts, Edit, LanguageModel, Tap, TokenBatch
 from circuitscope.terms import Site
 
 SMALLEST_DAMAGE = 0.05

@@ -18,9 +18,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuitscope.config.train import TrainConfig
-from circuitscope.dictionaries.training.corpus import Contexts, derived_seed, epoch_order
+from circuitscope.dictionaries.training.corpus import derived_seed, epoch_order
 from circuitscope.errors import BadInput
-from circuitscope.model import LanguageModel
+from circuitscope.model import Contexts, LanguageModel
 from circuitscope.terms import Site
 
 TOKENS_PER_FORWARD = 8192

@@ -1,5 +1,5 @@
 """Subject-verb agreement: four structures, generated for any tokenizer."""
 
-from circuitscope.tasks.agreement.templates import STRUCTURES, agreement_examples
+from circuitscope.tasks.agreement.templates import STRUCTURES, agreement_examples, held_out_nouns
 
-__all__ = ["STRUCTURES", "agreement_examples"]
+__all__ = ["STRUCTURES", "agreement_examples", "held_out_nouns"]

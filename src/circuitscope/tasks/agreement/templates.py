@@ -86,9 +86,18 @@ def agreement_examples(
             mend="check the spelling",
         )
     draw = random.Random(f"{structure} {seed}")
-    words = _single_token_words(tokenizer)
-    train_words, test_words = _split(words, structure, draw)
+    train_words, test_words = _split(_words(_single_token(tokenizer)), structure, draw)
     return _generate(structure, train_words, train, draw), _generate(structure, test_words, test, draw)
+
+
+def held_out_nouns(structure: str, known: Callable[[str], bool], *, seed: int = 0) -> frozenset[str]:
+    """The nouns, in both forms, that only the test examples of a structure use.
+
+    Args:
+        known: whether a word is a single token.
+    """
+    _, words = _split(_words(known), structure, random.Random(f"{structure} {seed}"))
+    return frozenset(form for noun in (*words.people, *words.things) for form in noun)
 
 
 def _generate(structure: str, words: _Words, count: int, draw: random.Random) -> list[Example]:
@@ -107,19 +116,25 @@ def _generate(structure: str, words: _Words, count: int, draw: random.Random) ->
     return list(found)
 
 
-def _single_token_words(tokenizer: Any) -> _Words:
-    """The words whose every form adds exactly one token after a word."""
+def _single_token(tokenizer: Any) -> Callable[[str], bool]:
+    """Whether a word adds exactly one token after another."""
     front = len(tokenizer("The", add_special_tokens=False)["input_ids"])
 
     def single(word: str) -> bool:
         ids = tokenizer(f"The {word}", add_special_tokens=False)["input_ids"]
         return len(ids) == front + 1 and ids[-1] != tokenizer.unk_token_id
 
+    return single
+
+
+def _words(known: Callable[[str], bool]) -> _Words:
+    """The words of which every form is known."""
+
     def both(forms: Sequence[Forms]) -> list[Forms]:
-        return [pair for pair in forms if single(pair[0]) and single(pair[1])]
+        return [pair for pair in forms if known(pair[0]) and known(pair[1])]
 
     return _Words(
-        both(PEOPLE), both(THINGS), both(VERBS), both(RELATIVE_VERBS), [p for p in PREPOSITIONS if single(p)]
+        both(PEOPLE), both(THINGS), both(VERBS), both(RELATIVE_VERBS), [p for p in PREPOSITIONS if known(p)]
     )
 
 

@@ -9,7 +9,7 @@ def _forms(words: str) -> tuple[tuple[str, str], ...]:
 PEOPLE = _forms(
     """
     actor agent analyst architect artist assistant athlete author baker banker boy broker
-    brother captain cashier chef clerk client coach commander consultant cook cousin customer
+    brother captain cashier chef clerk client commander consultant cook cousin customer
     dancer daughter dentist designer detective developer director doctor driver editor engineer
     executive expert farmer father fighter friend gardener girl governor guard guest guide
     historian hunter judge king knight lawyer leader manager mayor member merchant minister monk

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from circuitscope.dictionaries.training import TrainConfig
-from circuitscope.dictionaries.training.corpus import bos_id, cut, read_corpus
+from circuitscope.dictionaries.training.corpus import read_corpus
 from circuitscope.dictionaries.training.stream import ActivationStream
 from circuitscope.errors import BadInput
-from circuitscope.model import LanguageModel
+from circuitscope.model import LanguageModel, bos_id, cut
 
 MakeTokenizer = Callable[..., Any]
 

@@ -9,9 +9,8 @@ from torch.nn.functional import cross_entropy
 from circuitscope.dictionaries import Dictionaries, neuron_dictionaries
 from circuitscope.dictionaries.affine import ReluDictionary
 from circuitscope.dictionaries.training import measure_quality
-from circuitscope.dictionaries.training.corpus import cut
 from circuitscope.dictionaries.training.quality import loss_recovered
-from circuitscope.model import LanguageModel
+from circuitscope.model import LanguageModel, cut
 from circuitscope.terms import Site
 
 MLP = Site("mlp", 0)

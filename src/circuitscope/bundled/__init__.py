@@ -1,0 +1,14 @@
+"""The bundled model and its dictionaries: where they lie in the package.
+
+``--model bundled --dictionaries bundled`` works without a network. The model is a GPT-NeoX of 4 layers trained
+on the language of ``circuitscope.tasks.language``; ``make bundled`` makes both again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+NAME = "bundled"
+"""What the model and its dictionaries are called on the command line and in Python."""
+MODEL = Path(__file__).with_name("model")
+DICTIONARIES = Path(__file__).with_name("dictionaries")

@@ -1,0 +1,24 @@
+"""The bundled language: English-like, word by word, and its hidden variables are known at every word.
+
+The bundled model is trained on it. ``clauses`` has the agreement structures, ``people`` biographies and
+pronouns, ``sequences`` counting, lists and quotations, ``documents`` puts them together.
+"""
+
+from circuitscope.tasks.language.documents import SEPARATOR, WORDS, document, documents, text
+from circuitscope.tasks.language.draft import Document, Known
+from circuitscope.tasks.language.people import PROFESSIONS, biography, person
+from circuitscope.tasks.language.words import vocabulary
+
+__all__ = [
+    "PROFESSIONS",
+    "SEPARATOR",
+    "WORDS",
+    "Document",
+    "Known",
+    "biography",
+    "document",
+    "documents",
+    "person",
+    "text",
+    "vocabulary",
+]
