@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup test lint types tests fix docs clean
+.PHONY: setup demo test lint types tests fix docs bundled clean
 
 setup: $(STAMP)
 
@@ -14,6 +14,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
+
+demo: setup
+	$(BIN)/circuitscope demo
 
 test: lint types tests
 
@@ -33,6 +36,12 @@ fix: setup
 
 docs: setup
 	$(BIN)/mkdocs build --strict
+
+# The weights in the package; training/README.md says what each command does.
+bundled: setup
+	$(BIN)/python -m training.model --out src/circuitscope/bundled/model
+	$(BIN)/python -m training.check
+	$(BIN)/python -m training.dictionaries --out src/circuitscope/bundled/dictionaries
 
 clean:
 	rm -rf $(VENV) site dist .pytest_cache .mypy_cache .ruff_cache

@@ -33,6 +33,7 @@ ORDER = (
     ("report",),
     ("pipeline",),
     ("web", "cli"),
+    ("__main__",),
 )
 LINE = {room: number for number, rooms in enumerate(ORDER) for room in rooms}
 NO_TORCH = ("errors", "terms", "bundled", "config", "store", "circuit", "report", "cli")

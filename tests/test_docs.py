@@ -52,6 +52,11 @@ def test_the_command_line_page_is_what_the_program_says():
     assert text_of("cli.md") == generator["page"](), "run: python docs/generate_cli.py"
 
 
+def test_the_page_of_formats_is_what_the_program_supports():
+    generator = runpy.run_path(str(DOCS / "generate_formats.py"))
+    assert text_of("formats.md") == generator["page"](), "run: python docs/generate_formats.py"
+
+
 def test_every_command_that_is_shown_exists():
     verbs = set(re.findall(r"^## ([a-z-]+)$", text_of("cli.md"), re.MULTILINE)) - {"circuitscope"}
     code = "\n".join(re.findall(r"^```sh$.*?^```$|`[^`\n]+`", everything(), re.MULTILINE | re.DOTALL))

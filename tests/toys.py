@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from circuitscope.dictionaries import Dictionaries, neuron_dictionaries
-from circuitscope.dictionaries.affine import JumpReluDictionary, ReluDictionary, TopKDictionary
+from circuitscope.dictionaries.kinds import build
 from circuitscope.model import LanguageModel, TokenBatch, load_model, pad
 from circuitscope.tasks import Inputs
 from circuitscope.terms import Site
@@ -28,7 +28,7 @@ VOCAB = 40
 FAMILIES = ("neox-parallel", "neox-sequential", "llama", "gemma2")
 """One of each kind of block; most tests run on these."""
 EVERY_FAMILY = (*FAMILIES, "gpt2", "mistral", "qwen2", "qwen3", "gemma3")
-KINDS = ("relu", "topk", "jumprelu", "identity")
+KINDS = ("relu", "topk", "jumprelu", "gated", "layer_norm relu", "constant_norm_rescale gated", "identity")
 
 
 def _config(family: str, layers: int) -> object:
@@ -139,12 +139,13 @@ def toy_dictionaries(
             "w_dec": w_dec,
             "b_dec": 0.3 * draw(width),
         }
-        if kind == "relu":
-            found[site] = ReluDictionary(**weights, pre_bias=weights["b_dec"])
-        elif kind == "topk":
-            found[site] = TopKDictionary(**weights, k=4)
-        else:
-            found[site] = JumpReluDictionary(**weights, threshold=0.3 + 0.1 * draw(features).abs())
+        if kind.endswith("relu") and not kind.endswith("jumprelu"):
+            weights["pre_bias"] = weights["b_dec"]
+        elif kind.endswith("jumprelu"):
+            weights["threshold"] = 0.3 + 0.1 * draw(features).abs()
+        elif kind.endswith("gated"):
+            weights |= {"r_mag": 0.2 * draw(features), "b_mag": 0.2 * draw(features)}
+        found[site] = build(kind, weights, {"k": 4}, where="toys")
     return Dictionaries(found, name=f"toy {kind}")
 
 

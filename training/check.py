@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor
@@ -20,7 +21,9 @@ import circuitscope as cs
 from circuitscope.model import LanguageModel, TokenBatch
 from circuitscope.tasks import Inputs, make_inputs
 from circuitscope.tasks.agreement import STRUCTURES
-from circuitscope.tasks.language import Document, documents
+from circuitscope.tasks.agreement.words import RELATIVE_VERBS, VERBS
+from circuitscope.tasks.language import PROFESSIONS, Document, documents
+from circuitscope.tasks.language.words import NUMBERS
 from circuitscope.terms import Site
 
 VARIABLES = {
@@ -71,36 +74,63 @@ def token_batches(model: LanguageModel, texts: Iterable[Document], size: int = 6
 
 
 @dataclass(frozen=True)
-class Settled:
-    """A place in a text where what comes next follows from what came before."""
+class Needed:
+    """A place in a text where what comes next depends on a hidden variable."""
 
-    name: str
+    variable: str
+    value: str
     right: str
-    wrong: tuple[str, ...]
+    """The word that comes next."""
+    rivals: tuple[str, ...]
+    """Words that another value of the variable would have asked for."""
 
 
-def settled(document: Document, place: int) -> Settled | None:
-    """What must come after the word at ``place``, and what is its rival; None where nothing is settled."""
-    words, known = document.words, document.known[place]
-    following = words[place + 1]
-    if words[place] == "," and "next_number" in known:
-        return Settled(
-            "counting", following, ("one", "two", "three", "four", "five", "six", "seven", "eight")
-        )
-    if "remaining" in known and following in (",", "and", ".") and words[place] != ":":
-        return Settled("lists", following, (",", "and", "."))
+_FORMS = {form: pair for pair in (*VERBS, *RELATIVE_VERBS) for form in pair}
+_PAIRS = {
+    word: pair
+    for pair in (("He", "She"), ("he", "she"), ("His", "Her"), ("his", "her"), ("husband", "wife"))
+    for word in pair
+}
+_SAID_OF = {
+    word: (kind, number)
+    for number, job in enumerate(PROFESSIONS)
+    for kind, words in (("place", job.places), ("object", job.objects), ("field", (job.field,)))
+    for word in words
+}
+
+
+def needed(document: Document, place: int) -> Needed | None:
+    """What the word after the one at ``place`` depends on; None where it depends on no hidden variable."""
+    known, word, following = document.known[place], document.words[place], document.words[place + 1]
+    if "number" in known and following in _FORMS:
+        return _among("number", known["number"], following, _FORMS[following])
+    if "gender" in known and following in _PAIRS:
+        return _among("gender", known["gender"], following, _PAIRS[following])
+    if "profession" in known and following in _SAID_OF:
+        kind, own = _SAID_OF[following]
+        others = tuple(other for other, (k, number) in _SAID_OF.items() if k == kind and number != own)
+        return Needed("profession", known["profession"], following, others)
+    if "next_number" in known and following in NUMBERS:
+        return _among("next_number", known["next_number"], following, NUMBERS)
+    if "remaining" in known and following in (",", "and", ".") and word != ":":
+        return _among("remaining", known["remaining"], following, (",", "and", "."))
     if following in (")", "]"):
-        return Settled("brackets", following, (")", "]"))
-    ends_clause = following in ('"', ".") and words[place] not in ('"', ":", ")", "]")
-    if ends_clause and not {"remaining", "next_number"} & set(known):
-        return Settled("quotes", following, ('"', "."))
-    if "gender" in known and following in ("He", "She"):
-        return Settled("pronouns", following, ("He", "She"))
+        return _among("bracket", known["bracket"], following, (")", "]"))
+    if (
+        following in ('"', ".")
+        and word not in ('"', ":", ")", "]")
+        and not {"remaining", "next_number"} & set(known)
+    ):
+        return _among("quote", known.get("quote", "closed"), following, ('"', "."))
     return None
 
 
+def _among(variable: str, value: str, right: str, words: Sequence[str]) -> Needed:
+    return Needed(variable, value, right, tuple(word for word in words if word != right))
+
+
 def behaviour_accuracy(model: LanguageModel, count: int = 300, seed: int = 1) -> dict[str, tuple[float, int]]:
-    """Per behaviour: how often the right word has a higher logit than every rival, and in how many places."""
+    """Per variable: how often the right word has a higher logit than every rival, and in how many places."""
     ids = model.tokenizer.get_vocab()
     texts = list(documents(count, seed))
     right: dict[str, list[bool]] = {}
@@ -112,21 +142,28 @@ def behaviour_accuracy(model: LanguageModel, count: int = 300, seed: int = 1) ->
         for logit in logits:
             document, row = texts[row], row + 1
             for place in range(len(document.words) - 1):
-                item = settled(document, place)
-                if item is None:
-                    continue
-                rivals = [float(logit[place + 1, ids[word]]) for word in item.wrong if word != item.right]
-                right.setdefault(item.name, []).append(float(logit[place + 1, ids[item.right]]) > max(rivals))
+                item = needed(document, place)
+                if item is not None:
+                    rival = max(float(logit[place + 1, ids[word]]) for word in item.rivals)
+                    right.setdefault(item.variable, []).append(
+                        float(logit[place + 1, ids[item.right]]) > rival
+                    )
     return {name: (float(np.mean(found)), len(found)) for name, found in right.items()}
 
 
 # -- probes ------------------------------------------------------------------------------------------------
 
 
-def probe_accuracy(model: LanguageModel, sites: list[Site] | None = None) -> dict[str, dict[str, float]]:
-    """Balanced accuracy of a linear probe per hidden variable and site, on documents it was not fitted to."""
-    chosen = [site for site in model.sites if site.kind in ("embed", "resid")] if sites is None else sites
-    texts = list(documents(PROBE_DOCUMENTS, PROBE_SEED))
+def probe_accuracy(
+    model: LanguageModel, *, everywhere: bool = False, documents_read: int = PROBE_DOCUMENTS
+) -> dict[str, dict[str, float]]:
+    """Balanced accuracy of a linear probe per hidden variable and site, on documents it was not fitted to.
+
+    Where the next word depends on the variable; with ``everywhere``, at every word at which it is known, also where
+    the model has no use for it.
+    """
+    chosen = [site for site in model.sites if site.kind in ("embed", "resid")]
+    texts = list(documents(documents_read, PROBE_SEED))
     x: dict[Site, list[Tensor]] = {site: [] for site in chosen}
     for tokens in token_batches(model, texts):
         asked = torch.zeros(tokens.batch, 1, dtype=torch.long, device=model.device)
@@ -135,8 +172,7 @@ def probe_accuracy(model: LanguageModel, sites: list[Site] | None = None) -> dic
     activations = {site: torch.cat(parts).float().cpu().numpy() for site, parts in x.items()}
     document = np.repeat(np.arange(len(texts)), [len(item.words) for item in texts])
     found: dict[str, dict[str, float]] = {}
-    for name, absent in VARIABLES.items():
-        labels = np.array([known.get(name, absent or "") for item in texts for known in item.known])
+    for name, labels in (_known_labels(texts) if everywhere else _needed_labels(texts)).items():
         where = np.flatnonzero(labels != "")
         where = np.random.default_rng(0).permutation(where)[:PROBE_TOKENS]
         fitted, tested = where[document[where] % 3 != 0], where[document[where] % 3 == 0]
@@ -144,7 +180,31 @@ def probe_accuracy(model: LanguageModel, sites: list[Site] | None = None) -> dic
     return found
 
 
-def _probe(x: np.ndarray, labels: np.ndarray, fitted: np.ndarray, tested: np.ndarray) -> float:
+def _known_labels(texts: Sequence[Document]) -> dict[str, NDArray[np.str_]]:
+    """Per variable, its value at every word; empty where it has none."""
+    return {
+        name: np.array([known.get(name, absent or "") for item in texts for known in item.known])
+        for name, absent in VARIABLES.items()
+    }
+
+
+def _needed_labels(texts: Sequence[Document]) -> dict[str, NDArray[np.str_]]:
+    """The same, empty also where the next word does not depend on it."""
+    items = [
+        needed(item, place) if place + 1 < len(item.words) else None
+        for item in texts
+        for place in range(len(item.words))
+    ]
+    names = sorted({item.variable for item in items if item is not None})
+    return {
+        name: np.array([item.value if item is not None and item.variable == name else "" for item in items])
+        for name in names
+    }
+
+
+def _probe(
+    x: NDArray[np.float32], labels: NDArray[np.str_], fitted: NDArray[np.int64], tested: NDArray[np.int64]
+) -> float:
     scale = x[fitted].std(axis=0) + 1e-6
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a probe that has not quite converged is only a little worse
@@ -160,8 +220,10 @@ def main() -> None:
         print(f"agreement, held-out words, {structure:10} {agreement_accuracy(model, structure):.3f}")
     for name, (accuracy, places) in behaviour_accuracy(model).items():
         print(f"{name:10} {accuracy:.3f} of {places} places")
-    for name, sites in probe_accuracy(model).items():
-        print(f"probe {name:13}", "  ".join(f"{site} {value:.3f}" for site, value in sites.items()))
+    for everywhere in (False, True):
+        print("probes at every word" if everywhere else "probes where the next word depends on the variable")
+        for name, sites in probe_accuracy(model, everywhere=everywhere).items():
+            print(f"  {name:13}", "  ".join(f"{site} {value:.3f}" for site, value in sites.items()))
 
 
 if __name__ == "__main__":

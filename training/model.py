@@ -5,20 +5,25 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
+from circuitscope.model import load_model
+from circuitscope.tasks.agreement import STRUCTURES
 from circuitscope.tasks.language import WORDS, document, vocabulary
+from training.check import agreement_accuracy
 from training.tokenizer import CONTEXT, make_tokenizer
 
-STEPS = 5000
+STEPS = 3500
 DOCUMENTS = 64
 """Documents of a step; each is WORDS words and BOS, so a step is 4096 tokens."""
 PEAK_RATE, WARM_UP = 2e-3, 200
 SEED = 0
+CHECK_EVERY = 250
 
 
 def config() -> GPTNeoXConfig:
@@ -48,6 +53,12 @@ def rate(step: int, steps: int) -> float:
     return PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
+def held_out_accuracy(model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerFast) -> dict[str, float]:
+    """Agreement on nouns that never stand in these structures; the model is copied, since loading freezes it."""
+    copy = load_model(deepcopy(model), device="cpu", tokenizer=tokenizer)
+    return {structure: round(agreement_accuracy(copy, structure), 3) for structure in STRUCTURES}
+
+
 def train(out: Path, steps: int) -> None:
     """Train from scratch and write a HuggingFace folder."""
     torch.manual_seed(SEED)
@@ -69,6 +80,8 @@ def train(out: Path, steps: int) -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate(step, steps)
         optimizer.step()
+        if step % CHECK_EVERY == CHECK_EVERY - 1:
+            print(f"step {step:5d}  held-out agreement {held_out_accuracy(model, tokenizer)}", flush=True)
         if step % 100 == 0 or step == steps - 1:
             print(
                 f"step {step:5d}  loss {loss.item():.4f}  {time.perf_counter() - started:.0f} s", flush=True

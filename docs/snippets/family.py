@@ -22,22 +22,34 @@ OLMO_2 = Family(
     taps={
         "attn": (
             # The first is what attn_3 means. What it adds to the stream is the tensor itself.
-            Tap("output of attention after its norm", "post_attention_layernorm", "output"),
+            Tap(
+                "output of attention after its norm",
+                "post_attention_layernorm",
+                "output",
+                hooks=("hook_attn_out",),  # what SAELens calls it
+            ),
             # Projection and norm lie between this tensor and the stream.
             Tap(
                 "input of attention's output projection",
                 "self_attn.o_proj",
                 "input",
                 through("self_attn.o_proj", "post_attention_layernorm"),
+                hooks=("attn.hook_z",),
             ),
         ),
         "mlp": (
-            Tap("output of the MLP after its norm", "post_feedforward_layernorm", "output"),
+            Tap(
+                "output of the MLP after its norm",
+                "post_feedforward_layernorm",
+                "output",
+                hooks=("hook_mlp_out",),
+            ),
             Tap(
                 "hidden neurons of the MLP",
                 "mlp.down_proj",
                 "input",
                 through("mlp.down_proj", "post_feedforward_layernorm"),
+                hooks=("mlp.hook_post",),
             ),
         ),
     },

@@ -36,6 +36,7 @@ _PUBLIC = {
     "node_effects": "circuitscope.effects",
     "plot": "circuitscope.report:plot_circuit",
     "register_family": "circuitscope.model",
+    "report": "circuitscope.pipeline",
     "save": "circuitscope.pipeline",
     "sweep": "circuitscope.evaluation",
     "train_dictionaries": "circuitscope.dictionaries.training",
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from circuitscope.evaluation import sweep as sweep
     from circuitscope.model import load_model as load_model
     from circuitscope.model import register_family as register_family
+    from circuitscope.pipeline import report as report  # the package of that name is it too
     from circuitscope.pipeline import save as save
     from circuitscope.report import plot_circuit as plot  # noqa: F401
     from circuitscope.tasks import Example as Example

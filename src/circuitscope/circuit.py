@@ -197,14 +197,51 @@ class Circuit:
         return f"Circuit({len(self.nodes)} nodes, {len(self.edges)} edges, task {task!r}, model {model!r})"
 
     def _repr_html_(self) -> str:
+        """For notebooks, light and dark: colours only in the bars, text in the notebook's own."""
+        shown = self.nodes.strongest()[:_ROWS_SHOWN]
+        largest = float(np.abs(self.nodes.effect[shown]).max(initial=0)) or 1.0
         rows = "".join(
-            f"<tr><td>{html.escape(str(self.ids[row]))}</td>"
-            f"<td style='text-align:right;color:{'#1f5fa8' if self.nodes.effect[row] > 0 else '#b3261e'}'>"
-            f"{self.nodes.effect[row]:+.4f} ± {self.nodes.stderr[row]:.4f}</td></tr>"
-            for row in self.nodes.strongest()[:20]
+            _html_row(self.ids[row], float(self.nodes.effect[row]), float(self.nodes.stderr[row]), largest)
+            for row in shown
         )
-        more = f"<p>and {len(self.nodes) - 20} more</p>" if len(self.nodes) > 20 else ""
-        return f"<p>{html.escape(repr(self))}</p><table><tr><th>node</th><th>effect</th></tr>{rows}</table>{more}"
+        more = f"<p>and {len(self.nodes) - len(shown):,} more</p>" if len(self.nodes) > len(shown) else ""
+        head = "<tr><th style='text-align:left'>node</th><th colspan='2'>effect ± standard error</th></tr>"
+        return (
+            f"<div><p><b>{html.escape(str(self.info.get('task', 'circuit')))}</b> in "
+            f"{html.escape(str(self.info.get('model', '?')))}: {len(self.nodes):,} nodes, "
+            f"{len(self.edges):,} edges<br>{html.escape(self._evaluation_line())}</p>"
+            f"<table>{head}{rows}</table>{more}</div>"
+        )
+
+    def _evaluation_line(self) -> str:
+        """Faithfulness and completeness in a line of text."""
+        if not self.evaluation:
+            return "not evaluated yet"
+        score = self.evaluation["scores"][0]
+        parts = []
+        for name in ("faithfulness", "completeness"):
+            value = score[name]
+            known = value["value"] is not None
+            parts.append(
+                f"{name} {value['value']:.2f} ({value['low']:.2f} … {value['high']:.2f})"
+                if known
+                else f"{name} undefined"
+            )
+        return ", ".join(parts) + f"; {score['free_layers']} layers free"
+
+
+_ROWS_SHOWN = 12
+_BLUE, _RED = "#3b7dd8", "#d9534f"
+
+
+def _html_row(node: NodeId, effect: float, stderr: float, largest: float) -> str:
+    width, colour = 100 * abs(effect) / largest, _BLUE if effect > 0 else _RED
+    bar = f"<div style='width:{width:.0f}px;height:0.7em;border-radius:2px;background:{colour}'></div>"
+    return (
+        f"<tr><td style='text-align:left'>{html.escape(str(node))}</td>"
+        f"<td style='text-align:right'>{effect:+.3f} ± {stderr:.3f}</td>"
+        f"<td style='width:104px'>{bar}</td></tr>"
+    )
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,20 @@ is, which schema it follows and what its files contain (SHA-256), so a damaged f
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import json
 import os
 import shutil
 import sys
+import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,6 +186,35 @@ def read_json(path: Path) -> Any:
             expected="a JSON file that circuitscope wrote",
             mend="check the path; a damaged file has to be made again",
         ) from error
+
+
+_Plain = TypeVar("_Plain")
+
+
+def from_plain(kind: type[_Plain], value: Any) -> _Plain:
+    """The inverse of ``dataclasses.asdict``: JSON's plain values as a dataclass with the same fields.
+
+    Fields are numbers, strings, dataclasses, ``tuple[X, ...]`` of these, mappings, or one of these or None.
+    A missing or unknown field is a BadFile error that names it.
+    """
+    hints = typing.get_type_hints(kind)
+    if not isinstance(value, Mapping) or set(value) != set(hints):
+        got = sorted(set(value) ^ set(hints)) if isinstance(value, Mapping) else type(value).__name__
+        raise BadFile(
+            f"{kind.__name__} cannot be read: {got}", expected=", ".join(hints), mend="make the file again"
+        )
+    return kind(**{name: _field(hints[name], item) for name, item in value.items()})
+
+
+def _field(hint: Any, value: Any) -> Any:
+    arguments = typing.get_args(hint)
+    if type(None) in arguments:
+        wanted = next(item for item in arguments if item is not type(None))
+        return None if value is None else _field(wanted, value)
+    if typing.get_origin(hint) is tuple:
+        return tuple(_field(arguments[0], item) for item in value)
+    is_dataclass = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+    return from_plain(hint, value) if is_dataclass else value
 
 
 def write_manifest(folder: Path, kind: str, content: Mapping[str, Any]) -> None:

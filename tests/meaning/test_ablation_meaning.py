@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from toys import FAMILIES, KINDS, toy_dictionaries, toy_inputs, toy_model
+from toys import EVERY_FAMILY, FAMILIES, KINDS, toy_dictionaries, toy_inputs, toy_model
 
 from circuitscope.circuit import Nodes
 from circuitscope.evaluation.ablated import ablated_metric
@@ -72,7 +72,7 @@ def test_the_complement_is_the_other_nodes(kind, errors, baseline):
     torch.testing.assert_close(rest, others, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_under_zero_nothing_is_left_but_the_bias(family):
     model = toy_model(family)
     sites = [Site("resid", 0), Site("mlp", 1)]

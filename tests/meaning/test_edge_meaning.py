@@ -148,7 +148,7 @@ SUBSETS = {
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 @pytest.mark.parametrize("subset", SUBSETS)
 def test_missing_sites_are_passed_through(family, subset):
     """Where sites have no dictionary, direct paths are longer: through whole blocks and attention."""
@@ -168,7 +168,7 @@ def test_other_tensors_of_a_module():
     assert check_edges(model, dictionaries, effects, rows, edges) > 1
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_the_pointwise_shortcut_equals_the_general_way(family, monkeypatch):
     model = toy_model(family)
     dictionaries, inputs = toy_dictionaries(model, "relu"), toy_inputs([5, 4])
@@ -213,7 +213,7 @@ def test_edges_at_patch_are_the_derivative_there(family):
         torch.testing.assert_close(both[pair].effect.sum(), mean, atol=1e-9, rtol=1e-7)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_edges_from_errors_are_real(family):
     """P3: the published code has them always at 0."""
     model = toy_model(family)
@@ -227,7 +227,7 @@ def test_edges_from_errors_are_real(family):
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_padding_changes_no_edge(family, side):
     model = toy_model(family)
     dictionaries = toy_dictionaries(model, "relu")
@@ -257,7 +257,7 @@ def every_edge_everywhere(model, dictionaries, inputs):
 # -- into the output -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_edges_into_the_output_of_the_last_residual_are_its_effects(family):
     model = toy_model(family)
     dictionaries = toy_dictionaries(model, "relu")
@@ -268,7 +268,7 @@ def test_edges_into_the_output_of_the_last_residual_are_its_effects(family):
     assert torch.equal(found[site].feature_effect, effects.sites[site].feature_effect)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_edges_into_the_output_hold_later_sites(family):
     """Without a residual dictionary many sites reach the logits; the sum is a run with the later ones held."""
     model = toy_model(family)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toys import EVERY_FAMILY, FAMILIES, KINDS, linear_model, toy_dictionaries, toy_inputs, toy_model
+from toys import EVERY_FAMILY, KINDS, linear_model, toy_dictionaries, toy_inputs, toy_model
 
 from circuitscope.effects import node_effects
 from circuitscope.effects.nodes import path
@@ -53,7 +53,7 @@ def test_effects_add_up_to_the_sites_total_effect(family, pair):
         assert (by_example(side) - total).abs().max() <= 2e-4 * max(scale, 0.1), site
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_the_gap_falls_with_points(family):
     model = toy_model(family)
     dictionaries, inputs = toy_dictionaries(model, "relu"), toy_inputs([6, 6])
@@ -87,7 +87,7 @@ def test_a_resid_site_of_a_pair_carries_everything():
         torch.testing.assert_close(moved, effects.patch_metric, atol=1e-9, rtol=1e-9)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 @pytest.mark.parametrize("kind", ["relu", "topk"])
 def test_exact_is_an_intervention(family, kind):
     """The exact effect of a feature is what editing it in a run of the whole model does."""

@@ -181,6 +181,16 @@ def test_the_notebook_view_escapes_what_it_shows():
     assert "mlp_0/error" in shown
 
 
+def test_the_notebook_view_has_the_scores():
+    circuit = circuit_of({"mlp_0/2": 1.5})
+    assert "not evaluated yet" in circuit._repr_html_()
+    known = {"value": 0.5, "low": 0.25, "high": 0.75, "why": ""}
+    none = {"value": None, "low": None, "high": None, "why": "undefined"}
+    scores = [{"faithfulness": known, "completeness": none, "free_layers": 2}]
+    shown = replace(circuit, evaluation={"scores": scores})._repr_html_()
+    assert "faithfulness 0.50 (0.25 … 0.75), completeness undefined; 2 layers free" in shown
+
+
 @quick
 @given(tables())
 def test_a_run_folder_reads_as_it_was_written(tmp_path_factory, drawn):

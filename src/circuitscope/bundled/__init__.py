@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-NAME = "bundled"
+BUNDLED = "bundled"
 """What the model and its dictionaries are called on the command line and in Python."""
-MODEL = Path(__file__).with_name("model")
-DICTIONARIES = Path(__file__).with_name("dictionaries")
+BUNDLED_MODEL = Path(__file__).with_name("model")
+BUNDLED_DICTIONARIES = Path(__file__).with_name("dictionaries")

@@ -17,7 +17,11 @@ def register(app: typer.Typer) -> None:
 def inspect(
     model: Annotated[str, typer.Option(help="The model: a HuggingFace id or a folder.")],
     dictionaries: Annotated[
-        str, typer.Option(help="The dictionaries: a folder, a hub id, identity, or identity:mlp-hidden.")
+        str,
+        typer.Option(
+            help="The dictionaries: bundled, a folder, hub id or YAML file, identity, identity:mlp-hidden; "
+            "commas join."
+        ),
     ],
     device: Annotated[str, typer.Option(help="Where to run.")] = "auto",
     dtype: Annotated[str, typer.Option(help="Number format.")] = "float32",

@@ -1,16 +1,20 @@
 """One frozen dataclass per stage. Each field's sentence is the command line's help and a form's label."""
 
 from circuitscope.config.base import Config, ConfigType, Place, build, parse_bytes
+from circuitscope.config.demo import DemoConfig
 from circuitscope.config.discover import DiscoverConfig
 from circuitscope.config.evaluate import EvaluateConfig, SweepConfig
+from circuitscope.config.report import ReportConfig
 from circuitscope.config.train import TrainConfig
 
 __all__ = [
     "Config",
     "ConfigType",
+    "DemoConfig",
     "DiscoverConfig",
     "EvaluateConfig",
     "Place",
+    "ReportConfig",
     "SweepConfig",
     "TrainConfig",
     "build",

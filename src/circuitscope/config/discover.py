@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from circuitscope import bundled
+from circuitscope.bundled import BUNDLED
 from circuitscope.config.base import Place, option, parse_bytes, positive, required
 from circuitscope.errors import BadInput
 
@@ -13,9 +13,10 @@ from circuitscope.errors import BadInput
 class DiscoverConfig(Place):
     """Settings of discovery."""
 
-    model: str = option(bundled.NAME, "The model: bundled, a HuggingFace id or a folder.")
+    model: str = option(BUNDLED, "The model: bundled, a HuggingFace id or a folder.")
     dictionaries: str = option(
-        bundled.NAME, "The dictionaries: a folder, a hub id, identity, or identity:mlp-hidden."
+        BUNDLED,
+        "The dictionaries: bundled, a folder, hub id or YAML file, identity, identity:mlp-hidden; commas join.",
     )
     task: str = required("The behaviour: agreement/NAME, a JSON-lines file, or a folder with two.")
     out: str = required("The run folder to write.")
@@ -62,10 +63,10 @@ class DiscoverConfig(Place):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(examples=self.examples, nodes=self.nodes, batch_size=self.batch_size, points=self.points)
-        if self.dictionaries == bundled.NAME and self.model != bundled.NAME:
+        if self.dictionaries == BUNDLED and self.model != BUNDLED:
             raise BadInput(
-                f"--dictionaries {bundled.NAME} with --model {self.model}",
-                expected=f"dictionaries of that model; the bundled ones belong to --model {bundled.NAME}",
+                f"--dictionaries {BUNDLED} with --model {self.model}",
+                expected=f"dictionaries of that model; the bundled ones belong to --model {BUNDLED}",
                 mend="add --dictionaries …, or train some: circuitscope train-dictionaries",
             )
         if self.nodes is not None and self.node_threshold is not None:

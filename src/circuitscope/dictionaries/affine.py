@@ -17,8 +17,8 @@ from circuitscope.errors import BadDictionary
 class AffineDictionary(Dictionary):
     """pre = W_enc (x − pre_bias) + b_enc, f = activate(pre), x̂ = W_decᵀ f + b_dec.
 
-    Where a feature is active all the kinds built on this have f_i = pre_i, so its read vector is its row of
-    W_enc.
+    Where a feature is active f_i = pre_i, so its read vector is its row of W_enc; ``gated``, which scales pre,
+    says so itself.
     """
 
     def __init__(
@@ -66,6 +66,12 @@ class AffineDictionary(Dictionary):
         self, x: Float[Tensor, "some width"], features: Int[Tensor, " some"]
     ) -> Float[Tensor, "some width"]:
         return self.w_enc[features]
+
+    def value_of_active(
+        self, x: Float[Tensor, "some width"], features: Int[Tensor, " some"]
+    ) -> Float[Tensor, " some"]:
+        """f_i at x, one feature per row, for features that are active there."""
+        return (self.w_enc[features] * self._centred(x)).sum(dim=1) + self.b_enc[features]
 
     def weights(self) -> Mapping[str, Tensor]:
         named = {"w_enc": self.w_enc, "b_enc": self.b_enc, "w_dec": self.w_dec, "b_dec": self.b_dec}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -24,9 +23,9 @@ CHUNK_BYTES = 64 * 2**20
 class Dictionary(ABC):
     """An SAE at a site, or the identity (neurons)."""
 
-    kind: ClassVar[str]
+    kind: str
     """The word for this kind of dictionary, as folders store it."""
-    separable: ClassVar[bool] = True
+    separable: bool = True
     """Whether a feature's activation depends on that feature alone (so a few can be encoded by themselves)."""
 
     n_features: int
@@ -70,6 +69,11 @@ class Dictionary(ABC):
     def settings(self) -> dict[str, float | int | bool | str]:
         """What besides ``weights`` makes the dictionary, for its folder's manifest."""
         return {}
+
+    def move(self, device: torch.device | str, dtype: torch.dtype) -> None:
+        """Put the weights on a device, in a number format; the attributes have the names of ``weights``."""
+        for name, weight in self.weights().items():
+            setattr(self, name, weight.to(device, dtype))
 
     # -- what follows from these ---------------------------------------------------------------------
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from circuitscope.dictionaries.affine import AffineDictionary
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.identity import IdentityDictionary
-from circuitscope.errors import BadDictionary
+from circuitscope.errors import BadDictionary, BadInput
 from circuitscope.model import LanguageModel, Tap
 from circuitscope.terms import Site
 
@@ -26,6 +26,7 @@ class Dictionaries(Mapping[Site, Dictionary]):
         name: str,
         prepend_bos: bool | None = None,
         content_hash: str | None = None,
+        files: Mapping[Site, Path] | None = None,
     ) -> None:
         self._by_site = {site: by_site[site] for site in sorted(by_site)}
         self.name = name
@@ -33,6 +34,7 @@ class Dictionaries(Mapping[Site, Dictionary]):
         self.prepend_bos = prepend_bos
         """Whether they were trained on texts with BOS in front; None where nothing says so."""
         self._content_hash = content_hash
+        self._files = dict(files or {})
 
     def __getitem__(self, site: Site) -> Dictionary:
         return self._by_site[site]
@@ -43,6 +45,10 @@ class Dictionaries(Mapping[Site, Dictionary]):
     def __len__(self) -> int:
         return len(self._by_site)
 
+    def origin(self, site: Site) -> str:
+        """The file that a site's dictionary was read from, for messages; else where all come from."""
+        return str(self._files.get(site, self.name))
+
     def taps(self, model: LanguageModel) -> dict[Site, Tap]:
         """The tensor that each dictionary reads."""
         return {site: model.tap(site, dictionary.tensor) for site, dictionary in self.items()}
@@ -50,7 +56,10 @@ class Dictionaries(Mapping[Site, Dictionary]):
     def only(self, sites: Sequence[Site]) -> Dictionaries:
         """The dictionaries of some sites."""
         return Dictionaries(
-            {site: self[site] for site in sites}, name=self.name, prepend_bos=self.prepend_bos
+            {site: self[site] for site in sites},
+            name=self.name,
+            prepend_bos=self.prepend_bos,
+            files=self._files,
         )
 
     @property
@@ -102,30 +111,39 @@ def mlp_hidden_dictionaries(model: LanguageModel) -> Dictionaries:
 
 
 def check_fit(dictionaries: Dictionaries, model: LanguageModel) -> None:
-    """Raise BadDictionary where a dictionary does not fit the model or holds NaN; names the site."""
+    """Raise BadDictionary where a dictionary does not fit the model or holds NaN; names site and file."""
     if not dictionaries:
         raise BadDictionary(
             f"no dictionary was found in {dictionaries.name}", expected="at least one site's dictionary"
         )
     have = set(model.sites)
     for site, dictionary in dictionaries.items():
+        origin = dictionaries.origin(site)
         if site not in have:
             raise BadDictionary(
-                f"{dictionaries.name} has a dictionary for {site}, a site that {model.name} lacks",
+                f"{origin} has a dictionary for {site}, a site that {model.name} lacks",
                 expected=f"embed, or attn, mlp, resid with a layer from 0 to {model.n_layers - 1}",
                 mend="these dictionaries belong to another model",
             )
-        width = model.tap_width(site, model.tap(site, dictionary.tensor))
+        try:
+            tap = model.tap(site, dictionary.tensor)
+        except BadInput as error:
+            raise BadDictionary(
+                f"the dictionary for {site} in {origin} reads {dictionary.tensor!r}; {error.got}",
+                expected=error.expected,
+                mend=error.mend,
+            ) from error
+        width = model.tap_width(site, tap)
         if dictionary.width != width:
             raise BadDictionary(
-                f"the dictionary for {site} in {dictionaries.name} has width {dictionary.width}",
+                f"the dictionary for {site} in {origin} has width {dictionary.width}",
                 expected=f"{width}, the width of that tensor in {model.name}",
                 mend="these dictionaries belong to another model, or to another tensor of that module",
             )
         for name, weight in dictionary.weights().items():
             if not bool(torch.isfinite(weight.sum())) and not bool(torch.isfinite(weight).all()):
                 raise BadDictionary(
-                    f"the dictionary for {site} in {dictionaries.name} has NaN or infinite numbers in {name}",
+                    f"the dictionary for {site} in {origin} has NaN or infinite numbers in {name}",
                     expected="finite weights",
                     mend="the training diverged or the file is damaged; fetch or train it again",
                 )
@@ -133,11 +151,5 @@ def check_fit(dictionaries: Dictionaries, model: LanguageModel) -> None:
 
 def to_model(dictionary: Dictionary, model: LanguageModel) -> Dictionary:
     """The same dictionary with its weights where the model's are."""
-    if isinstance(dictionary, IdentityDictionary):
-        return IdentityDictionary(
-            dictionary.width, dtype=model.dtype, device=model.device, tensor=dictionary.tensor
-        )
-    if isinstance(dictionary, AffineDictionary):
-        for name, weight in dictionary.weights().items():
-            setattr(dictionary, name, weight.to(model.device, model.dtype))
+    dictionary.move(model.device, model.dtype)
     return dictionary

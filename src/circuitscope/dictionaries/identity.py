@@ -58,6 +58,9 @@ class IdentityDictionary(Dictionary):
     def settings(self) -> dict[str, float | int | bool | str]:
         return {"width": self.width}
 
+    def move(self, device: torch.device | str, dtype: torch.dtype) -> None:
+        self._zero = self._zero.to(device, dtype)
+
     # Unit vectors need no products.
 
     def decode_sum(

@@ -1,4 +1,8 @@
-"""From a kind's word and its tensors to a dictionary: the one place that knows every kind."""
+"""From a kind's word and its tensors to a dictionary: the one place that knows every kind.
+
+A kind is ``relu``, ``topk``, ``jumprelu``, ``gated`` or ``identity``; one whose input is normalised has the
+normalisation's word in front, such as ``layer_norm relu``.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,28 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from circuitscope.dictionaries.affine import JumpReluDictionary, ReluDictionary, TopKDictionary
+from circuitscope.dictionaries.affine import (
+    AffineDictionary,
+    JumpReluDictionary,
+    ReluDictionary,
+    TopKDictionary,
+)
 from circuitscope.dictionaries.base import Dictionary
+from circuitscope.dictionaries.gated import GatedDictionary
 from circuitscope.dictionaries.identity import IdentityDictionary
+from circuitscope.dictionaries.normalised import NORMALISATIONS, NormalisedDictionary
 from circuitscope.errors import BadDictionary
 
-KINDS = (ReluDictionary.kind, TopKDictionary.kind, JumpReluDictionary.kind)
-_REQUIRED = ("w_enc", "b_enc", "w_dec", "b_dec")
+SHARED = ("w_enc", "b_enc", "w_dec", "b_dec")
+"""The tensors that every kind has; pre_bias, which is subtracted from the input, may come on top."""
+OWN: Mapping[str, tuple[str, ...]] = {
+    ReluDictionary.kind: (),
+    TopKDictionary.kind: (),
+    JumpReluDictionary.kind: ("threshold",),
+    GatedDictionary.kind: ("r_mag", "b_mag"),
+}
+"""The tensors that each kind has besides the shared ones."""
+KINDS = tuple(OWN)
 
 
 def build(
@@ -23,29 +42,42 @@ def build(
     where: str,
     tensor: str | None = None,
 ) -> Dictionary:
-    """Make a dictionary of ``kind`` from named weights; ``where`` names the file in errors."""
+    """Make a dictionary of ``kind`` from named weights; ``where`` names the file in errors.
+
+    Args:
+        kind: one of ``KINDS``, perhaps with a normalisation's word in front; or ``identity``.
+        weights: w_enc and w_dec (feature, width), b_enc (feature), b_dec and perhaps pre_bias (width), and per
+            feature: threshold for jumprelu, r_mag and b_mag for gated.
+        settings: k for topk, width for the identity.
+        tensor: the tap that it reads, where that is not the usual one of its site.
+
+    Raises:
+        BadDictionary: the kind is unknown, or a tensor is missing, unknown or of another shape.
+    """
     if kind == IdentityDictionary.kind:
         return IdentityDictionary(_read_whole(settings, "width", where), tensor=tensor)
-    if kind not in KINDS:
+    *normalisation, plain = kind.split(" ")
+    if plain not in OWN or len(normalisation) > 1 or not set(normalisation) <= set(NORMALISATIONS):
         raise BadDictionary(
             f"{where} is a dictionary of kind {kind!r}",
-            expected=" or ".join(KINDS),
+            expected=f"{' or '.join(KINDS)}, perhaps after {' or '.join(NORMALISATIONS)}",
             mend="this kind is not supported",
         )
-    required = (*_REQUIRED, "threshold") if kind == "jumprelu" else _REQUIRED
-    missing = [name for name in required if name not in weights]
-    unknown = [name for name in weights if name not in (*required, "pre_bias")]
-    if missing or unknown:
-        raise BadDictionary(
-            f"{where} lacks {missing} and has unknown {unknown}",
-            expected=f"the tensors {', '.join(required)} and perhaps pre_bias",
-            mend="the file is damaged or of another kind",
-        )
+    _check_names(plain, weights, where)
     _check_shapes(weights, where)
-    if kind == "topk":
+    inner = _build_plain(plain, weights, settings, where, tensor)
+    return NormalisedDictionary(inner, normalisation[0]) if normalisation else inner
+
+
+def _build_plain(
+    kind: str, weights: Mapping[str, Tensor], settings: Mapping[str, object], where: str, tensor: str | None
+) -> AffineDictionary:
+    if kind == TopKDictionary.kind:
         return TopKDictionary(k=_read_whole(settings, "k", where), tensor=tensor, **weights)
-    if kind == "jumprelu":
+    if kind == JumpReluDictionary.kind:
         return JumpReluDictionary(tensor=tensor, **weights)
+    if kind == GatedDictionary.kind:
+        return GatedDictionary(tensor=tensor, **weights)
     return ReluDictionary(tensor=tensor, **weights)
 
 
@@ -56,20 +88,27 @@ def _read_whole(settings: Mapping[str, object], name: str, where: str) -> int:
     return value
 
 
+def _check_names(kind: str, weights: Mapping[str, Tensor], where: str) -> None:
+    required = (*SHARED, *OWN[kind])
+    missing = [name for name in required if name not in weights]
+    unknown = [name for name in weights if name not in (*required, "pre_bias")]
+    if missing or unknown:
+        raise BadDictionary(
+            f"{where} lacks {missing} and has unknown {unknown}",
+            expected=f"the tensors {', '.join(required)} and perhaps pre_bias",
+            mend="the file is damaged or of another kind",
+        )
+
+
 def _check_shapes(weights: Mapping[str, Tensor], where: str) -> None:
     n_features, width = weights["b_enc"].numel(), weights["b_dec"].numel()
-    expected = {
-        "w_enc": (n_features, width),
-        "w_dec": (n_features, width),
-        "b_enc": (n_features,),
-        "b_dec": (width,),
-        "pre_bias": (width,),
-        "threshold": (n_features,),
-    }
+    expected: dict[str, tuple[int, ...]] = {"w_enc": (n_features, width), "w_dec": (n_features, width)}
+    expected |= {"b_dec": (width,), "pre_bias": (width,)}
     for name, weight in weights.items():
-        if tuple(weight.shape) != expected[name]:
+        wanted = expected.get(name, (n_features,))
+        if tuple(weight.shape) != wanted:
             raise BadDictionary(
                 f"{where}: {name} has shape {tuple(weight.shape)}",
-                expected=f"{expected[name]}, for {n_features} features of width {width}",
+                expected=f"{wanted}, for {n_features} features of width {width}",
                 mend="the file is damaged, or was written with another layout",
             )

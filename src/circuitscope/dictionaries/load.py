@@ -1,9 +1,11 @@
-"""load_dictionaries: from a folder, a hub id or ``identity`` to dictionaries that fit a model."""
+"""load_dictionaries: from what the user names to dictionaries that fit a model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from circuitscope.bundled import BUNDLED, BUNDLED_DICTIONARIES
+from circuitscope.dictionaries import hub
 from circuitscope.dictionaries.collection import (
     Dictionaries,
     check_fit,
@@ -12,56 +14,82 @@ from circuitscope.dictionaries.collection import (
     to_model,
 )
 from circuitscope.dictionaries.readers import read_dictionaries
-from circuitscope.errors import BadFile
+from circuitscope.dictionaries.source import IDENTITY, IDENTITY_MLP_HIDDEN, Part, parts
+from circuitscope.errors import BadDictionary
 from circuitscope.model import LanguageModel
-
-IDENTITY = "identity"
-IDENTITY_MLP_HIDDEN = "identity:mlp-hidden"
+from circuitscope.store import hash_json
+from circuitscope.terms import Site
 
 
 def load_dictionaries(source: str | Path | Dictionaries, model: LanguageModel) -> Dictionaries:
     """Load the dictionaries of a model, check that they fit it, and put them where it is.
 
     Args:
-        source: a folder (circuitscope's own, or dictionary_learning's tree), a HuggingFace hub id of such a
-            folder, ``identity`` (the neurons of every site), ``identity:mlp-hidden`` (the hidden neurons of
-            every MLP), or dictionaries that are already loaded.
+        source: ``bundled`` (those of the bundled model); a folder or file in a supported format; the id of a
+            HuggingFace hub repository of such a folder; one of these with ``:folder/inside``; several separated
+            by commas, which are merged; a YAML file that maps sites to these; ``identity`` (the neurons of every
+            site); ``identity:mlp-hidden`` (the hidden neurons of every MLP); or dictionaries that are loaded
+            already.
         model: the model that they read and write.
 
     Raises:
-        BadFile: there is no such folder, or a file is truncated or damaged.
-        BadDictionary: one has the wrong width, belongs to a site that the model lacks, or holds NaN.
+        BadFile: there is no such folder, its format is not known, or a file is truncated or damaged.
+        BadDictionary: one has the wrong width, is of a kind that is not supported, belongs to a site that the
+            model lacks or to a tensor that it cannot tap, or holds NaN; or two are for one site.
     """
     if isinstance(source, Dictionaries):
         check_fit(source, model)
         return source
-    if str(source) == IDENTITY:
+    return _merged([(str(part), _load(part, model)) for part in parts(str(source))])
+
+
+def _load(part: Part, model: LanguageModel) -> Dictionaries:
+    if part.place == IDENTITY:
         return neuron_dictionaries(model)
-    if str(source) == IDENTITY_MLP_HIDDEN:
+    if part.place == IDENTITY_MLP_HIDDEN:
         return mlp_hidden_dictionaries(model)
-    found = read_dictionaries(_local(str(source)))
+    found = read_dictionaries(_folder(part), part.site)
     check_fit(found, model)
+    for site, dictionary in found.items():
+        to_model(dictionary, model)
+        # From here on a tensor has the family's own name, or none where it is the site's usual one.
+        tap = model.tap(site, dictionary.tensor)
+        dictionary.tensor = None if tap == model.tap(site) else tap.name
     return Dictionaries(
-        {site: to_model(dictionary, model) for site, dictionary in found.items()},
-        name=Path(source).resolve().name if Path(source).is_dir() else str(source),
-        prepend_bos=found.prepend_bos,
-        content_hash=found.content_hash,
+        dict(found), name=str(part), prepend_bos=found.prepend_bos, content_hash=found.content_hash
     )
 
 
-def _local(source: str) -> Path:
-    """A folder on this disk: the one named, or a download of a hub repository."""
-    path = Path(source).expanduser()
-    if path.exists() or source.startswith((".", "/", "~")) or source.count("/") != 1:
-        return path
-    from huggingface_hub import snapshot_download
+def _folder(part: Part) -> Path:
+    """Where a part lies on this disk, downloaded if need be."""
+    if part.place == BUNDLED:
+        return BUNDLED_DICTIONARIES
+    if part.on_hub:
+        return hub.fetch(part.place, part.inside)
+    path = Path(part.place) / part.inside
+    is_weights = path.is_file() and path.suffix != ".zip"
+    return path.parent if is_weights else path
 
-    try:
-        return Path(snapshot_download(source))
-    except Exception as error:
-        raise BadFile(
-            f"there is no folder {source}, and the hub did not give {source!r}: "
-            f"{(str(error).splitlines() or [''])[0]}",
-            expected="a folder on this disk, or the id of a hub repository and a network",
-            mend="check the spelling",
-        ) from error
+
+def _merged(loaded: list[tuple[str, Dictionaries]]) -> Dictionaries:
+    """All dictionaries together; each site may come from one source only."""
+    if len(loaded) == 1:
+        return loaded[0][1]
+    origin: dict[Site, str] = {}
+    for name, dictionaries in loaded:
+        for site in dictionaries:
+            if site in origin:
+                raise BadDictionary(
+                    f"both {origin[site]} and {name} have a dictionary for {site}",
+                    expected="each site in one source",
+                    mend="leave one away, or choose site by site in a YAML file (resid_3: its folder)",
+                )
+            origin[site] = name
+    said = {dictionaries.prepend_bos for _, dictionaries in loaded} - {None}
+    content = sorted([found.content_hash, [str(site) for site in found]] for _, found in loaded)
+    return Dictionaries(
+        {site: dictionary for _, found in loaded for site, dictionary in found.items()},
+        name=",".join(dict.fromkeys(name for name, _ in loaded)),
+        prepend_bos=said.pop() if len(said) == 1 else None,
+        content_hash=hash_json(content),
+    )

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -55,7 +54,9 @@ class LayerNorm(Normalisation):
 
     def __init__(self, x: Float[Tensor, "token width"]) -> None:
         self._centred = x - x.mean(dim=-1, keepdim=True)
-        self.scale = self._centred.square().sum(dim=-1, keepdim=True).div(x.shape[-1] - 1).sqrt()
+        # A norm, and not a root of squares, which overflow in half precision.
+        length = torch.linalg.vector_norm(self._centred, dim=-1, keepdim=True)
+        self.scale = length / (x.shape[-1] - 1) ** 0.5
         self.normal = self._centred / (self.scale + self.EPSILON)
 
     def gradient(
@@ -66,15 +67,16 @@ class LayerNorm(Normalisation):
         of_scale = self._centred / ((width - 1) * self.scale.clamp(min=torch.finfo(read.dtype).tiny))
         along = (self._centred * read).sum(dim=-1, keepdim=True) / divisor
         through = read - read.mean(dim=-1, keepdim=True) - along * of_scale
-        return value[:, None] * of_scale + (self.scale / divisor) * through
+        gradient: Tensor = value[:, None] * of_scale + (self.scale / divisor) * through
+        return gradient
 
 
 class ConstantNorm(Normalisation):
     """Length √width."""
 
     def __init__(self, x: Float[Tensor, "token width"]) -> None:
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
-        self._direction = x / length
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        self._direction = x / length.clamp(min=torch.finfo(x.dtype).tiny)
         self.scale = length / x.shape[-1] ** 0.5
         self.normal = self._direction * x.shape[-1] ** 0.5
 
@@ -83,7 +85,8 @@ class ConstantNorm(Normalisation):
     ) -> Float[Tensor, "token width"]:
         # With u = x / ‖x‖: ∇s = u / √width, and s (∂n/∂x)ᵀ r = r − (u·r) u.
         along = (self._direction * read).sum(dim=-1)
-        return read + (value / read.shape[-1] ** 0.5 - along)[:, None] * self._direction
+        gradient: Tensor = read + (value / read.shape[-1] ** 0.5 - along)[:, None] * self._direction
+        return gradient
 
 
 NORMALISATIONS: Mapping[str, type[Normalisation]] = {
@@ -92,18 +95,14 @@ NORMALISATIONS: Mapping[str, type[Normalisation]] = {
 }
 
 
-@dataclass
 class NormalisedDictionary(Dictionary):
     """value = s(x) · f(n(x)), with f a dictionary with an affine encoder; b = 0."""
 
-    inner: AffineDictionary
-    normalisation: str
-
-    def __post_init__(self) -> None:
-        self.kind = f"{self.normalisation} {self.inner.kind}"
-        self.separable = self.inner.separable
-        self.tensor = self.inner.tensor
-        self.n_features, self.width = self.inner.n_features, self.inner.width
+    def __init__(self, inner: AffineDictionary, normalisation: str) -> None:
+        self.inner, self.normalisation = inner, normalisation
+        self.kind = f"{normalisation} {inner.kind}"
+        self.separable, self.tensor = inner.separable, inner.tensor
+        self.n_features, self.width = inner.n_features, inner.width
 
     @property
     def dtype(self) -> torch.dtype:
@@ -139,5 +138,5 @@ class NormalisedDictionary(Dictionary):
     def settings(self) -> dict[str, float | int | bool | str]:
         return self.inner.settings()
 
-    def move(self, device: torch.device, dtype: torch.dtype) -> None:
+    def move(self, device: torch.device | str, dtype: torch.dtype) -> None:
         self.inner.move(device, dtype)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -155,7 +155,8 @@ class _Current:
             real = mask[:, before : before + ids.shape[1]].bool()
             self.live = real if bos is None else real & ~((self.position == 0) & (ids == bos))
 
-        handle = model.hf.base_model.register_forward_pre_hook(look, with_kwargs=True)  # type: ignore[operator]
+        base = cast(nn.Module, model.hf.base_model)
+        handle = base.register_forward_pre_hook(look, with_kwargs=True)
         try:
             yield
         finally:

@@ -48,7 +48,7 @@ class Contexts:
     def take(self, rows: Sequence[int] | Int[np.ndarray, " row"]) -> TokenBatch:
         """Some contexts as one batch, padded on the right."""
         front = [] if self.bos is None else [self.bos]
-        return pad([front + self.tokens(row) for row in rows], has_bos=self.bos is not None)
+        return pad([front + self.tokens(int(row)) for row in rows], has_bos=self.bos is not None)
 
     def tokens(self, row: int) -> list[int]:
         """The token ids of one context, without BOS."""
@@ -128,8 +128,8 @@ def cut(documents: Sequence[Sequence[int]], context: int, bos: int | None) -> Co
                 follows.append(document[after] if after < len(document) else NOTHING)
         begin += len(document)
     ids = np.fromiter((token for document in documents for token in document), dtype=np.int64)
-    columns = (np.array(column, dtype=np.int64) for column in (start, length, follows))
-    return Contexts(ids, *columns, bos=bos)
+    starts, lengths, nexts = (np.array(column, dtype=np.int64) for column in (start, length, follows))
+    return Contexts(ids, starts, lengths, nexts, bos)
 
 
 def tokenize(documents: Sequence[str], tokenizer: Any, *, most: int | None = None) -> list[list[int]]:

@@ -28,9 +28,20 @@ class Tap:
     """``input`` or ``output`` of that module."""
     contribution: Contribution | None = None
     """Maps (block, tensor) to what is added to the residual stream; None where it is the tensor itself."""
+    hooks: tuple[str, ...] = ()
+    """What TransformerLens calls the tensor, without the block: dictionaries of SAELens name it so."""
+
+    def answers_to(self, tensor: str) -> bool:
+        """Whether a dictionary's word for a tensor means this one: its name, a hook, ``output of MODULE``."""
+        return tensor in (self.name, *self.hooks, module_tensor(self.module, self.side))
 
     def contributes(self, block: nn.Module, x: Tensor) -> Tensor:
         return x if self.contribution is None else self.contribution(block, x)
+
+
+def module_tensor(module: str, side: str = "output") -> str:
+    """The word for what goes into or comes out of a module of a block, whatever the family calls it."""
+    return f"{side} of {module}" if module else ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,10 @@ class Family:
     blocks: str
     """Path from the HuggingFace model to the list of blocks."""
     taps: Mapping[str, tuple[Tap, ...]]
-    """For ``attn`` and ``mlp``: the tensors that may be tapped; the first is what a bare site name means."""
+    """For ``attn`` and ``mlp``: the tensors that may be tapped; the first is what a bare site name means.
+
+    ``embed`` may be there too, where a hook of the token embedding is the same tensor as the input of block 0.
+    """
     mlp_from_stream: Callable[[nn.Module, Tensor], Tensor]
     """Maps (block, residual stream before the MLP) to the MLP site's first tensor, position by position."""
     parallel: Callable[[nn.Module], bool] = lambda block: False
@@ -52,14 +66,9 @@ class Family:
 
     def tap(self, kind: str, tensor: str | None = None) -> Tap:
         """The tap of a kind of site; ``tensor`` names one that is not the first."""
-        if kind == "embed":
-            options: tuple[Tap, ...] = (EMBED,)
-        elif kind == "resid":
-            options = (RESID,)
-        else:
-            options = self.taps[kind]
+        options = self.options(kind)
         for option in options:
-            if tensor is None or option.name == tensor:
+            if tensor is None or option.answers_to(tensor):
                 return option
         raise BadInput(
             f"{self.name} models have no tensor {tensor!r} at {kind} sites",
@@ -67,9 +76,17 @@ class Family:
             mend="use a dictionary that was trained on one of these tensors",
         )
 
+    def options(self, kind: str) -> tuple[Tap, ...]:
+        """The tensors that may be tapped at a kind of site."""
+        return tuple(self.taps.get(kind, _EVERYWHERE.get(kind, ())))
 
-EMBED = Tap("input of block 0", "", "input")
-RESID = Tap("output of the block", "", "output")
+
+TOKEN_EMBEDDING = "token embedding"
+"""The word for what the embedding module gives, which a family may scale or add to before block 0."""
+
+EMBED = Tap("input of block 0", "", "input", hooks=("hook_resid_pre",))
+RESID = Tap("output of the block", "", "output", hooks=("hook_resid_post",))
+_EVERYWHERE = {"embed": (EMBED,), "resid": (RESID,)}
 
 _registry: dict[str, Family] = {}
 

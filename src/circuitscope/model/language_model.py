@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -48,7 +49,8 @@ class LanguageModel:
         self.family = family
         self.name = name
         self.tokenizer = tokenizer
-        self.config: Any = hf.config
+        whole: Any = hf.config
+        self.config: Any = whole.get_text_config()
         *parents, self._blocks_name = family.blocks.split(".")
         self._blocks_parent = hf.get_submodule(".".join(parents))
         self.blocks: tuple[nn.Module, ...] = tuple(getattr(self._blocks_parent, self._blocks_name))
@@ -88,6 +90,32 @@ class LanguageModel:
         """Every site, in the order of computation."""
         layered = [Site(kind, layer) for layer in range(self.n_layers) for kind in ("attn", "mlp", "resid")]
         return [Site("embed", -1), *layered]
+
+    @property
+    def unembedding(self) -> Float[Tensor, "vocab width"]:
+        """One row per token: its logit is the row times the stream after the last norm."""
+        return self._head.get_parameter("weight")
+
+    @cached_property
+    def final_norm(self) -> nn.Module:
+        """The last norm, which the unembedding reads: the module whose output is the final stream."""
+        ids = torch.zeros(1, 1, dtype=torch.long, device=self.device)
+        outputs: list[tuple[nn.Module, Any]] = []
+
+        def look(module: nn.Module, arguments: Any, output: Any) -> None:
+            outputs.append((module, output))
+
+        handles = [child.register_forward_hook(look) for child in self._blocks_parent.children()]
+        try:
+            with torch.no_grad():
+                final = self._hidden(TokenBatch(ids, torch.ones_like(ids, dtype=torch.bool), has_bos=False))
+        finally:
+            for handle in handles:
+                handle.remove()
+        same = (
+            module for module, out in outputs[::-1] if isinstance(out, Tensor) and torch.equal(out, final)
+        )
+        return next(same)
 
     def tap(self, site: Site, tensor: str | None = None) -> Tap:
         return self.family.tap(site.kind, tensor)

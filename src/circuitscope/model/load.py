@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from circuitscope import bundled
+from circuitscope.bundled import BUNDLED, BUNDLED_MODEL
 from circuitscope.errors import BadFile, BadInput
 from circuitscope.model import families  # noqa: F401  (registers the records)
 from circuitscope.model.check import check_record
@@ -57,8 +57,8 @@ def load_model(
     tokenizer = tokenizer if tokenizer is not None else _read_tokenizer(name, isinstance(source, nn.Module))
     # A folder is called by its own name: where it lies is nobody's business in a result.
     short = Path(name).resolve().name if Path(name).is_dir() else name
-    if str(source) == bundled.NAME:
-        short = bundled.NAME
+    if str(source) == BUNDLED:
+        short = BUNDLED
     model = LanguageModel(hf.to(place, kind), family, name=short, tokenizer=tokenizer)
     check_record(model)
     return model
@@ -66,8 +66,8 @@ def load_model(
 
 def _place(source: str) -> str:
     """The folder or hub id that a source means."""
-    if source == bundled.NAME:
-        return str(bundled.MODEL)
+    if source == BUNDLED:
+        return str(BUNDLED_MODEL)
     return str(Path(source).expanduser()) if source.startswith("~") else source
 
 

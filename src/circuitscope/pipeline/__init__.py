@@ -1,19 +1,26 @@
 """The only place that chains stages: from a config to a folder on disk, one stage per file."""
 
+from circuitscope.pipeline.demo import Shown, run_demo
 from circuitscope.pipeline.discover import Estimate, estimate_discover, missing_downloads, run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
 from circuitscope.pipeline.parts import Loaded, load_parts, open_run, save, silent
+from circuitscope.pipeline.report import default_text, report, run_report
 from circuitscope.pipeline.training import run_training
 
 __all__ = [
     "Estimate",
     "Loaded",
+    "Shown",
+    "default_text",
     "estimate_discover",
     "load_parts",
     "missing_downloads",
     "open_run",
+    "report",
+    "run_demo",
     "run_discover",
     "run_evaluate",
+    "run_report",
     "run_sweep",
     "run_training",
     "save",

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from circuitscope.circuit import Circuit, load
 from circuitscope.config import DiscoverConfig, parse_bytes
+from circuitscope.dictionaries import hub
+from circuitscope.dictionaries import source as named
 from circuitscope.discovery import Partial, discover
 from circuitscope.discovery.job import Progress
 from circuitscope.discovery.partial import partial_folder
@@ -56,11 +58,11 @@ def _settings(config: DiscoverConfig) -> dict[str, Any]:
 def _portable(config: DiscoverConfig) -> dict[str, Any]:
     """The config with local folders in full, so that later stages find them from anywhere."""
     values = asdict(config)
-    for name in ("model", "dictionaries", "task"):
+    for name in ("model", "task"):
         path = Path(values[name]).expanduser()
         if path.exists():
             values[name] = str(path.resolve())
-    return values
+    return {**values, "dictionaries": named.portable(config.dictionaries)}
 
 
 @dataclass(frozen=True)
@@ -79,21 +81,28 @@ class Estimate:
 
 def missing_downloads(config: DiscoverConfig) -> dict[str, int | None]:
     """What a discovery would fetch from the hub first, with sizes in bytes; None where the hub does not say."""
-    wanted: dict[str, int | None] = {}
-    for source in (config.model, config.dictionaries):
-        if Path(source).expanduser().exists() or source.startswith("identity") or source.count("/") != 1:
-            continue
-        from huggingface_hub import HfApi, snapshot_download
-
-        try:
-            snapshot_download(source, local_files_only=True)
-        except OSError:
-            try:
-                files = HfApi().model_info(source, files_metadata=True).siblings or []
-                wanted[source] = sum(file.size or 0 for file in files)
-            except Exception:  # no network, no such repository: loading says which
-                wanted[source] = None
+    wanted = _missing_model(config.model)
+    for part in named.parts(config.dictionaries):
+        if part.on_hub and (size := hub.missing(part.place, part.inside)) != 0:
+            wanted[str(part)] = size
     return wanted
+
+
+def _missing_model(source: str) -> dict[str, int | None]:
+    if Path(source).expanduser().exists() or source.count("/") != 1:
+        return {}
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        snapshot_download(source, local_files_only=True)
+        return {}
+    except OSError:
+        pass
+    try:
+        files = HfApi().model_info(source, files_metadata=True).siblings or []
+        return {source: sum(file.size or 0 for file in files)}
+    except Exception:  # no network, no such repository: loading says which
+        return {source: None}
 
 
 def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) -> Estimate:

@@ -118,6 +118,7 @@ def layout(
     labelled: bool = False,
     max_nodes: int | None = None,
     max_edges: int | None = None,
+    aspect: float = _ASPECT,
 ) -> Layout:
     """Place a circuit's nodes and edges.
 
@@ -126,6 +127,7 @@ def layout(
         labelled: boxes have room for two lines of text under the number.
         max_nodes: how many nodes to draw at most, the strongest; 400 if not given.
         max_edges: how many edges to draw at most; if not given, three for each node, 150 to 600.
+        aspect: width over height to aim at.
     """
     _check(circuit, tokens, max_nodes, max_edges)
     shown = circuit.strongest(_MOST_NODES if max_nodes is None else max_nodes)
@@ -135,7 +137,7 @@ def layout(
 
     box = _box_size(shown, labelled)
     cells = _Cells.of(shown, tokens)
-    per_line, pitch = _best_wrapping(cells, box)
+    per_line, pitch = _best_wrapping(cells, box, aspect)
     columns, width = _columns(cells, per_line, pitch, tokens)
     slots = _slots(cells, columns, per_line, pitch)
     lines_of_row = cells.lines(per_line)
@@ -243,7 +245,7 @@ class _Cells:
         return np.asarray(np.minimum(per_line, self.counts.max(axis=0, initial=0)), np.int64)
 
 
-def _best_wrapping(cells: _Cells, box: tuple[float, float]) -> tuple[int, float]:
+def _best_wrapping(cells: _Cells, box: tuple[float, float], aspect: float) -> tuple[int, float]:
     """How many boxes of a cell stand side by side, and how far apart, so that the picture fits a screen."""
 
     def misfit(choice: tuple[int, float]) -> float:
@@ -251,7 +253,7 @@ def _best_wrapping(cells: _Cells, box: tuple[float, float]) -> tuple[int, float]
         widths = np.maximum(1, cells.widest(per_line)) * pitch + 2 * _COLUMN_PAD
         lines = cells.lines(per_line)
         height = lines.sum() * (box[1] + _GAP_LINE) + lines.size * _GAP_MAX / 2 + LEGEND_HEIGHT
-        return abs(float(np.log((SITE_WIDTH + widths.sum()) / height / _ASPECT)))
+        return abs(float(np.log((SITE_WIDTH + widths.sum()) / height / aspect)))
 
     counts = range(1, int(cells.counts.max(initial=1)) + 1)
     return min(((count, box[0] + gap) for gap in _GAPS_X for count in counts), key=misfit)

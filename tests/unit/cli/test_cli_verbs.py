@@ -256,7 +256,9 @@ def test_paths_are_printed_as_they_are(program, world, tmp_path):
     assert f"written to {out / 'circuit.png'}" in program("plot", out).out
 
 
-@pytest.mark.parametrize("word", ["discover", "evaluate", "sweep", "plot", "show", "inspect"])
+@pytest.mark.parametrize(
+    "word", ["discover", "evaluate", "sweep", "plot", "report", "export", "show", "inspect"]
+)
 def test_every_verb_explains_itself(program, word):
     result = program(word, "--help")
     assert result.status == 0

@@ -12,6 +12,7 @@ from circuitscope.dictionaries import Dictionary, base
 from circuitscope.dictionaries.affine import JumpReluDictionary, ReluDictionary, TopKDictionary
 from circuitscope.dictionaries.identity import IdentityDictionary
 from circuitscope.dictionaries.kinds import KINDS, build
+from circuitscope.dictionaries.normalised import NORMALISATIONS
 from circuitscope.errors import BadDictionary
 
 WIDTH, FEATURES, TOKENS = 6, 20, 9
@@ -31,7 +32,22 @@ def weights(pre_bias: bool = True) -> dict[str, Tensor]:
     return named | ({"pre_bias": drawn(WIDTH, seed=4)} if pre_bias else {})
 
 
+def own_weights(kind: str) -> dict[str, Tensor]:
+    """What a kind has besides the shared weights."""
+    if kind.endswith("jumprelu"):
+        return {"threshold": drawn(FEATURES, seed=5).abs()}
+    if kind.endswith("gated"):
+        return {"r_mag": 0.5 * drawn(FEATURES, seed=5), "b_mag": drawn(FEATURES, seed=10)}
+    return {}
+
+
+def made(kind: str) -> Dictionary:
+    return build(kind, weights() | own_weights(kind), {"k": 5}, where="here")
+
+
+NORMALISED = [f"{word} {kind}" for word in NORMALISATIONS for kind in KINDS]
 MADE: dict[str, Callable[[], Dictionary]] = {
+    **{kind: lambda kind=kind: made(kind) for kind in ("gated", *NORMALISED)},
     "relu": lambda: ReluDictionary(**weights(pre_bias=False)),
     "relu with pre-bias": lambda: ReluDictionary(**weights()),
     "topk": lambda: TopKDictionary(k=5, **weights()),
@@ -154,6 +170,86 @@ def test_jumprelu_is_silent_up_to_its_threshold():
     assert dictionary.encode(torch.tensor([[0.5], [1.0], [1.5]]).double())[:, 0].tolist() == [0, 0, 1.5]
 
 
+# -- gated and normalised ---------------------------------------------------------------------------------
+
+
+def test_gated_is_its_two_paths(x):
+    """Rajamanoharan et al. 2024, equations 6 and 7, written out."""
+    given, own = weights(), own_weights("gated")
+    shared = (x - given["pre_bias"]) @ given["w_enc"].T
+    gate = shared + given["b_enc"] > 0
+    magnitude = torch.relu(own["r_mag"].exp() * shared + own["b_mag"])
+    f = made("gated").encode(x)
+    torch.testing.assert_close(f, gate * magnitude)
+    assert int((gate & (f == 0)).sum()) > 0
+    assert int((~gate & (magnitude > 0)).sum()) > 0
+
+
+def test_gated_is_a_jumprelu_of_its_second_path(x):
+    given, own = weights(), own_weights("gated")
+    scale = own["r_mag"].exp()
+    given["w_enc"], gate_bias, given["b_enc"] = scale[:, None] * given["w_enc"], given["b_enc"], own["b_mag"]
+    same = JumpReluDictionary(threshold=own["b_mag"] - scale * gate_bias, **given)
+    torch.testing.assert_close(made("gated").encode(x), same.encode(x))
+
+
+def inside(kind: str, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """n(x), s(x) and what is added back, as SAELens has them."""
+    if kind.startswith("layer_norm"):
+        mean, deviation = x.mean(-1, keepdim=True), x.std(-1, keepdim=True)
+        return (x - mean) / (deviation + 1e-5), deviation, mean
+    length = x.norm(dim=-1, keepdim=True)
+    return x * WIDTH**0.5 / length, length / WIDTH**0.5, torch.zeros(())
+
+
+@pytest.mark.parametrize("kind", NORMALISED)
+def test_a_normalised_dictionary_is_the_one_inside_times_the_scale(kind, x):
+    """value = s(x) f(n(x)); with s(x) b and the mean added, which belong to the error, it is the published x̂."""
+    plain = made(kind.split(" ")[1])
+    normal, scale, added = inside(kind, x)
+    torch.testing.assert_close(made(kind).encode(x), scale * plain.encode(normal))
+    published = scale * plain.decode(plain.encode_active(normal), normal) + added
+    ours = made(kind).decode(made(kind).encode_active(x), x)
+    torch.testing.assert_close(ours + scale * plain.weights()["b_dec"] + added, published)
+
+
+@pytest.mark.parametrize("kind", NORMALISED)
+def test_a_normalised_decoder_does_not_depend_on_x(kind, x):
+    """What makes the line between two inputs straight: the same vectors and the same b = 0 at every x."""
+    dictionary = made(kind)
+    vectors = dictionary.write_vectors(torch.arange(FEATURES))
+    assert torch.equal(vectors, weights()["w_dec"])
+    assert torch.equal(dictionary.bias(x), torch.zeros_like(x))
+    assert dictionary.separable == made(kind.split(" ")[1]).separable
+
+
+@pytest.mark.parametrize("word", NORMALISATIONS)
+def test_a_token_without_a_direction_has_no_features_and_no_nan(word):
+    """0, and for layer_norm any constant, have no normalised form."""
+    dictionary, x = made(f"{word} relu"), torch.zeros(2, WIDTH, dtype=torch.float64)
+    assert (dictionary.encode(x) == 0).all()
+    some = torch.arange(2)
+    assert torch.isfinite(dictionary.read_vectors(x, some)).all()
+
+
+@pytest.mark.parametrize("word", NORMALISATIONS)
+def test_long_vectors_do_not_overflow_in_half_precision(word, x):
+    """Squares of 300 do not fit into float16; the stream of real models is longer than that."""
+    dictionary = made(f"{word} relu")
+    wanted = dictionary.encode(300 * x)
+    dictionary.move("cpu", torch.float16)
+    torch.testing.assert_close(dictionary.encode(300 * x.half()).double(), wanted, rtol=0.1, atol=20)
+
+
+@pytest.mark.parametrize("kind", ["gated", *NORMALISED, "identity"])
+def test_a_dictionary_moves_to_another_number_format(kind):
+    dictionary = MADE[kind]()
+    dictionary.move("cpu", torch.float32)
+    assert dictionary.dtype == torch.float32
+    assert dictionary.encode(torch.zeros(1, WIDTH)).dtype == torch.float32
+    assert {weight.dtype for weight in dictionary.weights().values()} <= {torch.float32}
+
+
 def test_the_zero_baseline_is_the_decoders_bias(dictionary, x):
     nothing = dictionary.encode_active(x).select(
         torch.zeros(len(dictionary.encode_active(x)), dtype=torch.bool)
@@ -164,10 +260,9 @@ def test_the_zero_baseline_is_the_decoders_bias(dictionary, x):
 # -- building from named weights -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *NORMALISED])
 def test_a_kind_is_built_from_its_word(kind):
-    threshold = {"threshold": torch.zeros(FEATURES)} if kind == "jumprelu" else {}
-    made = build(kind, weights() | threshold, {"k": 3}, where="here", tensor="some tensor")
+    made = build(kind, weights() | own_weights(kind), {"k": 3}, where="here", tensor="some tensor")
     assert (made.kind, made.n_features, made.width, made.tensor) == (kind, FEATURES, WIDTH, "some tensor")
     again = build(kind, made.weights(), made.settings(), where="here")
     assert (again.kind, again.settings()) == (kind, made.settings())
@@ -176,7 +271,12 @@ def test_a_kind_is_built_from_its_word(kind):
 @pytest.mark.parametrize(
     ("kind", "change", "says"),
     [
-        ("gated", {}, "'gated'"),
+        ("transcoder", {}, "'transcoder'"),
+        ("batch_norm relu", {}, "'batch_norm relu'"),
+        ("layer_norm identity", {}, "'layer_norm identity'"),
+        ("layer_norm layer_norm relu", {}, "'layer_norm layer_norm relu'"),
+        ("gated", {}, "r_mag"),
+        ("gated", own_weights("gated") | {"b_mag": torch.zeros(1)}, "b_mag has shape"),
         ("relu", {"b_dec": None}, "b_dec"),
         ("relu", {"threshold": torch.zeros(FEATURES)}, "threshold"),
         ("jumprelu", {}, "threshold"),

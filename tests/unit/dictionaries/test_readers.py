@@ -17,7 +17,9 @@ from torch import Tensor
 from circuitscope.dictionaries import Dictionaries, write_dictionaries
 from circuitscope.dictionaries.affine import JumpReluDictionary, ReluDictionary, TopKDictionary
 from circuitscope.dictionaries.collection import check_fit, to_model
+from circuitscope.dictionaries.gated import GatedDictionary
 from circuitscope.dictionaries.identity import IdentityDictionary
+from circuitscope.dictionaries.normalised import NormalisedDictionary
 from circuitscope.dictionaries.readers import read_dictionaries
 from circuitscope.errors import BadDictionary, BadFile, CircuitscopeError, OutOfSpace
 from circuitscope.terms import Site
@@ -87,16 +89,48 @@ def jump_relu() -> dict[str, Tensor]:
     }
 
 
+def gated() -> dict[str, Tensor]:
+    state = auto_encoder(norm=1.7)
+    return {
+        "decoder_bias": state["bias"],
+        "encoder.weight": state["encoder.weight"],
+        "r_mag": 0.5 * drawn(FEATURES, seed=6),
+        "gate_bias": state["encoder.bias"],
+        "mag_bias": drawn(FEATURES, seed=7),
+        "decoder.weight": state["decoder.weight"],
+    }
+
+
+def batch_top_k(threshold: float = 0.8) -> dict[str, Tensor]:
+    return {**top_k(), "threshold": torch.tensor(threshold)}
+
+
+def matryoshka(threshold: float = 0.8) -> dict[str, Tensor]:
+    scalars = {"k": torch.tensor(3, dtype=torch.int), "threshold": torch.tensor(threshold)}
+    return {**jump_relu(), **scalars, "group_sizes": torch.tensor([4, 12])}
+
+
 def published(name: str, state: Mapping[str, Tensor]) -> Tensor:
     """x̂ as dictionary_learning computes it (FACTS.md 4.3), without its re-normalisation."""
+    if name == "GatedAutoEncoder":
+        shared = (X - state["decoder_bias"]) @ state["encoder.weight"].T
+        magnitude = torch.relu(state["r_mag"].exp() * shared + state["mag_bias"])
+        return (shared + state["gate_bias"] > 0) * magnitude @ state["decoder.weight"].T + state[
+            "decoder_bias"
+        ]
+    if name == "MatryoshkaBatchTopKSAE":
+        f = torch.relu((X - state["b_dec"]) @ state["W_enc"] + state["b_enc"])
+        return torch.where(f > state["threshold"], f, 0) @ state["W_dec"] + state["b_dec"]
     if name == "JumpReluAutoEncoder":
         pre = X @ state["W_enc"] + state["b_enc"]
         return torch.relu(pre * (pre > state["threshold"])) @ state["W_dec"] + state["b_dec"]
-    bias = {"AutoEncoder": "bias", "AutoEncoderNew": "decoder.bias", "AutoEncoderTopK": "b_dec"}[name]
+    bias = {"AutoEncoder": "bias", "AutoEncoderNew": "decoder.bias"}.get(name, "b_dec")
     centred = X if name == "AutoEncoderNew" else X - state[bias]
     f = torch.relu(centred @ state["encoder.weight"].T + state["encoder.bias"])
     if name == "AutoEncoderTopK":
         f = torch.where(f >= f.topk(3, dim=1).values[:, -1:], f, 0)
+    if name == "BatchTopKSAE":
+        f = torch.where(f > state["threshold"], f, 0)
     return f @ state["decoder.weight"].T + state[bias]
 
 
@@ -105,13 +139,20 @@ STATES = {
     "AutoEncoderNew": auto_encoder_new(),
     "AutoEncoderTopK": top_k(),
     "JumpReluAutoEncoder": jump_relu(),
+    "GatedAutoEncoder": gated(),
+    "BatchTopKSAE": batch_top_k(),
+    "MatryoshkaBatchTopKSAE": matryoshka(),
 }
 KINDS = {
     "AutoEncoder": "relu",
     "AutoEncoderNew": "relu",
     "AutoEncoderTopK": "topk",
     "JumpReluAutoEncoder": "jumprelu",
+    "GatedAutoEncoder": "gated",
+    "BatchTopKSAE": "jumprelu",
+    "MatryoshkaBatchTopKSAE": "jumprelu",
 }
+TOLD_BY_KEYS = [name for name in STATES if name not in ("AutoEncoderNew", "BatchTopKSAE")]
 
 
 def put(folder: Path, state: Mapping[str, object], config: Mapping[str, object] | None = None) -> Path:
@@ -134,10 +175,39 @@ def test_a_published_class_rebuilds_what_it_was_published_to(tmp_path, name):
     torch.testing.assert_close(rebuilt(dictionary), published(name, STATES[name]), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["AutoEncoder", "AutoEncoderTopK", "JumpReluAutoEncoder"])
+@pytest.mark.parametrize("name", TOLD_BY_KEYS)
 def test_without_a_config_the_keys_tell_the_class(tmp_path, name):
     put(tmp_path / "mlp_0", STATES[name])
     assert read_dictionaries(tmp_path)[Site("mlp", 0)].kind == KINDS[name]
+
+
+def test_gated_features_are_scaled_by_their_decoder_norm(tmp_path):
+    """The library multiplies them on encoding and divides on decoding, so that they can be compared."""
+    state = gated()
+    state["decoder.weight"][:, 2] = 0
+    put(tmp_path / "mlp_0", state, {"trainer": {"dict_class": "GatedAutoEncoder"}})
+    dictionary = read_dictionaries(tmp_path)[Site("mlp", 0)]
+    shared = (X - state["decoder_bias"]) @ state["encoder.weight"].T
+    f = (shared + state["gate_bias"] > 0) * torch.relu(state["r_mag"].exp() * shared + state["mag_bias"])
+    norm = state["decoder.weight"].norm(dim=0)
+    others = norm > 0
+    torch.testing.assert_close(dictionary.encode(X)[:, others], (f * norm)[:, others])
+    lengths = dictionary.write_vectors(torch.arange(FEATURES)).norm(dim=1)
+    torch.testing.assert_close(lengths, others.float())
+
+
+@pytest.mark.parametrize("name", ["BatchTopKSAE", "MatryoshkaBatchTopKSAE"])
+@pytest.mark.parametrize("threshold", [-1.0, None])
+def test_a_batch_topk_without_its_threshold_is_explained(tmp_path, name, threshold):
+    state = {**STATES[name]}
+    del state["threshold"]
+    if threshold is not None:
+        state["threshold"] = torch.tensor(threshold)
+    put(tmp_path / "mlp_0", state, {"trainer": {"dict_class": name}})
+    with pytest.raises(BadDictionary, match="one token at a time") as error:
+        read_dictionaries(tmp_path)
+    assert ("-1" if threshold else "no threshold") in error.value.got
+    assert "at least 0" in error.value.expected
 
 
 @pytest.mark.parametrize("norm", [0.2, 1.0, 5.0])
@@ -259,7 +329,7 @@ def test_a_checkpoint_never_runs_code(tmp_path, capsys):
     ("state", "config", "says"),
     [
         ({"weight": X}, None, "no config.json"),
-        (STATES["AutoEncoder"], {"trainer": {"dict_class": "GatedAutoEncoder"}}, "GatedAutoEncoder"),
+        (STATES["AutoEncoder"], {"trainer": {"dict_class": "CrossCoder"}}, "CrossCoder"),
         (STATES["AutoEncoder"], {"trainer": {"dict_class": "AutoEncoderTopK"}}, "without the tensor 'b_dec'"),
         ({**STATES["AutoEncoder"], "bias": torch.zeros(WIDTH + 1)}, None, "shape"),
     ],
@@ -314,6 +384,9 @@ def one_of_each() -> Dictionaries:
             Site("embed", -1): ReluDictionary(**relu, pre_bias=drawn(WIDTH, seed=3)),
             Site("attn", 0): TopKDictionary(k=4, tensor="input of attention's output projection", **relu),
             Site("mlp", 0): JumpReluDictionary(threshold=drawn(FEATURES).abs(), **relu),
+            Site("resid", 0): GatedDictionary(r_mag=drawn(FEATURES), b_mag=drawn(FEATURES), **relu),
+            Site("attn", 1): NormalisedDictionary(TopKDictionary(k=4, **relu), "layer_norm"),
+            Site("mlp", 1): NormalisedDictionary(ReluDictionary(**relu), "constant_norm_rescale"),
         },
         name="drawn",
         prepend_bos=True,
@@ -335,6 +408,7 @@ def test_the_own_folder_reads_as_it_was_written(tmp_path):
         assert dictionary.weights().keys() == other.weights().keys()
         for name, weight in dictionary.weights().items():
             assert torch.equal(weight, other.weights()[name])
+        assert torch.equal(dictionary.encode(X), other.encode(X))
 
 
 def test_a_published_tree_can_be_written_as_the_own_folder(tmp_path):
@@ -415,6 +489,13 @@ def check(dictionaries: Dictionaries) -> None:
 def test_a_dictionary_that_does_not_fit_is_named(tmp_path, site, change, says):
     with pytest.raises(BadDictionary, match=says):
         check(only(site, STATES["AutoEncoder"] | change, tmp_path))
+
+
+def test_what_does_not_fit_is_named_with_its_file(tmp_path):
+    found = only("mlp_1", STATES["AutoEncoder"], tmp_path)
+    with pytest.raises(BadDictionary) as error:
+        check(found)
+    assert str(tmp_path / "mlp_1" / "ae.pt") in error.value.got
 
 
 def test_no_dictionary_at_all_is_refused():

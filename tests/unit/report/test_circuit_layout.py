@@ -159,3 +159,10 @@ def test_spread_keeps_order_bounds_and_distance(count: int) -> None:
 
 def test_spread_leaves_alone_what_is_apart() -> None:
     assert spread(np.array([0.9, 0.1, 0.5]), 0.0, 1.0).tolist() == pytest.approx([0.9, 0.1, 0.5])
+
+
+def test_the_aspect_that_is_asked_for_decides_how_cells_wrap():
+    drawn = random_circuit(60, keep=False)
+    narrow, wide = (layout(drawn, aspect=aspect) for aspect in (0.3, 6.0))
+    assert narrow.width <= wide.width
+    assert narrow.height > wide.height

@@ -3,15 +3,17 @@
 Below one root there may be any tree: the Pythia release has ``attn_out_layer3/10_32768/ae.pt`` and no
 ``config.json`` in places. The site comes from the config's submodule name and layer, or from a folder's name.
 Files load with ``weights_only=True``, memory-mapped, on the CPU.
+
+Where the library reports features times the length of their decoder column (AutoEncoder on loading,
+AutoEncoderNew, GatedAutoEncoder), write vectors get length 1 here and features that factor, which is the same.
 """
 
 from __future__ import annotations
 
-import json
 import pickle  # noqa: TID251  (only to name the error that torch raises on a damaged file)
-import re
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,42 +23,35 @@ from torch import Tensor
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
+from circuitscope.dictionaries.readers.gather import Found, gather, read_object, rows, unit_write_vectors
+from circuitscope.dictionaries.readers.site_names import word_place
 from circuitscope.errors import BadDictionary, BadFile
-from circuitscope.store import hash_file, hash_json
 from circuitscope.terms import Site
 
+NAME = "dictionary_learning"
 LAYOUT = "ae.pt files, each perhaps beside a config.json (dictionary_learning)"
 
-_KIND_WORDS = {
-    "attn": ("attn", "attention"),
-    "mlp": ("mlp",),
-    "resid": ("resid", "residual"),
-}
-_NEW_KEYS = {"W_enc": "w_enc", "W_dec": "w_dec"}
+WEIGHTS = "ae.pt"
 
 
 def recognises(folder: Path) -> bool:
-    return next(folder.rglob("ae.pt"), None) is not None
+    return next(folder.rglob(WEIGHTS), None) is not None
 
 
-def read(folder: Path) -> Dictionaries:
-    by_site: dict[Site, Dictionary] = {}
-    origin: dict[Site, Path] = {}
-    configs = []
-    for path in sorted(folder.rglob("ae.pt")):
-        config = _read_config(path.parent / "config.json")
-        site = _site(folder.resolve().name / path.parent.relative_to(folder), config, path)
-        if site in by_site:
-            raise BadFile(
-                f"two dictionaries for {site}: {origin[site]} and {path}",
-                expected="one dictionary per site",
-                mend="name a folder that holds one run of each site",
-            )
-        by_site[site] = read_one(path, config)
-        origin[site] = path
-        configs.append(config)
-    digest = hash_json({str(site): hash_file(path) for site, path in origin.items()})
-    return Dictionaries(by_site, name=str(folder), prepend_bos=_bos(configs), content_hash=digest)
+def read(folder: Path, site: Site | None = None) -> Dictionaries:
+    return gather(folder, [_found(folder, path) for path in sorted(folder.rglob(WEIGHTS))], site)
+
+
+def _found(folder: Path, path: Path) -> Found:
+    config = _read_config(path.parent / "config.json")
+    bos = config.get("buffer", {}).get("add_special_tokens")
+    return Found(
+        path,
+        _site(folder.resolve().name / path.parent.relative_to(folder), config),
+        partial(read_one, path, config),
+        hint="a folder such as resid_out_layer3, attn_3 or embed, or trainer.submodule_name in config.json",
+        prepend_bos=bos if isinstance(bos, bool) else None,
+    )
 
 
 def read_one(path: Path, config: Mapping[str, Any]) -> Dictionary:
@@ -83,7 +78,7 @@ def _auto_encoder(state: dict[str, Tensor], config: Mapping[str, Any], path: Pat
     """x − bias goes in, bias is added back; decoder columns are re-normalised, as the library does on loading."""
     bias = state["bias"]
     weights = _unit_write_vectors(
-        state["encoder.weight"], state["encoder.bias"], _rows(state["decoder.weight"])
+        state["encoder.weight"], state["encoder.bias"], rows(state["decoder.weight"])
     )
     return build("relu", {**weights, "b_dec": bias, "pre_bias": bias}, {}, where=str(path))
 
@@ -91,7 +86,7 @@ def _auto_encoder(state: dict[str, Tensor], config: Mapping[str, Any], path: Pat
 def _auto_encoder_new(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> Dictionary:
     """Without a pre-bias; a feature is scaled by its decoder norm, which unit write vectors amount to."""
     weights = _unit_write_vectors(
-        state["encoder.weight"], state["encoder.bias"], _rows(state["decoder.weight"])
+        state["encoder.weight"], state["encoder.bias"], rows(state["decoder.weight"])
     )
     return build("relu", {**weights, "b_dec": state["decoder.bias"]}, {}, where=str(path))
 
@@ -100,7 +95,7 @@ def _top_k(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> D
     weights = {
         "w_enc": state["encoder.weight"],
         "b_enc": state["encoder.bias"],
-        "w_dec": _rows(state["decoder.weight"]),
+        "w_dec": rows(state["decoder.weight"]),
         "b_dec": state["b_dec"],
         "pre_bias": state["b_dec"],
     }
@@ -109,7 +104,7 @@ def _top_k(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> D
 
 def _jump_relu(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> Dictionary:
     weights = {
-        "w_enc": _rows(state["W_enc"]),
+        "w_enc": rows(state["W_enc"]),
         "b_enc": state["b_enc"],
         "w_dec": state["W_dec"],
         "b_dec": state["b_dec"],
@@ -120,32 +115,78 @@ def _jump_relu(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) 
     return build("jumprelu", weights, {}, where=str(path))
 
 
+def _gated(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> Dictionary:
+    """The decoder's norm scales the magnitude alone: exp(r_mag) and mag_bias."""
+    w_dec = rows(state["decoder.weight"])
+    norm = torch.linalg.vector_norm(w_dec, dim=1)
+    norm = torch.where(norm == 0, 1.0, norm)
+    weights = {
+        "w_enc": state["encoder.weight"],
+        "b_enc": state["gate_bias"],
+        "r_mag": state["r_mag"] + norm.log(),
+        "b_mag": state["mag_bias"] * norm,
+        "w_dec": w_dec / norm[:, None],
+        "b_dec": state["decoder_bias"],
+        "pre_bias": state["decoder_bias"],
+    }
+    return build("gated", weights, {}, where=str(path))
+
+
+def _batch_top_k(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> Dictionary:
+    """k features per token on average: at inference those above one threshold, which training has measured."""
+    weights = {"w_enc": state["encoder.weight"], "w_dec": rows(state["decoder.weight"])}
+    return _thresholded(weights, state["encoder.bias"], state, path)
+
+
+def _matryoshka(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> Dictionary:
+    """BatchTopK whose first groups of features were trained to suffice alone; at inference all are used."""
+    weights = {"w_enc": rows(state["W_enc"]), "w_dec": state["W_dec"]}
+    return _thresholded(weights, state["b_enc"], state, path)
+
+
+def _thresholded(
+    weights: dict[str, Tensor], b_enc: Tensor, state: Mapping[str, Tensor], path: Path
+) -> Dictionary:
+    threshold = state.get("threshold")
+    if threshold is None or not bool((threshold >= 0).all()):
+        said = "no threshold" if threshold is None else f"the threshold {threshold.flatten()[0].item():g}"
+        raise BadDictionary(
+            f"{path} has {said}: it cannot be used one token at a time",
+            expected="a threshold of at least 0, which the trainer measures after its first steps",
+            mend="the training stopped before that, or was made by an old version; train it longer",
+        )
+    shared = {"b_enc": b_enc, "b_dec": state["b_dec"], "pre_bias": state["b_dec"]}
+    per_feature = threshold.to(b_enc).expand_as(b_enc).clone()
+    return build("jumprelu", {**weights, **shared, "threshold": per_feature}, {}, where=str(path))
+
+
 _CLASSES = {
     "AutoEncoder": _auto_encoder,
     "AutoEncoderNew": _auto_encoder_new,
     "AutoEncoderTopK": _top_k,
     "JumpReluAutoEncoder": _jump_relu,
+    "GatedAutoEncoder": _gated,
+    "BatchTopKSAE": _batch_top_k,
+    "MatryoshkaBatchTopKSAE": _matryoshka,
 }
-
-
-def _rows(matrix: Tensor) -> Tensor:
-    """A (width, features) matrix as (features, width), one feature's vector in one place in memory."""
-    return matrix.T.contiguous()
+HOLDS = tuple(_CLASSES)
 
 
 def _unit_write_vectors(w_enc: Tensor, b_enc: Tensor, w_dec: Tensor) -> dict[str, Tensor]:
-    """Move each write vector's length into its feature; x̂ stays the same. Zero vectors stay zero."""
+    """Write vectors of length 1; what has that already stays as it is, to the last bit."""
+    weights = {"w_enc": w_enc, "b_enc": b_enc, "w_dec": w_dec}
     norm = torch.linalg.vector_norm(w_dec, dim=1)
-    if torch.allclose(norm, torch.ones_like(norm), atol=1e-4):
-        return {"w_enc": w_enc, "b_enc": b_enc, "w_dec": w_dec}
-    norm = torch.where(norm == 0, 1.0, norm)
-    return {"w_enc": w_enc * norm[:, None], "b_enc": b_enc * norm, "w_dec": w_dec / norm[:, None]}
+    return weights if torch.allclose(norm, torch.ones_like(norm), atol=1e-4) else unit_write_vectors(weights)
 
 
 def _guess_class(state: Mapping[str, Tensor], path: Path) -> str:
-    """The class of a checkpoint without config.json, from its keys (AutoEncoder alone has ``bias``)."""
+    """The class of a checkpoint without config.json, from keys that only one class has."""
     if "bias" in state:
         return "AutoEncoder"
+    if "decoder_bias" in state:
+        return "GatedAutoEncoder"
+    if "group_sizes" in state:
+        return "MatryoshkaBatchTopKSAE"
     if "threshold" in state and "W_enc" in state and "k" not in state:
         return "JumpReluAutoEncoder"
     if "k" in state and "encoder.weight" in state and "threshold" not in state:
@@ -177,48 +218,20 @@ def _read_state(path: Path) -> dict[str, Tensor]:
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    try:
-        config = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BadFile(f"{path} is no JSON: {error}", mend="fetch the file again") from error
-    parts = [config.get(name, {}) for name in ("trainer", "buffer")] if isinstance(config, dict) else [config]
-    if not all(isinstance(part, dict) for part in parts):
+    config = read_object(path)
+    if not all(isinstance(config.get(name, {}), dict) for name in ("trainer", "buffer")):
         raise BadFile(
             f"{path} is no config of dictionary_learning", expected='{"trainer": {…}, "buffer": {…}}'
         )
-    return dict(config)
+    return config
 
 
-def _bos(configs: list[dict[str, Any]]) -> bool | None:
-    said = {config.get("buffer", {}).get("add_special_tokens") for config in configs}
-    answer = said.pop() if len(said) == 1 else None
-    return answer if isinstance(answer, bool) else None
-
-
-def _site(relative: Path, config: Mapping[str, Any], path: Path) -> Site:
+def _site(relative: Path, config: Mapping[str, Any]) -> Site | None:
+    """The site that the config names, else the innermost folder that names one."""
     trainer = config.get("trainer", {})
     submodule = str(trainer.get("submodule_name") or "")
-    layer = trainer.get("layer")
     for text in (submodule, *reversed(relative.parts)):
-        site = _parse_site(text, layer if text == submodule else None)
-        if site is not None:
-            return site
-    raise BadFile(
-        f"nothing says which site {path} belongs to",
-        expected="a folder such as resid_out_layer3, attn_3 or embed, or trainer.submodule_name in config.json",
-        mend="rename its folder to the site's name",
-    )
-
-
-def _parse_site(text: str, layer: object) -> Site | None:
-    """Understand ``resid_out_layer3``, ``mlp_3``, ``resid_post_layer_3`` or ``embed``."""
-    words = re.findall(r"[a-z]+|\d+", text.lower())
-    if words and words[0] in ("embed", "embedding"):
-        return Site("embed", -1)
-    numbers = [int(word) for word in words if word.isdigit()]
-    if not numbers and isinstance(layer, int):
-        numbers = [layer]
-    for kind, names in _KIND_WORDS.items():
-        if len(numbers) == 1 and words and words[0] in names:
-            return Site(kind, numbers[0])
+        place = word_place(text, trainer.get("layer") if text == submodule else None)
+        if place is not None:
+            return place.site
     return None

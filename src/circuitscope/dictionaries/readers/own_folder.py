@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save
 
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
-from circuitscope.dictionaries.kinds import build
+from circuitscope.dictionaries.identity import IdentityDictionary
+from circuitscope.dictionaries.kinds import KINDS, build
 from circuitscope.errors import BadFile
 from circuitscope.store import (
     MANIFEST,
@@ -25,7 +26,9 @@ from circuitscope.store import (
 from circuitscope.terms import Site
 
 KIND = "dictionaries"
+NAME = "circuitscope's own"
 LAYOUT = f"{MANIFEST} of kind {KIND!r} beside SITE.safetensors (circuitscope's own)"
+HOLDS = (*KINDS, IdentityDictionary.kind)
 
 
 def recognises(folder: Path) -> bool:
@@ -34,11 +37,20 @@ def recognises(folder: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("kind") == KIND
 
 
-def read(folder: Path) -> Dictionaries:
+def read(folder: Path, site: Site | None = None) -> Dictionaries:
     manifest = read_manifest(folder, KIND)
     by_site: dict[Site, Dictionary] = {}
+    files = {Site.parse(name): folder / f"{name}.safetensors" for name in manifest["sites"]}
+    if site is not None and site not in files:
+        raise BadFile(
+            f"{folder} has no dictionary for {site}",
+            expected=", ".join(manifest["sites"]),
+            mend="check the site",
+        )
     for name, entry in manifest["sites"].items():
-        path = folder / f"{name}.safetensors"
+        path = files[Site.parse(name)]
+        if site is not None and Site.parse(name) != site:
+            continue
         try:
             weights = load_file(path)
         except (OSError, SafetensorError) as error:
@@ -46,17 +58,20 @@ def read(folder: Path) -> Dictionaries:
         by_site[Site.parse(name)] = build(
             entry["kind"], weights, entry["settings"], where=str(path), tensor=entry["tensor"]
         )
+    read_sites = {name: entry for name, entry in manifest["sites"].items() if Site.parse(name) in by_site}
     return Dictionaries(
         by_site,
         name=str(folder),
         prepend_bos=manifest["prepend_bos"],
-        content_hash=hash_json({"sites": manifest["sites"], "files": _weight_files(manifest)}),
+        content_hash=hash_json({"sites": read_sites, "files": _weight_files(manifest, site)}),
+        files=files,
     )
 
 
-def _weight_files(manifest: Mapping[str, Any]) -> dict[str, str]:
+def _weight_files(manifest: Mapping[str, Any], site: Site | None) -> dict[str, str]:
     """Hashes of the weights alone: a report beside them must not change what labels belong to."""
-    return {name: digest for name, digest in manifest["files"].items() if name.endswith(".safetensors")}
+    wanted = ".safetensors" if site is None else f"{site}.safetensors"
+    return {name: digest for name, digest in manifest["files"].items() if name.endswith(wanted)}
 
 
 def write(

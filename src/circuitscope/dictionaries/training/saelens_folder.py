@@ -23,6 +23,8 @@ from circuitscope.model import LanguageModel, Tap
 from circuitscope.store import write_arrays, write_json
 from circuitscope.terms import Site
 
+FORMAT = "6.0.0"
+"""The version whose layout this is; without one SAELens takes a config for an older one and drops its metadata."""
 ARCHITECTURES = {"relu": "standard", "topk": "topk", "jumprelu": "jumprelu"}
 _HOOKS = {"attn": "hook_attn_out", "mlp": "hook_mlp_out", "resid": "hook_resid_post"}
 _INPUT_HOOKS = {"attn": "attn.hook_z", "mlp": "mlp.hook_post"}
@@ -44,6 +46,7 @@ def write_saelens(
             "hook_head_index": None,
             "prepend_bos": bool(dictionaries.prepend_bos),
             "context_size": context_size,
+            "sae_lens_version": FORMAT,
         }
         write_json(place / "cfg.json", _config(site, dictionary, taps[site], reads_centred, metadata))
 

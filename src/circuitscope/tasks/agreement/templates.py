@@ -8,7 +8,7 @@
 | across_rc | The athletes that the chef likes → The athlete that … | the subject, across a clause |
 
 Every word is a single token of the tokenizer at hand, so a structure's examples have one length. Train and
-test share no noun.
+test share no noun, and the nouns of the test examples are the same in all structures.
 """
 
 from __future__ import annotations
@@ -85,18 +85,20 @@ def agreement_examples(
             expected=" or ".join(f"agreement/{name}" for name in STRUCTURES),
             mend="check the spelling",
         )
+    words = _words(_single_token(tokenizer))
+    _refuse_too_few(words, structure)
+    train_words, test_words = _split(words, seed)
     draw = random.Random(f"{structure} {seed}")
-    train_words, test_words = _split(_words(_single_token(tokenizer)), structure, draw)
     return _generate(structure, train_words, train, draw), _generate(structure, test_words, test, draw)
 
 
-def held_out_nouns(structure: str, known: Callable[[str], bool], *, seed: int = 0) -> frozenset[str]:
-    """The nouns, in both forms, that only the test examples of a structure use.
+def held_out_nouns(known: Callable[[str], bool], *, seed: int = 0) -> frozenset[str]:
+    """The nouns, in both forms, that only test examples use.
 
     Args:
         known: whether a word is a single token.
     """
-    _, words = _split(_words(known), structure, random.Random(f"{structure} {seed}"))
+    _, words = _split(_words(known), seed)
     return frozenset(form for noun in (*words.people, *words.things) for form in noun)
 
 
@@ -138,8 +140,7 @@ def _words(known: Callable[[str], bool]) -> _Words:
     )
 
 
-def _split(words: _Words, structure: str, draw: random.Random) -> tuple[_Words, _Words]:
-    """Words for train and for test; the nouns are divided, the verbs are shared."""
+def _refuse_too_few(words: _Words, structure: str) -> None:
     needed = {"people": words.people, "verbs": words.verbs}
     if structure == "across_pp":
         needed |= {"things": words.things, "prepositions": [(p, p) for p in words.prepositions]}
@@ -153,6 +154,11 @@ def _split(words: _Words, structure: str, draw: random.Random) -> tuple[_Words, 
             expected=f"at least {2 * LEAST_NOUNS} nouns of each role and one word of every other",
             mend="write the task as JSON lines with words that this tokenizer knows",
         )
+
+
+def _split(words: _Words, seed: int) -> tuple[_Words, _Words]:
+    """Words for train and for test; the nouns are divided, the same way for every structure; verbs are shared."""
+    draw = random.Random(f"nouns {seed}")
     people, things = _divide(words.people, draw), _divide(words.things, draw)
     parts = [
         _Words(people[side], things[side], words.verbs, words.relative_verbs, words.prepositions)

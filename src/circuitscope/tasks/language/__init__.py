@@ -6,8 +6,8 @@ pronouns, ``sequences`` counting, lists and quotations, ``documents`` puts them 
 
 from circuitscope.tasks.language.documents import SEPARATOR, WORDS, document, documents, text
 from circuitscope.tasks.language.draft import Document, Known
-from circuitscope.tasks.language.people import PROFESSIONS, biography, person
-from circuitscope.tasks.language.words import vocabulary
+from circuitscope.tasks.language.people import biography, person
+from circuitscope.tasks.language.words import PROFESSIONS, vocabulary
 
 __all__ = [
     "PROFESSIONS",

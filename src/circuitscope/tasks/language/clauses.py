@@ -3,8 +3,10 @@
 Hidden variables: ``number`` is that of the noun that the next verb agrees with, from the noun up to the verb;
 ``outer_number`` is that of the subject that still waits for its verb while another noun is being talked about.
 
-What is held out: a noun that the test examples of ``agreement/STRUCTURE`` use never stands in that structure.
-So a model trained on these texts meets every word, but never these words in these places.
+What is held out: the nouns that the test examples of the agreement templates use never stand in their structures
+as the templates have them, plain: "the captains" is never a subject, the subject of a relative clause or the noun of
+a phrase. With an adjective or another determiner they are ("the old captains", "these captains"), and "the captains"
+is an object. So a model trained on these texts meets every word, but never these words in these places.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import random
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from circuitscope.tasks.agreement import STRUCTURES, held_out_nouns
+from circuitscope.tasks.agreement import held_out_nouns
 from circuitscope.tasks.agreement.words import PREPOSITIONS, RELATIVE_VERBS, VERBS
 from circuitscope.tasks.language.draft import Draft
 from circuitscope.tasks.language.words import (
@@ -32,12 +34,9 @@ _COPULAS = ("is", "are", "was", "were")
 
 
 @cache
-def _allowed(structure: str, nouns: tuple[Forms, ...]) -> tuple[Forms, ...]:
-    """The nouns that may stand in a structure."""
-    known = frozenset(vocabulary())
-    # A clause with a relative clause is an example of both of its structures.
-    parts = ("within_rc", "across_rc") if structure == "relative" else (structure,)
-    held_out = frozenset().union(*(held_out_nouns(part, known.__contains__) for part in parts))
+def _plain(nouns: tuple[Forms, ...]) -> tuple[Forms, ...]:
+    """The nouns that may stand plain in a structure of the templates."""
+    held_out = held_out_nouns(frozenset(vocabulary()).__contains__)
     return tuple(noun for noun in nouns if noun[0] not in held_out)
 
 
@@ -52,36 +51,34 @@ def clause(draft: Draft, draw: random.Random, *, start: bool = True) -> None:
 
 def _simple(draft: Draft, draw: random.Random, start: bool) -> None:
     """The friends are tall"""
-    number = _subject(draft, draw, "simple", start)
+    number = _noun_phrase(draft, draw, PEOPLE, start)
     _predicate(draft, draw, number)
 
 
 def _across_phrase(draft: Draft, draw: random.Random, start: bool) -> None:
     """The teachers near the desk are tall"""
-    number = _subject(draft, draw, "across_pp", start)
-    _phrase(draft, draw)
+    number = _noun_phrase(draft, draw, PEOPLE, start)
+    _phrase(draft, draw, number)
     _predicate(draft, draw, number)
 
 
 def _across_bracket(draft: Draft, draw: random.Random, start: bool) -> None:
     """The teachers (near the desk) are tall"""
-    number = _subject(draft, draw, "across_pp", start)
+    number = _noun_phrase(draft, draw, PEOPLE, start)
     shape, (opening, closing) = draw.choice((("round", "()"), ("square", "[]")))
     draft.say(opening, bracket=shape)
-    _phrase(draft, draw)
+    _phrase(draft, draw, number)
     draft.say(closing, bracket=None)
     _predicate(draft, draw, number)
 
 
 def _relative(draft: Draft, draw: random.Random, start: bool) -> None:
     """The athletes that the chef likes are tall"""
-    number = _subject(draft, draw, "relative", start)
+    number = _noun_phrase(draft, draw, PEOPLE, start)
     draft.say("that")
     draft.learn("outer_number", NUMBER[number])
     draft.learn("number", None)
-    inner = draw.randrange(2)
-    noun = draw.choice(_allowed("relative", PEOPLE))
-    draft.say(f"the {noun[inner]}", number=NUMBER[inner])
+    inner = _noun_phrase(draft, draw, PEOPLE, False)
     _relative_verb(draft, draw, inner)
     draft.learn("outer_number", None)
     draft.learn("number", NUMBER[number])
@@ -90,22 +87,28 @@ def _relative(draft: Draft, draw: random.Random, start: bool) -> None:
     _predicate(draft, draw, number)
 
 
-def _subject(draft: Draft, draw: random.Random, structure: str, start: bool) -> int:
-    """A noun phrase; returns its number."""
+def _noun_phrase(draft: Draft, draw: random.Random, nouns: tuple[Forms, ...], start: bool) -> int:
+    """the friends, the old friends, these friends, an old friend; returns its number."""
     number = draw.randrange(2)
-    determiner = draw.choices(("the", ("this", "these"), ("a", "some")), weights=(8, 1, 1))[0]
-    word = determiner if isinstance(determiner, str) else determiner[number]
-    adjective = draw.choice(ADJECTIVES) if draw.random() < 0.15 else ""
-    noun = draw.choice(_allowed(structure, PEOPLE))[number]
+    kind = draw.choices(("plain", "adjective", "determiner"), weights=(6, 2, 2))[0]
+    adjective, word = "", "the"
+    if kind == "adjective":
+        adjective = draw.choice(ADJECTIVES if nouns is PEOPLE else LOOKS)
+    if kind == "determiner":
+        word = draw.choice((("this", "these"), ("a", "some")))[number]
+    noun = draw.choice(_plain(nouns) if kind == "plain" else nouns)[number]
     word = article(word, adjective or noun)
     draft.say(f"{word.capitalize() if start else word} {adjective} {noun}", number=NUMBER[number])
     return number
 
 
-def _phrase(draft: Draft, draw: random.Random) -> None:
-    """near the desks"""
-    thing = draw.choice(_allowed("across_pp", THINGS))[draw.randrange(2)]
-    draft.say(f"{draw.choice(PREPOSITIONS)} the {thing}")
+def _phrase(draft: Draft, draw: random.Random, number: int) -> None:
+    """near the desks; the verb goes on to agree with the noun before it, whose ``number`` this is."""
+    draft.say(draw.choice(PREPOSITIONS))
+    first = len(draft.words)
+    _noun_phrase(draft, draw, THINGS, False)
+    draft.learn("number", NUMBER[number])
+    draft.known[first:] = [dict(draft.state) for _ in draft.known[first:]]
 
 
 def _relative_verb(draft: Draft, draw: random.Random, number: int) -> None:
@@ -159,6 +162,3 @@ def article(word: str, following: str) -> str:
 
 def _any(draw: random.Random, nouns: Sequence[Forms]) -> str:
     return draw.choice(nouns)[draw.randrange(2)]
-
-
-__all__ = ["NUMBER", "STRUCTURES", "article", "clause", "thing"]

@@ -1,7 +1,7 @@
 """Sentences whose course is settled by what came before: counting, lists, quotations.
 
-Hidden variables: ``next_number`` while somebody counts; ``remaining``, how many things of a list are still to
-come; ``quote``, ``open`` between quotation marks.
+Hidden variables: ``next_number`` while somebody counts; ``remaining``, whether no, one or several things of a list
+are still to come, which settles what stands before the next; ``quote``, ``open`` between quotation marks.
 """
 
 from __future__ import annotations
@@ -36,13 +36,17 @@ def listing(draft: Draft, draw: random.Random) -> None:
     """Anna buys three things: a cup, a lamp and a map."""
     count = draw.randint(2, LONGEST_LIST)
     draft.say(f"{name(draw)} buys")
-    draft.say(NUMBERS[count - 1], remaining=str(count))
+    draft.say(NUMBERS[count - 1], remaining=_remaining(count))
     draft.say(":")
     for place, thing in enumerate(draw.sample(THINGS, count)):
         if place:
             draft.say("and" if place == count - 1 else ",")
-        draft.say(f"{article('a', thing[0])} {thing[0]}", remaining=str(count - 1 - place))
+        draft.say(f"{article('a', thing[0])} {thing[0]}", remaining=_remaining(count - 1 - place))
     draft.say(".", remaining=None)
+
+
+def _remaining(count: int) -> str:
+    return ("none", "one", "several")[min(count, 2)]
 
 
 def quotation(draft: Draft, draw: random.Random) -> None:

@@ -13,24 +13,9 @@ from circuitscope.dictionaries.training import TrainConfig
 from circuitscope.dictionaries.training.corpus import read_corpus
 from circuitscope.dictionaries.training.stream import ActivationStream
 from circuitscope.errors import BadInput
-from circuitscope.model import LanguageModel, bos_id, cut
+from circuitscope.model import LanguageModel, bos_id
 
 MakeTokenizer = Callable[..., Any]
-
-
-def test_documents_are_cut_and_never_joined() -> None:
-    contexts = cut([[1, 2, 3, 4, 5], [6], [7, 8]], 3, None)
-    batch = contexts.take([0, 1, 2])
-    assert batch.ids.tolist() == [[1, 2, 3], [4, 5, 0], [7, 8, 0]]
-    assert batch.mask.sum(dim=1).tolist() == [3, 2, 2]
-    assert len(contexts) == 3  # the single token 6 predicts nothing
-
-
-def test_bos_stands_before_every_context_and_counts() -> None:
-    contexts = cut([[1, 2, 3, 4]], 3, 0)
-    batch = contexts.take([0, 1])
-    assert batch.ids.tolist() == [[0, 1, 2], [0, 3, 4]]
-    assert batch.live.tolist() == [[False, True, True]] * 2
 
 
 def test_bos_follows_the_tokenizer(make_tokenizer: MakeTokenizer) -> None:

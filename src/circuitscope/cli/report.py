@@ -1,0 +1,34 @@
+"""circuitscope report"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from circuitscope.cli.console import progress, say
+from circuitscope.cli.options import OVERWRITE, configured
+from circuitscope.config import ReportConfig
+
+RUN_OR_RUNS = Annotated[
+    Path, typer.Argument(help="A run folder that discover wrote, or a folder of these.", metavar="RUN")
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("report")(report)
+
+
+@configured(ReportConfig, leading={"run": RUN_OR_RUNS, "overwrite": OVERWRITE})
+def report(config: ReportConfig, run: Path, overwrite: bool) -> None:
+    """Write a run as one HTML page for a reader: what was asked, what was found, what the features mean.
+
+    The page needs no network and can be mailed; report.json beside it has the same for programs. A folder of
+    run folders gets a page for each and one that links to them.
+    """
+    from circuitscope import pipeline
+
+    with progress() as show:
+        page = pipeline.run_report(run, config, overwrite=overwrite, progress=show)
+    say(f"written to {page}")

@@ -1,0 +1,247 @@
+"""top_contexts: where in a text features are most active, for all sites in one pass.
+
+1. Cut the text into contexts; of contexts with the same tokens only the first can be shown.
+2. Run them through the model batch by batch, and encode just the features asked for at every site.
+3. Per feature, count the tokens on which it is active and keep the ``count`` contexts of highest activation,
+   each with its activations; whatever else was computed is dropped with its batch.
+
+Padding and BOS are neither counted nor shown. Memory does not grow with the text: per feature, what is kept is
+``count`` rows of ``context`` numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from circuitscope.dashboards.values import FeatureContexts, TokenContext
+from circuitscope.dictionaries import Dictionaries, Dictionary
+from circuitscope.dictionaries.base import CHUNK_BYTES
+from circuitscope.errors import BadInput
+from circuitscope.model import (
+    NOTHING,
+    Contexts,
+    LanguageModel,
+    TokenBatch,
+    TokenTexts,
+    documents_of,
+    read_contexts,
+)
+from circuitscope.terms import Site
+
+Feature = tuple[Site, int]
+"""A dictionary element at a site."""
+Progress = Callable[[int, int, str], None]
+NO_CONTEXT = -1
+SHORTEST = 3
+"""BOS and two tokens."""
+
+
+def top_contexts(
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    features: Sequence[Feature],
+    text: str | Sequence[str],
+    *,
+    count: int = 10,
+    context: int = 64,
+    tokens: int | None = None,
+    bos: str = "auto",
+    batch_size: int = 32,
+    progress: Progress = lambda done, total, what: None,
+) -> tuple[FeatureContexts, ...]:
+    """The contexts in which features are most active.
+
+    Args:
+        features: (site, feature) pairs; the result has their order.
+        text: one text, whose documents ``<|endoftext|>`` separates, or a sequence of documents.
+        count: contexts per feature at most; a feature that is active in fewer has fewer.
+        context: tokens that the model reads at a time, BOS included, or as many as it can; a feature shows
+            once per context.
+        tokens: how many tokens of the text to read at most (to the end of a document); None for all.
+        bos: whether contexts begin with a BOS; ``auto`` follows the dictionaries, then the tokenizer.
+        batch_size: contexts that go through the model together.
+        progress: called with (done, total, what).
+
+    Raises:
+        BadInput: a feature does not exist, or the text has no context.
+    """
+    _check(dictionaries, features, count, context)
+    longest = int(getattr(model.config, "max_position_embeddings", context))
+    found = read_contexts(
+        documents_of(text),
+        model.tokenizer,
+        context=min(context, longest),
+        bos=bos,
+        prepend_bos=dictionaries.prepend_bos,
+        most=tokens,
+    )
+    if not len(found):
+        raise BadInput(
+            "the text has no two tokens in a row",
+            expected="some text to look for contexts in",
+            mend="give a longer text",
+        )
+    by_site: dict[Site, list[int]] = {}
+    for site, feature in features:
+        by_site.setdefault(site, []).append(feature)
+    searches = {
+        site: _Search(sorted(set(wanted)), dictionaries[site], count) for site, wanted in by_site.items()
+    }
+    _read(model, dictionaries, found, searches, batch_size, progress)
+    texts = TokenTexts.of(model.tokenizer)
+    read = int(found.length.sum())
+    shown = {
+        (site, feature): search.result(site, column, found, texts, read)
+        for site, search in searches.items()
+        for column, feature in enumerate(search.features.tolist())
+    }
+    return tuple(shown[feature] for feature in features)
+
+
+def _check(dictionaries: Dictionaries, features: Sequence[Feature], count: int, context: int) -> None:
+    for site, feature in features:
+        if site not in dictionaries or not 0 <= feature < dictionaries[site].n_features:
+            have = f"0 to {dictionaries[site].n_features - 1}" if site in dictionaries else "another site"
+            raise BadInput(f"there is no feature {feature} at {site}", expected=have)
+    if count < 1:
+        raise BadInput(f"count = {count}", expected="at least 1 context per feature")
+    if context < SHORTEST:
+        raise BadInput(
+            f"context = {context}", expected=f"at least {SHORTEST} tokens", mend="change --context"
+        )
+
+
+def _read(
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    contexts: Contexts,
+    searches: dict[Site, _Search],
+    batch_size: int,
+    progress: Progress,
+) -> None:
+    """Run every context through the model once and show it to the searches of all sites."""
+    if not searches:
+        return
+    taps = dictionaries.only(list(searches)).taps(model)
+    first_of: set[bytes] = set()
+    with torch.no_grad():
+        for start in range(0, len(contexts), batch_size):
+            rows = range(start, min(start + batch_size, len(contexts)))
+            tokens = contexts.take(rows).to(model.device)
+            asked = torch.zeros(tokens.batch, 1, dtype=torch.long, device=model.device)
+            cache = model.capture(tokens, taps, asked)
+            new = torch.tensor([_is_new(contexts, row, first_of) for row in rows], device=model.device)
+            for site, search in searches.items():
+                search.see(cache.x[site], tokens, new, start)
+            progress(rows.stop, len(contexts), "reading text")
+
+
+def _is_new(contexts: Contexts, row: int, known: set[bytes]) -> bool:
+    """Whether no earlier context has the same tokens."""
+    start = int(contexts.start[row])
+    ids = contexts.ids[start : start + int(contexts.length[row])]
+    name = blake2b(ids.tobytes(), digest_size=16).digest()
+    if name in known:
+        return False
+    known.add(name)
+    return True
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The best contexts so far of every feature of a site, best first."""
+
+    score: Float[Tensor, "some count"]
+    """Highest activation; −∞ where there is no context."""
+    row: Int[Tensor, "some count"]
+    """Which context; ``NO_CONTEXT`` where there is none."""
+    activations: Float[Tensor, "some count position"]
+
+
+class _Search:
+    """The features asked for at one site."""
+
+    def __init__(self, features: list[int], dictionary: Dictionary, count: int) -> None:
+        self.features = torch.tensor(features)
+        self._dictionary = dictionary
+        self._count = count
+        self._active = torch.zeros(len(features), dtype=torch.long)
+        self._kept = _Kept(
+            torch.full((len(features), 0), -torch.inf),
+            torch.full((len(features), 0), NO_CONTEXT),
+            torch.zeros(len(features), 0, 0),
+        )
+
+    def see(
+        self, x: Float[Tensor, "batch position width"], tokens: TokenBatch, new: Bool[Tensor, " batch"],
+        first: int,
+    ) -> None:  # fmt: skip
+        """Take one batch of contexts into account; ``first`` is the number of its first context."""
+        live = tokens.live
+        values = torch.zeros(*live.shape, len(self.features), device=x.device)
+        values[live] = self._encode(x[live]).float()
+        active = (values != 0) & live[:, :, None]
+        self._active += active.sum(dim=(0, 1)).cpu()
+        score = values.masked_fill(~live[:, :, None], -torch.inf).amax(dim=1)
+        can_show = new[:, None] & active.any(dim=1)
+        score = score.masked_fill(~can_show, -torch.inf).T.cpu()
+        rows = torch.arange(first, first + len(new)).expand(len(self.features), -1)
+        start = int(tokens.has_bos)  # padding is on the right, so BOS is the first column
+        self._keep(_Kept(score, rows, values[:, start:].permute(2, 0, 1).cpu()))
+
+    def _encode(self, x: Float[Tensor, "token width"]) -> Float[Tensor, "token some"]:
+        """Kinds that are not separable encode all features, so they go token by token in chunks."""
+        features = self.features.to(x.device)
+        step = max(1, CHUNK_BYTES // (self._dictionary.n_features * x.element_size()))
+        parts = [self._dictionary.encode_some(part, features) for part in torch.split(x, step)]
+        return torch.cat(parts)
+
+    def _keep(self, seen: _Kept) -> None:
+        """The best of those kept and those just seen; of equals the earlier."""
+        score = torch.cat([self._kept.score, seen.score], dim=1)
+        order = score.argsort(dim=1, descending=True, stable=True)[:, : self._count]
+        wide = max(self._kept.activations.shape[2], seen.activations.shape[2])
+        activations = torch.cat([_widen(self._kept.activations, wide), _widen(seen.activations, wide)], dim=1)
+        self._kept = _Kept(
+            score.gather(1, order),
+            torch.cat([self._kept.row, seen.row], dim=1).gather(1, order),
+            activations.gather(1, order[:, :, None].expand(-1, -1, wide)),
+        )
+
+    def result(
+        self, site: Site, column: int, contexts: Contexts, texts: TokenTexts, read: int
+    ) -> FeatureContexts:
+        kept = self._kept
+        there = torch.isfinite(kept.score[column])
+        shown = tuple(
+            _shown(contexts, row, activations, texts)
+            for row, activations in zip(
+                kept.row[column][there].tolist(), kept.activations[column][there].tolist(), strict=True
+            )
+        )
+        return FeatureContexts(
+            site.name,
+            int(self.features[column]),
+            shown,
+            density=int(self._active[column]) / max(1, read),
+            max_activation=shown[0].highest if shown else 0.0,
+            tokens_read=read,
+        )
+
+
+def _widen(activations: Tensor, position: int) -> Tensor:
+    return torch.nn.functional.pad(activations, (0, position - activations.shape[2]))
+
+
+def _shown(contexts: Contexts, row: int, activations: list[float], texts: TokenTexts) -> TokenContext:
+    ids = contexts.tokens(row)
+    values = activations[: len(ids)]
+    peak = values.index(max(values))
+    after = ids[peak + 1] if peak + 1 < len(ids) else int(contexts.follows[row])
+    return TokenContext(texts.many(ids), tuple(values), peak, "" if after == NOTHING else texts[after])

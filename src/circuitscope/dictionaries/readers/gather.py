@@ -1,0 +1,160 @@
+"""What every reader does once it has found the weight files: one dictionary per site, or a reason why not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from circuitscope.dictionaries.base import Dictionary
+from circuitscope.dictionaries.collection import Dictionaries
+from circuitscope.errors import BadDictionary, BadFile
+from circuitscope.store import hash_file, hash_json
+from circuitscope.terms import Site
+
+
+@dataclass(frozen=True)
+class Found:
+    """One published dictionary on this disk, not read yet."""
+
+    path: Path
+    """The file with its weights."""
+    site: Site | None
+    """Where it belongs; None where neither its config nor a folder's name says so."""
+    read: Callable[[], Dictionary]
+    hint: str = "a folder named like the site, such as resid_3"
+    """What would have told the site."""
+    prepend_bos: bool | None = None
+    """Whether it was trained on texts with BOS in front; None where nothing says so."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What besides the weights says what it computes; it enters the content hash."""
+
+
+def gather(folder: Path, found: Sequence[Found], wanted: Site | None = None) -> Dictionaries:
+    """Read what was found.
+
+    Args:
+        wanted: read the dictionary of this site alone; one that is alone and names no site is taken for it.
+
+    Raises:
+        BadFile: a site is not known, has two dictionaries, or is wanted and not there.
+    """
+    if wanted is not None:
+        found = [_pick(folder, found, wanted)]
+    by_site: dict[Site, Found] = {}
+    for one in found:
+        site = one.site if wanted is None else wanted
+        if site is None:
+            raise BadFile(
+                f"nothing says which site {one.path} belongs to",
+                expected=one.hint,
+                mend="rename its folder to the site's name, or name it in a YAML file (resid_3: its folder)",
+            )
+        if site in by_site:
+            raise BadFile(
+                f"two dictionaries for {site}: {by_site[site].path} and {one.path}",
+                expected="one dictionary per site",
+                mend="name a folder that holds one run of each site",
+            )
+        by_site[site] = one
+    return Dictionaries(
+        {site: one.read() for site, one in by_site.items()},
+        name=str(folder),
+        prepend_bos=agreed(one.prepend_bos for one in by_site.values()),
+        content_hash=_hash(by_site),
+        files={site: one.path for site, one in by_site.items()},
+    )
+
+
+def _pick(folder: Path, found: Sequence[Found], wanted: Site) -> Found:
+    fitting = [one for one in found if one.site == wanted]
+    if not fitting and len(found) == 1 and found[0].site is None:
+        return found[0]
+    if len(fitting) == 1:
+        return fitting[0]
+    there = ", ".join(sorted({str(one.site) if one.site else "a site that nothing names" for one in found}))
+    raise BadFile(
+        f"{folder} has {len(fitting)} dictionaries for {wanted}",
+        expected="one",
+        mend=f"name the folder of one dictionary; there are dictionaries for {there}",
+    )
+
+
+def agreed(said: Any) -> bool | None:
+    """What all say about BOS; None where they disagree or one does not say."""
+    answers = set(said)
+    answer = answers.pop() if len(answers) == 1 else None
+    return answer if isinstance(answer, bool) else None
+
+
+def _hash(by_site: Mapping[Site, Found]) -> str:
+    parts: dict[str, Any] = {}
+    for site, one in by_site.items():
+        parts[str(site)] = hash_file(one.path)
+        if one.settings:
+            parts[f"{site} settings"] = dict(one.settings)
+    return hash_json(parts)
+
+
+# -- reading files --------------------------------------------------------------------------------------
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadFile(f"{path} is no JSON: {error}", mend="fetch the file again") from error
+    if not isinstance(value, dict):
+        raise BadFile(f"{path} holds a {type(value).__name__}", expected="a JSON object")
+    return value
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """A safetensors file; half precision becomes float32, in which the weights are put into our form."""
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise BadFile(
+            f"{path} cannot be read: {error}",
+            expected="a complete safetensors file",
+            mend="the file is truncated or damaged; fetch it again",
+        ) from error
+    half = (torch.float16, torch.bfloat16)
+    return {name: value.float() if value.dtype in half else value for name, value in tensors.items()}
+
+
+# -- bringing weights into our form ---------------------------------------------------------------------
+
+
+def rows(matrix: Tensor) -> Tensor:
+    """A (width, features) matrix as (features, width), one feature's vector in one place in memory."""
+    return matrix.T.contiguous()
+
+
+def unit_write_vectors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Move each write vector's length into its feature; x̂ stays the same. Zero vectors stay zero."""
+    norm = torch.linalg.vector_norm(weights["w_dec"], dim=1)
+    norm = torch.where(norm == 0, 1.0, norm)
+    return {
+        **weights,
+        "w_enc": weights["w_enc"] * norm[:, None],
+        "b_enc": weights["b_enc"] * norm,
+        "w_dec": weights["w_dec"] / norm[:, None],
+    }
+
+
+def refuse_transcoder(where: str) -> BadDictionary:
+    """The error for a transcoder."""
+    return BadDictionary(
+        f"{where} is a transcoder: it reads one tensor and writes another",
+        expected="a dictionary that rebuilds the tensor it reads (a sparse autoencoder)",
+        mend="transcoders are not supported yet",
+    )

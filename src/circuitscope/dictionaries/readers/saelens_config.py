@@ -1,0 +1,113 @@
+"""What a SAELens ``cfg.json`` says, from any version of SAELens.
+
+From 6 on, what concerns the language model is nested in ``metadata``. Before, every key lay side by side, some had
+other names (``hook_point``, ``activation_fn_str``), top-k was an activation function of the standard architecture,
+and what is missing has the defaults that SAELens gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from circuitscope.dictionaries.normalised import NORMALISATIONS
+from circuitscope.dictionaries.readers.gather import refuse_transcoder
+from circuitscope.errors import BadDictionary
+
+ARCHITECTURES = {
+    "standard": "relu",
+    "topk": "topk",
+    "jumprelu": "jumprelu",
+    "gated": "gated",
+    "batchtopk": "jumprelu",
+    "matryoshka_batchtopk": "jumprelu",
+}
+"""SAELens's word to our kind. BatchTopK is saved for inference as jumprelu, with one threshold for all."""
+
+_RENAMED = {
+    "hook_point": "hook_name",
+    "hook_point_head_index": "hook_head_index",
+    "activation_fn_str": "activation_fn",
+}
+SCALED_ON_AVERAGE = "expected_average_only_in"
+_NOT_NORMALISED = ("none", SCALED_ON_AVERAGE)
+
+
+@dataclass(frozen=True)
+class SaeConfig:
+    """The parts of a config that matter for what the dictionary computes."""
+
+    architecture: str
+    hook_name: str
+    normalisation: str
+    """``none``, ``expected_average_only_in``, ``layer_norm`` or ``constant_norm_rescale``."""
+    reads_centred: bool
+    """Whether b_dec is subtracted from the input."""
+    k: int | None
+    by_decoder_norm: bool
+    """Whether pre-activations are multiplied by the lengths of the decoder's rows."""
+    finetuned: bool
+    """Whether features are multiplied by a scaling factor before decoding."""
+    prepend_bos: bool | None
+    processing: Mapping[str, Any]
+    """How TransformerLens changed the model's weights before training (``model_from_pretrained_kwargs``)."""
+
+    @property
+    def kind(self) -> str:
+        """Our word for the kind."""
+        plain = ARCHITECTURES[self.architecture]
+        return plain if self.normalisation in _NOT_NORMALISED else f"{self.normalisation} {plain}"
+
+
+def parse_config(raw: Mapping[str, Any], where: str) -> SaeConfig:
+    """Understand a config of any version; raises BadDictionary for what is not supported."""
+    flat = _flat(raw)
+    architecture = str(flat.get("architecture", "standard"))
+    normalisation = flat.get("normalize_activations") or "none"
+    if normalisation is True:
+        normalisation = SCALED_ON_AVERAGE
+    if "transcoder" in architecture:
+        raise refuse_transcoder(where)
+    _refuse_unknown("architecture", architecture, tuple(ARCHITECTURES), where)
+    _refuse_unknown("normalize_activations", normalisation, (*_NOT_NORMALISED, *NORMALISATIONS), where)
+    _refuse_unknown("activation_fn", flat.get("activation_fn", "relu"), ("relu", "topk"), where)
+    if flat.get("hook_head_index") is not None:
+        raise BadDictionary(
+            f"{where} reads one attention head alone: hook_head_index is {flat['hook_head_index']!r}",
+            expected="null: the heads side by side",
+            mend="this is not supported",
+        )
+    return SaeConfig(
+        architecture,
+        str(flat.get("hook_name") or ""),
+        normalisation,
+        bool(flat.get("apply_b_dec_to_input", True)),
+        flat.get("k"),
+        bool(flat.get("rescale_acts_by_decoder_norm", False)),
+        bool(flat.get("finetuning_scaling_factor", False)),
+        flat["prepend_bos"] if isinstance(flat.get("prepend_bos"), bool) else None,
+        flat.get("model_from_pretrained_kwargs") or {},
+    )
+
+
+def _flat(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Every key side by side under its present name, with the defaults that the file's version has."""
+    nested = raw.get("metadata")
+    flat = {_RENAMED.get(name, name): value for name, value in raw.items() if name != "metadata"}
+    if isinstance(nested, Mapping):
+        return {**nested, **flat}
+    flat.setdefault("prepend_bos", True)
+    if flat.get("activation_fn") == "topk":
+        flat["architecture"] = "topk"
+        flat.setdefault("k", (flat.get("activation_fn_kwargs") or {}).get("k"))
+    return flat
+
+
+def _refuse_unknown(name: str, value: Any, known: tuple[str, ...], where: str) -> None:
+    if value not in known:
+        raise BadDictionary(
+            f"{where} has {name} {value!r}",
+            expected=" or ".join(known),
+            mend=f"this {name} is not supported",
+        )

@@ -1,0 +1,67 @@
+"""What the words and numbers of a report mean, for a reader who has not read the paper."""
+
+from __future__ import annotations
+
+MEANINGS: tuple[tuple[str, str], ...] = (
+    (
+        "Feature",
+        "A direction inside the model that a dictionary (a sparse autoencoder) has learned; of thousands, only a "
+        "few are active on any one token. What it stands for is read off the texts in which it is most active "
+        "and the words that it makes more or less likely.",
+    ),
+    (
+        "Site and position",
+        "A site is a place in the model: embed is what enters the first layer, attn and mlp are what a layer's "
+        "attention and MLP give, resid is the stream after the layer. A position is a token's place in the "
+        "text, counted from 0 with the beginning-of-text token included where there is one.",
+    ),
+    (
+        "Node",
+        "A feature, or a site's error, at one position or summed over all of them. “Nodes counted” in the "
+        "evaluation are those in layers that are ablated at all.",
+    ),
+    (
+        "Error node",
+        "What a dictionary does not reconstruct at a site, taken as a single node. A large one says that part of "
+        "the behaviour runs through something that the dictionary has no feature for.",
+    ),
+    (
+        "Indirect effect",
+        "How much the metric would change, against the clean answer, if this node alone took the value that it "
+        "has on the other text. Above 0 (blue) the node promotes the clean answer, below 0 (red) it suppresses "
+        "it; ± is the standard error over the examples.",
+    ),
+    (
+        "Edge",
+        "The part of a node's effect that reaches one later node directly, past no other site that has a "
+        "dictionary. It is a linear estimate, and its sign is read like that of an effect.",
+    ),
+    (
+        "Faithfulness",
+        "How much of the behaviour the circuit does by itself when everything outside it is switched off: 1 is "
+        "all of what the model does, 0 is none. Values above 1 and below 0 occur.",
+    ),
+    (
+        "Completeness",
+        "How much of the behaviour is left when the circuit is switched off and everything else stays: 0 means "
+        "that nothing is missing from the circuit. A large value means that other parts of the model can do the "
+        "same.",
+    ),
+    (
+        "Interval",
+        "The scores are ratios of means over examples; the interval is where 95 % of them fall when the examples "
+        "are drawn again with replacement. “Undefined” means that the behaviour itself cannot be told from 0 on "
+        "these examples.",
+    ),
+    (
+        "Free layers",
+        "The first layers are often left alone in the evaluation, because their features stand for single words "
+        "and test examples have other words. The column “nothing free” switches off everything.",
+    ),
+    (
+        "Quadrature gap",
+        "Effects are integrals that are added up at a few points, so the effects of a site should sum to what "
+        "replacing the whole site does; the gap is by how much they miss it, relative to the behaviour. Above "
+        "0.01 the effects at that site are rough.",
+    ),
+)

@@ -1,0 +1,186 @@
+"""The README's commands for published models, word for word, on small random files of the exact layout.
+
+The files lie in a HuggingFace cache as downloads leave them, and the commands run in a process that has no network.
+Weights are random: the numbers mean nothing, the way to them is the real one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hub_cache import offline, put, snapshot
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    GPTNeoXConfig,
+    PreTrainedTokenizerFast,
+)
+
+from circuitscope.tasks.agreement.words import PEOPLE, PREPOSITIONS, RELATIVE_VERBS, THINGS, VERBS
+
+README = Path(__file__).resolve().parents[3] / "README.md"
+WIDTH, FEATURES = 32, 48
+GEMMA_HEADS, GEMMA_HEAD_WIDTH = 4, 12
+
+
+def commands(model: str) -> list[list[str]]:
+    """The README's commands about a model, as lists of words."""
+    text = README.read_text(encoding="utf-8").replace("\\\n", " ")
+    found = [
+        line for line in re.findall(r"^circuitscope .*$", text, re.MULTILINE) if f"--model {model} " in line
+    ]
+    return [shlex.split(line, comments=True) for line in found]
+
+
+def run(words: list[str], folder: Path, hub: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "circuitscope", *words], cwd=folder, env=offline(hub), capture_output=True,
+        text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) / shape[-1] ** 0.5
+
+
+# -- Pythia --------------------------------------------------------------------------------------------------
+
+
+def pythia(hub: Path, shared: Path) -> None:
+    torch.manual_seed(0)
+    config = GPTNeoXConfig(
+        vocab_size=50304, hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_hidden_layers=6,
+        num_attention_heads=4, rotary_pct=0.25, max_position_embeddings=64, use_parallel_residual=True,
+        initializer_range=0.3,
+    )  # fmt: skip
+    place = snapshot(hub, "EleutherAI/pythia-70m-deduped")
+    AutoModelForCausalLM.from_config(config).save_pretrained(place)
+    inner = Tokenizer.from_file(str(shared / "tokenizers" / "gpt_neox" / "tokenizer.json"))
+    PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        bos_token="<|endoftext|>",
+        eos_token="<|endoftext|>",
+        unk_token="<|endoftext|>",
+    ).save_pretrained(place)
+
+
+def pythia_dictionaries(folder: Path) -> Path:
+    """The published tree: a folder per site, in it the run, in it the state of an AutoEncoder."""
+    root = folder / "dictionaries" / "pythia-70m-deduped"
+    names = ["embed", *(f"{kind}_out_layer{n}" for n in range(6) for kind in ("attn", "mlp", "resid"))]
+    for seed, name in enumerate(names):
+        decoder = torch.nn.functional.normalize(random(WIDTH, FEATURES, seed=seed), dim=0)
+        state = {
+            "bias": 0.1 * random(WIDTH, seed=seed + 50),
+            "encoder.weight": decoder.T.contiguous(),
+            "encoder.bias": torch.zeros(FEATURES),
+            "decoder.weight": decoder,
+        }
+        (root / name / "10_32768").mkdir(parents=True)
+        torch.save(state, root / name / "10_32768" / "ae.pt")
+    return root
+
+
+def pythia_release(hub: Path, folder: Path) -> None:
+    """The release is one zip in a hub repository."""
+    root = pythia_dictionaries(folder)
+    with zipfile.ZipFile(
+        snapshot(hub, "saprmarks/pythia-70m-deduped-saes") / "dictionaries.zip", "w"
+    ) as archive:
+        for file in sorted(root.rglob("*")):
+            archive.write(file, file.relative_to(folder))
+
+
+def test_pythia_with_its_published_dictionaries(tmp_path, shared):
+    hub = tmp_path / "hub"
+    pythia(hub, shared)
+    pythia_release(hub, tmp_path / "made")
+    asked = commands("EleutherAI/pythia-70m-deduped")
+    assert asked, "the README has no command for Pythia"
+    for words in asked:
+        run(words[1:], tmp_path, hub)
+        out = tmp_path / words[words.index("--out") + 1]
+        shown = json.loads(run(["show", str(out), "--json"], tmp_path, hub))
+        assert len(shown["sites"]) == 19
+        assert shown["nodes"]
+        assert shown["edges"]
+        assert "faithfulness" in run(["evaluate", str(out), "--examples", "8"], tmp_path, hub)
+
+
+# -- Gemma ---------------------------------------------------------------------------------------------------
+
+
+def gemma(hub: Path) -> None:
+    torch.manual_seed(0)
+    forms = [form for group in (PEOPLE, THINGS, VERBS, RELATIVE_VERBS) for pair in group for form in pair]
+    words = list(dict.fromkeys(["<bos>", "The", "the", "that", *PREPOSITIONS, *forms]))
+    inner = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token="<bos>"))
+    inner.pre_tokenizer = WhitespaceSplit()
+    config = Gemma2Config(
+        vocab_size=len(words), hidden_size=WIDTH, intermediate_size=64, num_hidden_layers=3,
+        num_attention_heads=GEMMA_HEADS, num_key_value_heads=2, head_dim=GEMMA_HEAD_WIDTH, initializer_range=0.3,
+        query_pre_attn_scalar=GEMMA_HEAD_WIDTH, sliding_window=16, max_position_embeddings=64, bos_token_id=0,
+    )  # fmt: skip
+    place = snapshot(hub, "google/gemma-2-2b")
+    AutoModelForCausalLM.from_config(config).save_pretrained(place)
+    PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<bos>", unk_token="<bos>").save_pretrained(
+        place
+    )
+
+
+def gemma_scope(hub: Path, folder: Path) -> None:
+    """The published trees: a repository per kind of site, several L0 of each layer."""
+    widths = {"res": WIDTH, "mlp": WIDTH, "att": GEMMA_HEADS * GEMMA_HEAD_WIDTH}
+    for kind, width in widths.items():
+        for layer in range(3):
+            for l0 in (22, 90, 240):
+                place = folder / kind / f"layer_{layer}" / "width_16k" / f"average_l0_{l0}"
+                place.mkdir(parents=True)
+                w_dec = torch.nn.functional.normalize(random(FEATURES, width, seed=layer), dim=1)
+                np.savez(
+                    place / "params.npz", W_enc=w_dec.T.numpy(), W_dec=w_dec.numpy(),
+                    b_enc=np.zeros(FEATURES, np.float32), b_dec=0.01 * random(width).numpy(),
+                    threshold=np.full(FEATURES, l0 / 1000, np.float32),
+                )  # fmt: skip
+        put(hub, f"google/gemma-scope-2b-pt-{kind}", folder / kind)
+
+
+def test_gemma_with_gemma_scope(tmp_path):
+    hub = tmp_path / "hub"
+    gemma(hub)
+    gemma_scope(hub, tmp_path / "made")
+    asked = commands("google/gemma-2-2b")
+    assert asked, "the README has no command for Gemma"
+    for words in asked:
+        run(words[1:], tmp_path, hub)
+        out = tmp_path / words[words.index("--out") + 1]
+        shown = json.loads(run(["show", str(out), "--json"], tmp_path, hub))
+        assert len(shown["sites"]) == 9
+        assert shown["nodes"]
+        assert "faithfulness" in run(["evaluate", str(out), "--examples", "8"], tmp_path, hub)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_runs_to_the_end(tmp_path, dtype):
+    hub = tmp_path / "hub"
+    gemma(hub)
+    gemma_scope(hub, tmp_path / "made")
+    (words, *_) = commands("google/gemma-2-2b")
+    out = words[words.index("--out") + 1]
+    given = [word for word in words[1:] if word not in ("float32", "bfloat16", "--dtype")]
+    run([*given, "--dtype", dtype], tmp_path, hub)
+    assert "faithfulness" in run(["evaluate", out, "--examples", "8"], tmp_path, hub)
