@@ -290,7 +290,10 @@ def run_snippet(name: str) -> dict[str, object]:
 
 def test_every_snippet_is_shown():
     for path in SNIPPETS.glob("*.py"):
-        assert f'--8<-- "{path.name}"' in text_of(*(page.name for page in PAGES)), path.name
+        shown = text_of(*(page.name for page in PAGES))
+        sections = re.findall(r"--8<-- \[start:(\w+)\]", path.read_text(encoding="utf-8"))
+        for part in [f"{path.name}:{section}" for section in sections] or [path.name]:
+            assert f'--8<-- "{part}"' in shown, part
 
 
 def test_no_page_has_python_of_its_own():
@@ -298,7 +301,25 @@ def test_no_page_has_python_of_its_own():
     blocks = re.findall(r"^``` ?\{?\.?py\w*\}?\n(.*?)^```$", everything(), re.MULTILINE | re.DOTALL)
     assert blocks
     for block in blocks:
-        assert re.fullmatch(r'--8<-- "\w+\.py"\n', block), block
+        assert re.fullmatch(r'--8<-- "\w+\.py(?::\w+)?"\n', block), block
+
+
+def test_the_tutorial_runs_and_says_what_is_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = run_snippet("tutorial.py")
+    page = re.sub(r"\s+", " ", text_of("tutorial.md").replace("**", ""))
+    for node, effect in re.findall(r"\| `([\w/@]+)` \| ([\d.]+) \|", page):
+        assert made["effects"][node] == pytest.approx(float(effect), abs=0.06), node
+    assert f"`faithfulness` is {made['faithfulness']:.2f}:" in page
+    assert f"`completeness` is {made['completeness']:.2f}:".replace("-", "−") in page
+    assert f'"{made["plain"]}"' in page
+    assert f'"{made["changed"]}"' in page
+    plurals, singulars = made["most_active"]
+    assert all(word.endswith("s") for word in plurals)
+    assert not any(word.endswith("s") for word in singulars)
+    assert {"farmers", "players"} <= set(plurals)
+    assert {"daughter", "sailor"} <= set(singulars)
+    assert (tmp_path / "across_rc.png").stat().st_size > 1000
 
 
 def test_the_three_lines_run(stage):

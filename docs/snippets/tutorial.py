@@ -1,5 +1,7 @@
 # --8<-- [start:ask]
 import circuitscope as cs
+from circuitscope.dashboards import promoted_tokens, top_contexts
+from circuitscope.tasks.language import text
 
 model = cs.load_model("bundled")
 dictionaries = cs.load_dictionaries("bundled", model)
@@ -8,47 +10,36 @@ example = task.train[0]
 # --8<-- [end:ask]
 
 # --8<-- [start:discover]
-circuit = cs.discover(model, dictionaries, task, nodes=200)
+circuit = cs.discover(model, dictionaries, task, nodes=100)
 effects = {str(node): circuit.effect_of(node) for node in circuit.strongest(10).ids}
 # --8<-- [end:discover]
 
 # --8<-- [start:evaluate]
 result = cs.evaluate(circuit, model, dictionaries, task)
-scores = result["scores"][0]  # the first third of the layers free, as in the paper
+scores = result["scores"][0]  # the first layer and embed free
 faithfulness = scores["faithfulness"]["value"]
 completeness = scores["completeness"]["value"]
 # --8<-- [end:evaluate]
 
 # --8<-- [start:read]
-from circuitscope.dashboards import promoted_tokens, top_contexts
-from circuitscope.tasks.language import text
-
-last = max(position for position in circuit.nodes.position)
-readers = [node for node in circuit.strongest(200).ids if not node.is_error and node.position == last]
-features = [(node.site, node.feature) for node in readers[:5]]
+plural, singular = cs.NodeId.parse("resid_1/223@2"), cs.NodeId.parse("resid_1/260@2")
+features = [(node.site, node.feature) for node in (plural, singular)]
 contexts = top_contexts(model, dictionaries, features, text(1000, seed=2))
+most_active = [[context.peak_token.strip() for context in found.contexts] for found in contexts]
 promoted = promoted_tokens(model, dictionaries, features)
 # --8<-- [end:read]
 
-# --8<-- [start:ablate]
-from circuitscope.tasks import make_inputs, metric_named
+# --8<-- [start:intervene]
+prompt = model.tokenizer("The captains that the nurse likes", return_tensors="pt")
+settings = {"max_new_tokens": 4, "do_sample": False}
+plain = model.tokenizer.decode(model.hf.generate(**prompt, **settings)[0], skip_special_tokens=True)
 
-encoded, _ = task.encode("test", model.tokenizer, bos=True, limit=40)
-inputs = make_inputs(encoded, has_bos=True)
-metric = metric_named("auto", pairs=True)
+held = {plural: 0.0, singular: 15.0}  # as if the noun at position 2 were a singular
+with cs.ablate(model, dictionaries, held, held) as edited:
+    changed = edited.tokenizer.decode(edited.hf.generate(**prompt, **settings)[0], skip_special_tokens=True)
+# --8<-- [end:intervene]
 
-
-def preference() -> float:
-    """By how much the logit of the right verb is above that of the wrong one, on average."""
-    return -float(metric(model.logits(inputs.clean, metric.positions(inputs)), inputs).mean())
-
-
-before = preference()
-with cs.ablate(model, dictionaries, circuit.strongest(20)):
-    after = preference()
-# --8<-- [end:ablate]
-
-# --8<-- [start:write]
+# --8<-- [start:keep]
 cs.save(circuit, "runs/across_rc")
 cs.plot(circuit, "across_rc.png", max_nodes=40)
-# --8<-- [end:write]
+# --8<-- [end:keep]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from circuitscope.bundled import BUNDLED
 from circuitscope.cli.console import out, progress, say
 
 
@@ -15,14 +16,14 @@ def register(app: typer.Typer) -> None:
 
 
 def inspect(
-    model: Annotated[str, typer.Option(help="The model: a HuggingFace id or a folder.")],
+    model: Annotated[str, typer.Option(help="The model: bundled, a HuggingFace id or a folder.")] = BUNDLED,
     dictionaries: Annotated[
         str,
         typer.Option(
-            help="The dictionaries: bundled, a folder, hub id or YAML file, identity, identity:mlp-hidden; "
-            "commas join."
+            help="The dictionaries: bundled, a folder, a hub id, several joined by commas, a YAML file of sites, "
+            "identity, or identity:mlp-hidden."
         ),
-    ],
+    ] = BUNDLED,
     device: Annotated[str, typer.Option(help="Where to run.")] = "auto",
     dtype: Annotated[str, typer.Option(help="Number format.")] = "float32",
 ) -> None:

@@ -12,7 +12,7 @@ class DemoConfig(Config):
     """Settings of the demonstration."""
 
     out: str = option("runs/demo", "The folder to write; each behaviour's run is a folder in it.")
-    nodes: int = option(200, "How many nodes each circuit keeps.")
+    nodes: int = option(100, "How many nodes each circuit keeps.")
     examples: int = option(100, "How many examples each circuit is discovered on.")
     device: str = option("cpu", "Where to run: auto, cpu, cuda, cuda:1, mps.")
 

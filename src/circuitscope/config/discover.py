@@ -16,7 +16,8 @@ class DiscoverConfig(Place):
     model: str = option(BUNDLED, "The model: bundled, a HuggingFace id or a folder.")
     dictionaries: str = option(
         BUNDLED,
-        "The dictionaries: bundled, a folder, hub id or YAML file, identity, identity:mlp-hidden; commas join.",
+        "The dictionaries: bundled, a folder, a hub id, several joined by commas, a YAML file of sites, "
+        "identity, or identity:mlp-hidden.",
     )
     task: str = required("The behaviour: agreement/NAME, a JSON-lines file, or a folder with two.")
     out: str = required("The run folder to write.")

@@ -60,6 +60,7 @@ def promoted_tokens(
             vectors = [_contribution(model, dictionaries, *feature) for feature in part]
             weights = direct_logits(model, torch.stack([vector for vector, _ in vectors]))[:, :known]
             weights = weights - weights.mean(dim=1, keepdim=True)
+            weights[:, model.tokenizer.all_special_ids] = 0  # padding and the like are no words to a reader
             for feature, row, (_, exact) in zip(part, weights, vectors, strict=True):
                 raised, lowered = (_strongest(row, texts, count, sign) for sign in (1, -1))
                 found[feature] = FeatureTokens(feature[0].name, feature[1], raised, lowered, exact)

@@ -26,4 +26,9 @@ def put(hub: Path, repository: str, folder: Path) -> None:
 
 def offline(hub: Path) -> dict[str, str]:
     """The environment of a process that has this cache and no network."""
-    return {**os.environ, "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return {
+        **os.environ,
+        "HF_HUB_CACHE": str(hub),
+        "HF_HUB_OFFLINE": "1",
+        "CIRCUITSCOPE_HOME": str(hub.parent / "home"),
+    }
