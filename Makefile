@@ -28,7 +28,7 @@ types: setup
 	$(BIN)/mypy
 
 tests: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 fix: setup
 	$(BIN)/ruff check --fix .

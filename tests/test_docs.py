@@ -322,6 +322,21 @@ def test_the_tutorial_runs_and_says_what_is_so(tmp_path, monkeypatch):
     assert (tmp_path / "across_rc.png").stat().st_size > 1000
 
 
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    made: dict[str, object] = {}
+    exec(code, made)
+    assert made["circuit"].evaluation is None
+    assert made["scores"]["scores"][0]["faithfulness"]["value"] > 0.9
+    said = made["model"].tokenizer.decode(made["ids"][0], skip_special_tokens=True)
+    assert re.match(r"The captains that the nurse likes (is|was|has|does|goes) ", said), (
+        "the plural is still there"
+    )
+
+
 def test_the_three_lines_run(stage):
     assert len(run_snippet("use.py")["circuit"]) == 100
 

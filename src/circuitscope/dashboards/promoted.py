@@ -6,8 +6,8 @@ For a write vector v at a tap,
     w = U (g ⊙ c(u))                                                 U: unembedding, g: scale of the last norm
     weight of token t = w_t − mean over the vocabulary
 
-where c subtracts the mean if the last norm is a LayerNorm and does nothing if it is an RMS norm. This is the
-direct path alone: no later attention or MLP. It leaves out the last norm's denominator, which depends on the
+where c subtracts the mean if the last norm is a LayerNorm and does nothing if it is an RMS norm. Special tokens (BOS,
+padding) are not shown: they are no words. This is the direct path alone: no later attention or MLP. It leaves out the last norm's denominator, which depends on the
 text and divides all of a token's weights alike; a feature that changes the denominator much does more than is
 shown. Softmax does not see the mean over the vocabulary. A soft cap on the logits (Gemma-2) is monotone and is
 left out.

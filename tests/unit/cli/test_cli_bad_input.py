@@ -251,7 +251,18 @@ def test_a_connected_circuit_of_nothing(program, world, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["model", "dictionaries", "task", "out"])
+def test_the_bundled_dictionaries_belong_to_the_bundled_model(program, world, tmp_path):
+    result = program(*world.discover(tmp_path / "run", dictionaries=None))
+    assert_explained(result)
+    assert "--dictionaries bundled with --model" in result.err
+    assert "add --dictionaries" in result.err
+    result = program(*world.discover(tmp_path / "run", model=None))
+    assert_explained(result)
+    assert "these dictionaries belong to another model" in result.err
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["task", "out"])
 def test_what_is_required(program, world, tmp_path, name):
     result = program(*world.discover(**{"out": tmp_path / "run", name: None}))
     assert_explained(result)

@@ -68,7 +68,10 @@ def pythia(hub: Path, shared: Path) -> None:
         initializer_range=0.3,
     )  # fmt: skip
     place = snapshot(hub, "EleutherAI/pythia-70m-deduped")
-    AutoModelForCausalLM.from_config(config).save_pretrained(place)
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        model.get_output_embeddings().weight *= 10  # so that effects pass the published threshold
+    model.save_pretrained(place)
     inner = Tokenizer.from_file(str(shared / "tokenizers" / "gpt_neox" / "tokenizer.json"))
     PreTrainedTokenizerFast(
         tokenizer_object=inner,

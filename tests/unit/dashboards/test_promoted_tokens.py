@@ -25,6 +25,13 @@ def explicit(model, u):
     return (scale * u) @ model.hf.get_output_embeddings().weight.T
 
 
+def centred(model, weights):
+    """Less their mean; special tokens are no words, and are not shown."""
+    weights = weights - weights.mean()
+    weights[model.tokenizer.all_special_ids] = 0
+    return weights
+
+
 def drawn(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
 
@@ -68,7 +75,7 @@ def test_the_tokens_are_the_extremes_of_the_centred_weights(reader, family):
     for item, (site, feature) in zip(found, features, strict=True):
         assert (item.site, item.feature, item.exact) == (site.name, feature, True)
         weights = explicit(model, dictionaries[site].write_vectors(torch.tensor([feature])))[0]
-        weights = weights - weights.mean()
+        weights = centred(model, weights)
         for words, order in (
             (item.raised, weights.argsort(descending=True)),
             (item.lowered, weights.argsort()),
@@ -101,7 +108,7 @@ def test_a_tap_before_a_projection_goes_through_it(reader, family):
     if has_norm:
         u = u * block.post_attention_layernorm.scale
     weights = explicit(model, u[None])[0]
-    weights = weights - weights.mean()
+    weights = centred(model, weights)
     ours = torch.zeros(40, dtype=torch.float64)
     for word in (*found.raised, *found.lowered):
         token = model.tokenizer.convert_tokens_to_ids(word.token.strip())
@@ -116,6 +123,6 @@ def test_rows_that_the_tokenizer_does_not_have_mean_nothing(reader):
     model = reader("llama", words=12)
     dictionaries = toy_dictionaries(model, "relu", [Site("resid", 1)])
     (found,) = promoted_tokens(model, dictionaries, [(Site("resid", 1), 0)], count=40)
-    assert len(found.raised) + len(found.lowered) == 12
+    assert len(found.raised) + len(found.lowered) == 12 - len(model.tokenizer.all_special_ids)
     weights = explicit(model, dictionaries[Site("resid", 1)].write_vectors(torch.tensor([0])))[0, :12]
-    assert found.raised[0].weight == pytest.approx(float((weights - weights.mean()).max()), rel=1e-5)
+    assert found.raised[0].weight == pytest.approx(float(centred(model, weights).max()), rel=1e-5)
