@@ -7,10 +7,10 @@ For a write vector v at a tap,
     weight of token t = w_t − mean over the vocabulary
 
 where c subtracts the mean if the last norm is a LayerNorm and does nothing if it is an RMS norm. Special tokens (BOS,
-padding) are not shown: they are no words. This is the direct path alone: no later attention or MLP. It leaves out the last norm's denominator, which depends on the
-text and divides all of a token's weights alike; a feature that changes the denominator much does more than is
-shown. Softmax does not see the mean over the vocabulary. A soft cap on the logits (Gemma-2) is monotone and is
-left out.
+padding) are not shown: they are no words. This is the direct path alone: no later attention or MLP. It leaves out
+the last norm's denominator, which depends on the text and divides all of a token's weights alike; a feature that
+changes the denominator much does more than is shown. Softmax does not see the mean over the vocabulary. A soft cap
+on the logits (Gemma-2) is monotone and is left out.
 
 Where a norm stands between tap and stream (Gemma's attention heads and hidden MLP neurons), u is a
 linearisation: the norm's scale is kept, and its denominator, which depends on the text, is that of the write
