@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 import circuitscope as cs
+from circuitscope.bundled import BUNDLED
 from circuitscope.cli.train import quality_table
 from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.readers import own_folder
@@ -39,7 +40,7 @@ def train(model_folder: str, out: Path, *, kind: str, k: int, tokens: int, sites
             model, text(round(1.1 * tokens / WORDS), SEED), place, config, progress=_say
         )
         manifest = read_json(place / MANIFEST)
-        extra = {name: manifest[name] for name in ("model", "training", "text", "quality")}
+        extra = {name: manifest[name] for name in ("training", "text", "quality")} | {"model": BUNDLED}
         own_folder.write(dictionaries, out, overwrite=True, extra=extra)
     Console(width=110).print(quality_table([vars(entry) for entry in quality]))
 
