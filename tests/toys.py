@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
+    Gemma3Config,
     Gemma3TextConfig,
     GPT2Config,
     GPTNeoXConfig,
@@ -27,7 +28,7 @@ from circuitscope.terms import Site
 VOCAB = 40
 FAMILIES = ("neox-parallel", "neox-sequential", "llama", "gemma2")
 """One of each kind of block; most tests run on these."""
-EVERY_FAMILY = (*FAMILIES, "gpt2", "mistral", "qwen2", "qwen3", "gemma3")
+EVERY_FAMILY = (*FAMILIES, "gpt2", "mistral", "qwen2", "qwen3", "gemma3", "gemma3-vision")
 KINDS = ("relu", "topk", "jumprelu", "gated", "layer_norm relu", "constant_norm_rescale gated", "identity")
 
 
@@ -55,10 +56,18 @@ def _config(family: str, layers: int) -> object:
         return like_llama[family](**common, num_key_value_heads=2)
     if family == "qwen3":
         return Qwen3Config(**common, num_key_value_heads=2, head_dim=6)
-    kind = Gemma2Config if family == "gemma2" else Gemma3TextConfig
-    return kind(
-        **common, num_key_value_heads=2, head_dim=6, query_pre_attn_scalar=6, sliding_window=4, pad_token_id=0
-    )
+    of_gemma = {
+        **common,
+        "num_key_value_heads": 2,
+        "head_dim": 6,
+        "query_pre_attn_scalar": 6,
+        "sliding_window": 4,
+        "pad_token_id": 0,
+    }
+    if family == "gemma3-vision":
+        sees = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+        return Gemma3Config(text_config=of_gemma, vision_config={**sees, "image_size": 28, "patch_size": 14})
+    return (Gemma2Config if family == "gemma2" else Gemma3TextConfig)(**of_gemma)
 
 
 class RMSNorm64(nn.Module):
