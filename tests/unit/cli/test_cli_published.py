@@ -108,20 +108,25 @@ def pythia_release(hub: Path, folder: Path) -> None:
             archive.write(file, file.relative_to(folder))
 
 
+def try_commands(model: str, folder: Path, hub: Path, sites: int) -> None:
+    """Every command of the README about a model discovers a circuit that shows and evaluates."""
+    asked = commands(model)
+    assert asked, f"the README has no command for {model}"
+    for words in asked:
+        run(words[1:], folder, hub)
+        out = words[words.index("--out") + 1]
+        shown = json.loads(run(["show", out, "--json"], folder, hub))
+        assert len(shown["sites"]) == sites
+        assert shown["nodes"]
+        assert shown["edges"]
+        assert "faithfulness" in run(["evaluate", out, "--examples", "8"], folder, hub)
+
+
 def test_pythia_with_its_published_dictionaries(tmp_path, shared):
     hub = tmp_path / "hub"
     pythia(hub, shared)
     pythia_release(hub, tmp_path / "made")
-    asked = commands("EleutherAI/pythia-70m-deduped")
-    assert asked, "the README has no command for Pythia"
-    for words in asked:
-        run(words[1:], tmp_path, hub)
-        out = tmp_path / words[words.index("--out") + 1]
-        shown = json.loads(run(["show", str(out), "--json"], tmp_path, hub))
-        assert len(shown["sites"]) == 19
-        assert shown["nodes"]
-        assert shown["edges"]
-        assert "faithfulness" in run(["evaluate", str(out), "--examples", "8"], tmp_path, hub)
+    try_commands("EleutherAI/pythia-70m-deduped", tmp_path, hub, sites=19)
 
 
 # -- Gemma ---------------------------------------------------------------------------------------------------
@@ -166,15 +171,7 @@ def test_gemma_with_gemma_scope(tmp_path):
     hub = tmp_path / "hub"
     gemma(hub)
     gemma_scope(hub, tmp_path / "made")
-    asked = commands("google/gemma-2-2b")
-    assert asked, "the README has no command for Gemma"
-    for words in asked:
-        run(words[1:], tmp_path, hub)
-        out = tmp_path / words[words.index("--out") + 1]
-        shown = json.loads(run(["show", str(out), "--json"], tmp_path, hub))
-        assert len(shown["sites"]) == 9
-        assert shown["nodes"]
-        assert "faithfulness" in run(["evaluate", str(out), "--examples", "8"], tmp_path, hub)
+    try_commands("google/gemma-2-2b", tmp_path, hub, sites=9)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
