@@ -35,7 +35,7 @@ settings = {"max_new_tokens": 4, "do_sample": False}
 plain = model.tokenizer.decode(model.hf.generate(**prompt, **settings)[0], skip_special_tokens=True)
 
 held = {plural: 0.0, singular: 15.0}  # as if the noun at position 2 were a singular
-with cs.ablate(model, dictionaries, held, held) as edited:
+with cs.ablate(model, dictionaries, held) as edited:
     changed = edited.tokenizer.decode(edited.hf.generate(**prompt, **settings)[0], skip_special_tokens=True)
 # --8<-- [end:intervene]
 

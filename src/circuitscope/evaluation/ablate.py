@@ -34,16 +34,16 @@ def ablate(
     model: LanguageModel,
     dictionaries: Dictionaries,
     nodes: Circuit | Iterable[NodeId | str],
-    value: Value = 0.0,
+    value: Value | None = None,
 ) -> Iterator[LanguageModel]:
     """Hold nodes at a value while the context lasts; yields the model.
 
     Args:
         nodes: names such as ``resid_3/1024``, ``resid_3/1024@5``, ``resid_3/error``, or a circuit's nodes. One
             without a position holds at every token; one with a position, counted from 0 with BOS included, at
-            that token of every text.
+            that token of every text. A mapping from nodes brings their values along.
         value: the activation that features are held at, in the model's own units: one number for all, or one per
-            node. An error can only be removed (0).
+            node; 0 if neither this nor ``nodes`` says. An error can only be removed (0).
 
     Raises:
         BadInput: a node's site has no dictionary, its dictionary has no such feature, or a value is missing.
@@ -53,6 +53,8 @@ def ablate(
         with cs.ablate(model, dictionaries, ["resid_2/117"]) as edited:
             ids = edited.hf.generate(**edited.tokenizer("The chefs", return_tensors="pt"))
     """
+    if value is None:
+        value = nodes if isinstance(nodes, Mapping) else 0.0
     wanted = _by_site(dictionaries, nodes, value)
     current = _Current()
     taps = dictionaries.taps(model)

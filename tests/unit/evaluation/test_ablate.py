@@ -57,6 +57,14 @@ def test_a_node_with_a_position_holds_there_alone():
     torch.testing.assert_close(got[tokens.live], wanted[tokens.live])
 
 
+def test_a_mapping_brings_its_values_along():
+    model, dictionaries, tokens = setting()
+    with cs.ablate(model, dictionaries, {"mlp_1/3": 2.5}):
+        got = model.logits(tokens, every_token(tokens))
+    wanted = by_hand(model, dictionaries, tokens, (MLP, 3, 2.5, tokens.live))
+    torch.testing.assert_close(got[tokens.live], wanted[tokens.live])
+
+
 def test_bos_and_padding_stay():
     model, dictionaries, tokens = setting()
     seen = {}
