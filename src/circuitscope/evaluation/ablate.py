@@ -1,4 +1,4 @@
-"""ablate: hold nodes at a value while a model runs, in any way that a person runs it.
+"""ablate: hold nodes at a value while a model runs.
 
 While the context lasts, at every site that has one of the nodes the tensor x becomes
 
@@ -6,11 +6,13 @@ While the context lasts, at every site that has one of the nodes the tensor x be
 
 with a_i the value asked for. Everything else of the site stays: it is an edit of the run, not a circuit that is
 kept while the rest is ablated (that is ``evaluate``). It holds for ``model.logits``, for the HuggingFace model
-itself and for its ``generate``, with and without a cache of keys and values. BOS and padding are never touched.
+itself called with token ids, and for its ``generate``, without a cache or with the usual growing one. BOS and
+padding are never touched.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,23 +101,40 @@ def _by_site(
 
 
 def _parsed(nodes: Iterable[NodeId | str]) -> list[NodeId]:
+    """Each node once; one that holds everywhere and at a position as well would be held twice there."""
     if isinstance(nodes, str):
         nodes = [nodes]
-    return [node if isinstance(node, NodeId) else NodeId.parse(node) for node in nodes]
+    ids = list(dict.fromkeys(map(_named, nodes)))
+    everywhere = {(node.site, node.feature) for node in ids if node.position == SUMMED}
+    twice = [node for node in ids if node.position != SUMMED and (node.site, node.feature) in everywhere]
+    if twice:
+        raise BadInput(
+            f"{twice[0]} is named, and {NodeId(twice[0].site, twice[0].feature)} too, which holds at every position",
+            expected="a feature either at every position or at some",
+            mend="leave one of the two away",
+        )
+    return ids
+
+
+def _named(node: NodeId | str) -> NodeId:
+    return node if isinstance(node, NodeId) else NodeId.parse(node)
 
 
 def _values(ids: list[NodeId], value: Value) -> dict[NodeId, float]:
     if not isinstance(value, Mapping):
         return dict.fromkeys(ids, float(value))
-    given = {name if isinstance(name, NodeId) else NodeId.parse(name): float(v) for name, v in value.items()}
+    given = {_named(name): float(number) for name, number in value.items()}
     missing = [str(node) for node in ids if node not in given]
-    if missing:
+    unknown = [str(node) for node in given if node not in ids]
+    if missing or unknown:
         raise BadInput(
-            f"no value for {', '.join(missing[:5])}",
-            expected="a value for every node, or one number for all",
-            mend="add them to the mapping",
+            f"no value for {', '.join(missing[:5])}"
+            if missing
+            else f"a value for {', '.join(unknown[:5])}, not among the nodes",
+            expected="a value for every node and for no other, or one number for all",
+            mend="make nodes and values agree",
         )
-    return {node: given[node] for node in ids}
+    return given
 
 
 def _check(node: NodeId, dictionaries: Dictionaries, value: float) -> None:
@@ -128,6 +147,8 @@ def _check(node: NodeId, dictionaries: Dictionaries, value: float) -> None:
     count = dictionaries[node.site].n_features
     if node.feature >= count:
         raise BadInput(f"{node}: its dictionary has {count} features", expected=f"0 to {count - 1}, or error")
+    if not math.isfinite(value):
+        raise BadInput(f"{node} held at {value}", expected="a finite number")
     if node.is_error and value != 0:
         raise BadInput(f"{node} held at {value:g}", expected="0: an error has no activation, it can only go")
 

@@ -65,6 +65,14 @@ def test_a_mapping_brings_its_values_along():
     torch.testing.assert_close(got[tokens.live], wanted[tokens.live])
 
 
+def test_a_node_named_twice_is_held_once():
+    model, dictionaries, tokens = setting()
+    with cs.ablate(model, dictionaries, ["mlp_1/3", "mlp_1/3"], 2.5):
+        got = model.logits(tokens, every_token(tokens))
+    wanted = by_hand(model, dictionaries, tokens, (MLP, 3, 2.5, tokens.live))
+    torch.testing.assert_close(got[tokens.live], wanted[tokens.live])
+
+
 def test_bos_and_padding_stay():
     model, dictionaries, tokens = setting()
     seen = {}
@@ -126,6 +134,9 @@ def test_nothing_stays_after_an_exception():
         (["mlp_1/error"], 1.0, "it can only go"),
         (["mlp_1/1", "mlp_1/2"], {"mlp_1/1": 1.0}, "no value for mlp_1/2"),
         (["mlp_1"], 0.0, "no such node"),
+        (["mlp_1/1", "mlp_1/1@2"], 0.0, "holds at every position"),
+        (["mlp_1/1"], float("nan"), "held at nan"),
+        (["mlp_1/1"], {"mlp_1/1": 1.0, "mlp_1/2": 1.0}, "a value for mlp_1/2, not among the nodes"),
     ],
 )
 def test_what_cannot_be_held_is_refused(nodes, value, said):

@@ -5,8 +5,9 @@ Hidden variables: ``number`` is that of the noun that the next verb agrees with,
 
 What is held out: the nouns that the test examples of the agreement templates use never stand in their structures
 as the templates have them, plain: "the captains" is never a subject, the subject of a relative clause or the noun of
-a phrase. With an adjective or another determiner they are ("the old captains", "these captains"), and "the captains"
-is an object. So a model trained on these texts meets every word, but never these words in these places.
+a phrase between subject and verb. With an adjective or another determiner they are ("the old captains", "these
+captains"), and "the captains" stands elsewhere, as an object for one. So a model trained on these texts meets every
+word, but never these words in these places.
 """
 
 from __future__ import annotations
