@@ -80,8 +80,13 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise BadInput if there is something at ``path`` that nobody allowed to replace, or that is no result."""
+def refuse_existing(path: Path, *, overwrite: bool, kind: str | None = None) -> None:
+    """Raise BadInput if there is something at ``path`` that nobody allowed to replace, or that is no result.
+
+    With ``kind`` also if it is a result of another kind: a run must not fall to an export of the same name.
+    """
+    if overwrite and kind is not None:
+        _refuse_other_kind(path, kind)
     if overwrite and path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
         raise BadInput(
             f"{path} is a folder that circuitscope did not write",
@@ -96,7 +101,29 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         )
 
 
+def _kind_of(folder: Path) -> str | None:
+    """What a folder's manifest says it is; None where nothing readable does."""
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except BadFile:
+        return None
+    return manifest.get("kind") if isinstance(manifest, dict) else None
+
+
+def _refuse_other_kind(path: Path, kind: str) -> None:
+    found = _kind_of(path)
+    if found is not None and found != kind:
+        raise BadInput(
+            f"{path} is of kind {found!r}, and what was to replace it of kind {kind!r}",
+            expected=f"a new path, or an earlier result of kind {kind!r}",
+            mend="choose another path; --overwrite replaces only what is of the same kind",
+        )
+
+
 def _replace_folder(draft: Path, path: Path) -> None:
+    kind = _kind_of(draft)
+    if kind is not None:  # whoever wrote it may not have looked before
+        _refuse_other_kind(path, kind)
     if not path.exists():
         draft.rename(path)
         return

@@ -75,6 +75,20 @@ def test_a_failed_overwrite_leaves_the_old_folder(tmp_path):
     assert names(tmp_path) == ["run"]
 
 
+def test_a_folder_of_another_kind_is_never_replaced(tmp_path):
+    finished(tmp_path / "run", "precious")
+    with (
+        pytest.raises(BadInput, match="is of kind 'letters', and what was to replace it of kind 'numbers'"),
+        store.new_folder(tmp_path / "run", overwrite=True) as draft,
+    ):
+        store.write_manifest(draft, "numbers", {})
+    assert (tmp_path / "run" / "a.txt").read_text() == "precious"
+    assert names(tmp_path) == ["run"]
+    with pytest.raises(BadInput, match="is of kind 'letters'"):
+        store.refuse_existing(tmp_path / "run", overwrite=True, kind="numbers")
+    store.refuse_existing(tmp_path / "run", overwrite=True, kind="letters")
+
+
 def test_overwriting_a_file_by_a_folder_leaves_no_old_file_behind(tmp_path):
     (tmp_path / "run").write_text("a file")
     with store.new_folder(tmp_path / "run", overwrite=True):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def demo(config: DemoConfig, overwrite: bool) -> None:
     """Show what circuitscope does, on the model that comes with it: four circuits, measured and reported.
 
-    Takes two minutes on two processor cores and needs no network. What is in the folder already is not made again.
+    Takes about a minute on two processor cores and needs no network. What is in the folder already is not made again.
     """
     from circuitscope import pipeline
 
@@ -33,10 +36,16 @@ def demo(config: DemoConfig, overwrite: bool) -> None:
         shown, report = pipeline.run_demo(config, overwrite=overwrite, progress=show)
     out.print(demo_table(shown))
     say(f"report: {report}")
+    program = _program()
     say("next:")
-    say(f"  circuitscope show {config.out}/across_rc")
-    say("  circuitscope discover --task agreement/across_rc --node-threshold 0.2 --out runs/mine")
-    say("  circuitscope inspect --model MODEL --dictionaries FOLDER   # a model and dictionaries of yours")
+    say(f"  {program} show {config.out}/across_rc")
+    say(f"  {program} plot {config.out}/across_rc --nodes 30")
+    say(f"  {program} discover --task agreement/across_rc --node-threshold 0.2 --out runs/mine")
+
+
+def _program() -> str:
+    """How the program can be called again: by its name where the shell finds it, else by where it lies."""
+    return "circuitscope" if shutil.which("circuitscope") else os.path.relpath(sys.argv[0])
 
 
 def demo_table(shown: Sequence[Shown]) -> Table:

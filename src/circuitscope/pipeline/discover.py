@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from circuitscope.circuit import Circuit, load
+from circuitscope.circuit import KIND, Circuit, load
 from circuitscope.config import DiscoverConfig, parse_bytes
 from circuitscope.dictionaries import hub
 from circuitscope.dictionaries import source as named
@@ -23,7 +23,7 @@ from circuitscope.store import refuse_existing
 def run_discover(config: DiscoverConfig, *, overwrite: bool = False, progress: Progress = silent) -> Circuit:
     """Discover a circuit and write its run folder; goes on where a killed run stopped."""
     out = Path(config.out).expanduser()
-    refuse_existing(out, overwrite=overwrite)
+    refuse_existing(out, overwrite=overwrite, kind=KIND)
     parts = _parts(config, progress)
     circuit = discover(
         parts.model,

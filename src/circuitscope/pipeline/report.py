@@ -112,7 +112,7 @@ def _is_run(folder: Path) -> bool:
 
 def _report_one(run: Path, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
     folder = Path(config.out).expanduser() if config.out else run / STAGE
-    refuse_existing(folder, overwrite=overwrite)
+    refuse_existing(folder, overwrite=overwrite, kind=STAGE)
     text = _read_text(config.text)
     circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
     found = _with_dashboards(run, circuit, parts, text, config, progress)

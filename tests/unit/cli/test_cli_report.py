@@ -158,6 +158,13 @@ def test_export_writes_every_format(program, reported, tmp_path):
     assert any("→" in node["clerp"] for node in graph["nodes"]), "labels come from the report"
 
 
+def test_an_export_does_not_replace_a_run(program, reported):
+    result = program("export", reported, "--format", "csv", "--out", reported, "--overwrite")
+    assert result.status == 1
+    assert "is of kind 'run', and what was to replace it of kind 'export'" in result.err
+    assert program("show", reported).status == 0
+
+
 def test_export_needs_no_report_and_no_torch(run, tmp_path):
     words = ["export", str(run), "--format", "neuronpedia", "--out", str(tmp_path / "graph.json")]
     code = (

@@ -61,7 +61,7 @@ def train_dictionaries(
         The dictionaries as read back from ``out``, and each site's quality on held-out text.
     """
     out, config = Path(out), config or TrainConfig()
-    refuse_existing(out, overwrite=overwrite)
+    refuse_existing(out, overwrite=overwrite, kind=own_folder.KIND)
     sites = _sites(model, config)
     _refuse_long_context(model, config)
     train, held_out = read_corpus(text, model.tokenizer, config)
