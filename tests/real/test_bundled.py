@@ -58,8 +58,10 @@ def test_it_does_what_its_texts_settle(model):
         assert accuracy >= 0.95, name
 
 
-def test_a_linear_probe_finds_every_hidden_variable(model):
-    for name, sites in probe_accuracy(model, documents_read=500).items():
+def test_a_linear_probe_finds_every_hidden_variable_where_the_next_word_depends_on_it(model):
+    found = probe_accuracy(model, documents_read=500)
+    assert set(found) == set(VARIABLES) - {"outer_number"}  # it becomes the number when its verb is due
+    for name, sites in found.items():
         assert max(sites.values()) >= 0.9, (name, sites)
 
 
@@ -69,7 +71,14 @@ def test_the_dictionaries_reconstruct_what_matters(model, dictionaries):
     _, contexts = read_corpus(text(80, seed=7), model.tokenizer, TrainConfig(context=64, held_out=0.8))
     for quality in measure_quality(model, dictionaries, contexts, loss_contexts=40):
         assert quality.l0 <= 32, quality
-        assert quality.loss_recovered is None or quality.loss_recovered >= 0.95, quality
+        if quality.site in (
+            "mlp_1",
+            "mlp_2",
+        ):  # zeroing these costs too little for the ratio to mean anything
+            assert quality.loss_dictionary - quality.loss_clean < 0.01, quality
+        else:
+            assert quality.loss_recovered is not None, quality
+            assert quality.loss_recovered >= 0.95, quality
 
 
 def test_a_feature_says_where_the_number_is(model, dictionaries):

@@ -131,9 +131,10 @@ def where_sentences(report: Report) -> list[str]:
     errors = sum(place.error_total for place in report.places)
     count = sum(place.errors for place in report.places)
     if count:
-        are = "is an error node" if count == 1 else "are error nodes"
+        are = "is an error node, which stands" if count == 1 else "are error nodes, which stand"
+        have = "it has" if count == 1 else "they have"
         found.append(
-            f"{count} of the nodes {are}, which stand for what the dictionaries do not explain; they have "
+            f"{count} of the nodes {are} for what the dictionaries do not explain; {have} "
             f"{share(errors / total)} of the summed effect."
         )
     return found

@@ -152,8 +152,9 @@ def meeting(draft: Draft, draw: random.Random) -> None:
     draft.say(first.name, gender=first.gender)
     verb = draw.choice(RELATIVE_VERBS)[0] if draw.random() < 0.5 else "meets"
     draft.say(f"{verb} {second.name} {draw.choice(PREPOSITIONS)} the {draw.choice(THINGS)[0]} .")
-    draft.say(f"{first.he.capitalize()} {draw.choice(RELATIVE_VERBS)[0]} {_OBJECT[second.gender]}")
-    draft.say(".", gender=None)
+    # What follows the verb is about the second person, so the first one's gender settles nothing from there on.
+    draft.say(f"{first.he.capitalize()} {draw.choice(RELATIVE_VERBS)[0]}", gender=None)
+    draft.say(f"{_OBJECT[second.gender]} .")
 
 
 def name(draw: random.Random) -> str:
