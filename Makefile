@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test lint types tests fix docs bundled clean
+.PHONY: setup demo test lint types tests fix docs bench bundled clean
 
 setup: $(STAMP)
 
@@ -36,6 +36,10 @@ fix: setup
 
 docs: setup
 	$(BIN)/mkdocs build --strict
+
+# Small presets of every benchmark; benchmarks/README.md has the command that runs them in full.
+bench: setup
+	$(BIN)/python -m benchmarks --preset small --out build/bench
 
 # The weights in the package; training/README.md says what each command does.
 bundled: setup

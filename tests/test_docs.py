@@ -237,7 +237,11 @@ def test_no_page_names_a_place_on_a_disk(page):
 
 @each_page
 def test_nothing_is_fetched_when_a_page_is_read(page):
-    assert not re.search(r"<(?:script|img|link)|!\[", page.read_text(encoding="utf-8"))
+    """Pictures that come with the pages are read from beside them."""
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"<(?:script|img|link)", text)
+    for place in re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text):
+        assert (DOCS / place).is_file(), place
 
 
 # -- what is shown runs --------------------------------------------------------------------------------------
@@ -346,6 +350,13 @@ def test_the_steps_run(stage):
     assert len(made["faithfulness"]) in (1, 2)
     assert (stage / "he_she.png").stat().st_size > 1000
     assert len(made["shared"]) == 10
+
+
+def test_groups_run(stage):
+    made = run_snippet("group.py")
+    assert sum(made["sums"].values()) == pytest.approx(made["circuit"].nodes.effect.sum())
+    assert sum(map(len, made["members"].values())) == 40
+    assert (stage / "groups.png").stat().st_size > 1000
 
 
 def test_effects_by_hand_run(stage):

@@ -103,7 +103,10 @@ def needed(document: Document, place: int) -> Needed | None:
     """What the word after the one at ``place`` depends on; None where it depends on no hidden variable."""
     known, word, following = document.known[place], document.words[place], document.words[place + 1]
     if "number" in known and following in _FORMS:
-        return _among("number", known["number"], following, _FORMS[following])
+        # The last word of a relative clause gives the number back to the subject that waited outside.
+        waited = place > 0 and "outer_number" in document.known[place - 1] and "outer_number" not in known
+        name = "outer_number" if waited else "number"
+        return _among(name, known["number"], following, _FORMS[following])
     if "gender" in known and following in _PAIRS:
         return _among("gender", known["gender"], following, _PAIRS[following])
     if "profession" in known and following in _SAID_OF:

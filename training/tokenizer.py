@@ -1,10 +1,13 @@
-"""The tokenizer of the bundled model: one token per word of the bundled language."""
+"""The tokenizer of the bundled model: one token per word, by default of the bundled language."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tokenizers import Tokenizer, decoders
 from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Punctuation, Sequence, WhitespaceSplit
+from tokenizers.pre_tokenizers import Punctuation, WhitespaceSplit
+from tokenizers.pre_tokenizers import Sequence as OneAfterTheOther
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
@@ -14,11 +17,16 @@ BOS, UNKNOWN = "<bos>", "<unk>"
 CONTEXT = 128
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Words are split at spaces, punctuation stands alone; a text begins with BOS."""
-    ids = {word: number for number, word in enumerate((BOS, UNKNOWN, *vocabulary()))}
+def make_tokenizer(words: Sequence[str] | None = None) -> PreTrainedTokenizerFast:
+    """Words are split at spaces, punctuation stands alone; a text begins with BOS.
+
+    Args:
+        words: the vocabulary besides BOS and the unknown word; None for the bundled language's.
+    """
+    known = vocabulary() if words is None else words
+    ids = {word: number for number, word in enumerate((BOS, UNKNOWN, *known))}
     inner = Tokenizer(WordLevel(ids, unk_token=UNKNOWN))
-    inner.pre_tokenizer = Sequence([WhitespaceSplit(), Punctuation()])
+    inner.pre_tokenizer = OneAfterTheOther([WhitespaceSplit(), Punctuation()])
     inner.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     inner.post_processor = TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, ids[BOS])])
     return PreTrainedTokenizerFast(

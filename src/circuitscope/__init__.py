@@ -29,12 +29,14 @@ _PUBLIC = {
     "discover": "circuitscope.discovery",
     "edge_effects": "circuitscope.effects",
     "evaluate": "circuitscope.evaluation",
+    "group": "circuitscope.grouping",
     "load": "circuitscope.circuit",
     "load_dictionaries": "circuitscope.dictionaries",
     "load_model": "circuitscope.model",
     "load_task": "circuitscope.tasks",
     "node_effects": "circuitscope.effects",
     "plot": "circuitscope.report:plot_circuit",
+    "prune": "circuitscope.pruning",
     "register_family": "circuitscope.model",
     "report": "circuitscope.pipeline",
     "save": "circuitscope.pipeline",
@@ -60,10 +62,12 @@ if TYPE_CHECKING:
     from circuitscope.evaluation import ablate as ablate
     from circuitscope.evaluation import evaluate as evaluate
     from circuitscope.evaluation import sweep as sweep
+    from circuitscope.grouping import group as group
     from circuitscope.model import load_model as load_model
     from circuitscope.model import register_family as register_family
     from circuitscope.pipeline import report as report  # the package of that name is it too
     from circuitscope.pipeline import save as save
+    from circuitscope.pruning import prune as prune
     from circuitscope.report import plot_circuit as plot  # noqa: F401
     from circuitscope.tasks import Example as Example
     from circuitscope.tasks import load_task as load_task

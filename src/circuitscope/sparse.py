@@ -31,10 +31,13 @@ class ActiveFeatures:
         return int(self.token.numel())
 
     @classmethod
-    def from_dense(cls, dense: Float[Tensor, "token feature"], first_token: int = 0) -> ActiveFeatures:
-        """The non-zero entries of a dense matrix of features; ``first_token`` is the first row's token."""
+    def from_dense(
+        cls, dense: Float[Tensor, "token feature"], first_token: int = 0, first_feature: int = 0
+    ) -> ActiveFeatures:
+        """The non-zero entries of a dense matrix of features, whose first row and column have these numbers."""
         token, feature = dense.nonzero(as_tuple=True)
-        return cls(token + first_token, feature, dense[token, feature], dense.shape[0], dense.shape[1])
+        value = dense[token, feature]
+        return cls(token + first_token, feature + first_feature, value, dense.shape[0], dense.shape[1])
 
     def to_dense(self) -> Float[Tensor, "token feature"]:
         dense = self.value.new_zeros(self.n_tokens, self.n_features)
@@ -52,6 +55,13 @@ class ActiveFeatures:
             self.token[keep], self.feature[keep], self.value[keep], self.n_tokens, self.n_features
         )
 
+    def in_order(self) -> ActiveFeatures:
+        """The same entries sorted by (token, feature)."""
+        order = torch.argsort(self.key)
+        return ActiveFeatures(
+            self.token[order], self.feature[order], self.value[order], self.n_tokens, self.n_features
+        )
+
     def on_tokens(self, live: Bool[Tensor, " token"]) -> ActiveFeatures:
         """Only the entries of the tokens that are live (neither padding nor BOS)."""
         return self.select(live[self.token])
@@ -66,7 +76,7 @@ class ActiveFeatures:
 
 
 def concatenate(parts: list[ActiveFeatures], n_tokens: int, n_features: int) -> ActiveFeatures:
-    """Join chunks of ascending tokens into one."""
+    """Join chunks of a batch into one, in their order."""
     return ActiveFeatures(
         torch.cat([part.token for part in parts]),
         torch.cat([part.feature for part in parts]),
@@ -74,6 +84,11 @@ def concatenate(parts: list[ActiveFeatures], n_tokens: int, n_features: int) -> 
         n_tokens,
         n_features,
     )
+
+
+def merge(ours: ActiveFeatures, theirs: ActiveFeatures) -> ActiveFeatures:
+    """The features of two sets of tokens of one batch that have no token in common."""
+    return concatenate([ours, theirs], ours.n_tokens, ours.n_features).in_order()
 
 
 @dataclass(frozen=True)

@@ -222,15 +222,47 @@ def from_plain(kind: type[_Plain], value: Any) -> _Plain:
     """The inverse of ``dataclasses.asdict``: JSON's plain values as a dataclass with the same fields.
 
     Fields are numbers, strings, dataclasses, ``tuple[X, ...]`` of these, mappings, or one of these or None.
-    A missing or unknown field is a BadFile error that names it.
+    A field that has a default may be missing, as it is in files from before it existed; any other missing field, and
+    an unknown one, is a BadFile error that names it.
     """
     hints = typing.get_type_hints(kind)
+    if isinstance(value, Mapping):
+        value = {**_defaults(kind), **value}
     if not isinstance(value, Mapping) or set(value) != set(hints):
         got = sorted(set(value) ^ set(hints)) if isinstance(value, Mapping) else type(value).__name__
         raise BadFile(
             f"{kind.__name__} cannot be read: {got}", expected=", ".join(hints), mend="make the file again"
         )
     return kind(**{name: _field(hints[name], item) for name, item in value.items()})
+
+
+def read_plain(
+    kind: type[_Plain], place: str | Path, *, file: str, newest: int, what: str, again: str
+) -> _Plain:
+    """A dataclass as ``to_json`` of its room wrote it: ``file`` in a folder, or a file itself.
+
+    ``newest`` is the newest schema version that can be read; ``what`` and ``again`` say in an error what was expected
+    there and how to make it anew.
+
+    Raises:
+        BadFile: it is missing, damaged, or follows a newer schema.
+    """
+    path = Path(place)
+    path = path / file if path.is_dir() else path
+    value = read_json(path)
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    if not isinstance(version, int) or version > newest:
+        raise BadFile(
+            f"{path} follows schema version {version}",
+            expected=f"{what} of at most version {newest}",
+            mend=f"install a newer circuitscope, or {again}",
+        )
+    return from_plain(kind, value)
+
+
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    fields = dataclasses.fields(kind)
+    return {item.name: item.default for item in fields if item.default is not dataclasses.MISSING}
 
 
 def _field(hint: Any, value: Any) -> Any:

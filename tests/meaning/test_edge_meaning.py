@@ -6,7 +6,7 @@ between at its clean value, and looks at the downstream activation times its ave
 
 from __future__ import annotations
 
-import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -168,6 +168,22 @@ def test_other_tensors_of_a_module():
     assert check_edges(model, dictionaries, effects, rows, edges) > 1
 
 
+def in_order(entries):
+    """Effects that are not 0, by (row, position, feature)."""
+    return {
+        (int(row), int(position), int(feature)): float(effect)
+        for row, position, feature, effect in zip(*vars(entries).values(), strict=True)
+        if abs(effect) > 1e-12
+    }
+
+
+def assert_same_entries(ours, theirs):
+    ours, theirs = in_order(ours), in_order(theirs)
+    assert ours.keys() == theirs.keys()
+    for key, effect in theirs.items():
+        assert ours[key] == pytest.approx(effect, abs=1e-7, rel=1e-6), key
+
+
 @pytest.mark.parametrize("family", EVERY_FAMILY)
 def test_the_pointwise_shortcut_equals_the_general_way(family, monkeypatch):
     model = toy_model(family)
@@ -176,12 +192,7 @@ def test_the_pointwise_shortcut_equals_the_general_way(family, monkeypatch):
     monkeypatch.setattr(direct, "_pointwise", lambda *_: None)
     slow = edge_effects(model, dictionaries, effects, rows)
     for pair, entries in slow.items():
-        strong = entries.effect.abs() > 1e-12
-        mine = fast[pair]
-        keep = mine.effect.abs() > 1e-12
-        for name in ("row", "position", "feature"):
-            assert torch.equal(getattr(entries, name)[strong], getattr(mine, name)[keep]), pair
-        torch.testing.assert_close(entries.effect[strong], mine.effect[keep], atol=1e-7, rtol=1e-6)
+        assert_same_entries(fast[pair], entries)
     assert {pair for pair in fast if fast[pair].effect.abs().max() > 1e-12} <= set(slow)
 
 
@@ -302,10 +313,12 @@ def test_frozen_sites_do_not_leak_into_the_node_effects():
         torch.testing.assert_close(same, effects.clean_metric, atol=1e-9, rtol=1e-9)
 
 
-def test_slots_hold_each_example_once():
-    example = torch.tensor([2, 0, 2, 2, 1, 0])
-    slots = direct._slots(example)
-    assert sorted(itertools.chain(*(slot.tolist() for slot in slots))) == list(range(6))
-    for slot in slots:
-        assert len(set(example[slot].tolist())) == len(slot)
-    assert len(slots) == 3
+@pytest.mark.parametrize("family", ["neox-parallel", "llama"])
+def test_the_memory_budget_changes_no_edge(family):
+    model = toy_model(family)
+    dictionaries, inputs = toy_dictionaries(model, "jumprelu"), toy_inputs([5, 4])
+    effects, rows, wide = every_edge(model, dictionaries, inputs)
+    narrow = edge_effects(model, dictionaries, replace(effects, budget=1), rows)
+    assert wide.keys() == narrow.keys()
+    for pair, entries in wide.items():
+        assert_same_entries(narrow[pair], entries)

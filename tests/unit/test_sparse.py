@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from circuitscope.sparse import ActiveFeatures, align, concatenate
+from circuitscope.sparse import ActiveFeatures, align, concatenate, merge
 
 quick = settings(deadline=None, max_examples=50)
 
@@ -101,3 +101,13 @@ def test_selected_entries_keep_both_sides():
     both = align(ActiveFeatures.from_dense(torch.eye(3)), ActiveFeatures.from_dense(2 * torch.eye(3)))
     some = both.select(torch.tensor([True, False, True]))
     assert (some.token.tolist(), some.clean.tolist(), some.patch.tolist()) == ([0, 2], [1, 1], [2, 2])
+
+
+@quick
+@given(dense, st.data())
+def test_merging_parts_of_a_batch_gives_the_whole(matrix, data):
+    whole = ActiveFeatures.from_dense(matrix)
+    ours = torch.tensor(data.draw(st.lists(st.booleans(), min_size=len(matrix), max_size=len(matrix))))
+    merged = merge(whole.on_tokens(ours), whole.on_tokens(~ours))
+    for name, column in vars(whole).items():
+        assert torch.equal(torch.as_tensor(getattr(merged, name)), torch.as_tensor(column)), name

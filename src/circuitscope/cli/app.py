@@ -11,7 +11,20 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from circuitscope import __version__
-from circuitscope.cli import demo, discover, evaluate, export, inspect, plot, report, show, sweep, train
+from circuitscope.cli import (
+    demo,
+    discover,
+    evaluate,
+    export,
+    group,
+    inspect,
+    plot,
+    prune,
+    report,
+    show,
+    sweep,
+    train,
+)
 from circuitscope.cli.console import errors, out
 from circuitscope.errors import CircuitscopeError
 
@@ -23,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verb in (demo, discover, evaluate, sweep, plot, report, export, show, inspect, train):
+for verb in (demo, discover, evaluate, sweep, prune, group, plot, report, export, show, inspect, train):
     verb.register(app)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from circuitscope.cli.console import out, progress
 from circuitscope.cli.options import OVERWRITE, RUN, configured
-from circuitscope.cli.tables import evaluation_table
+from circuitscope.cli.tables import evaluation_parts
 from circuitscope.config import EvaluateConfig
 
 
@@ -23,4 +23,5 @@ def evaluate(config: EvaluateConfig, run: Path, overwrite: bool) -> None:
 
     with progress() as show:
         result = pipeline.run_evaluate(run, config, overwrite=overwrite, progress=show)
-    out.print(evaluation_table(result))
+    for part in evaluation_parts(result):
+        out.print(part)

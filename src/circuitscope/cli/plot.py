@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from circuitscope.cli.console import say
 from circuitscope.cli.options import RUN
+from circuitscope.errors import BadInput
 from circuitscope.store import refuse_existing
+
+if TYPE_CHECKING:
+    from circuitscope.circuit import Circuit
+    from circuitscope.grouping import Groups
 
 
 def register(app: typer.Typer) -> None:
@@ -26,15 +31,37 @@ def plot(
     ] = None,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", help="The picture to write: .png, .svg or .pdf (default: RUN/circuit.png)."),
+        typer.Option(
+            "--out",
+            help="The picture to write: .png, .svg or .pdf (default: RUN/circuit.png, or RUN/groups.png).",
+        ),
     ] = None,
+    groups: Annotated[
+        bool,
+        typer.Option("--groups", help="Draw the groups that group found; --nodes and --edges count these."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Draw a run's circuit: layers upward, positions to the right, blue promotes, red suppresses."""
     from circuitscope.circuit import load
-    from circuitscope.report import plot_circuit
+    from circuitscope.report import plot_circuit, plot_groups
 
-    path = out_file or run / "circuit.png"
+    path = out_file or run / ("groups.png" if groups else "circuit.png")
     refuse_existing(path, overwrite=overwrite)
-    plot_circuit(load(run), path, max_nodes=nodes, max_edges=edges)
+    circuit = load(run)
+    if groups:
+        plot_groups(circuit, _groups_of(run, circuit), path, max_groups=nodes, max_edges=edges)
+    else:
+        plot_circuit(circuit, path, max_nodes=nodes, max_edges=edges)
     say(f"written to {path}")
+
+
+def _groups_of(run: Path, circuit: Circuit) -> Groups:
+    from circuitscope.grouping import groups_of
+
+    found = groups_of(run, circuit)
+    if found is None:
+        raise BadInput(
+            f"{run} has no groups yet", expected="a run that was grouped", mend=f"circuitscope group {run}"
+        )
+    return found

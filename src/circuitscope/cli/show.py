@@ -10,7 +10,7 @@ import typer
 
 from circuitscope.cli.console import out, say
 from circuitscope.cli.options import RUN
-from circuitscope.cli.tables import circuit_table, edge_table, evaluation_table, summary
+from circuitscope.cli.tables import circuit_table, edge_table, evaluation_parts, summary
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +34,7 @@ def show(
     out.print(circuit_table(circuit, nodes))
     out.print(edge_table(circuit, nodes))
     if circuit.evaluation is not None:
-        out.print(evaluation_table(circuit.evaluation))
+        for part in evaluation_parts(circuit.evaluation):
+            out.print(part)
     else:
         say(f"not evaluated yet: circuitscope evaluate {run}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,9 +14,9 @@ from circuitscope.circuit import Circuit
 from circuitscope.terms import OUTPUT
 
 
-def _signed(effect: float, stderr: float) -> str:
+def signed(effect: float, stderr: float, *, digits: int = 4) -> str:
     colour = "blue" if effect > 0 else "red"
-    return f"[{colour}]{effect:+.4f}[/] ± {stderr:.4f}"
+    return f"[{colour}]{effect:+.{digits}f}[/] ± {stderr:.{digits}f}"
 
 
 def summary(circuit: Circuit) -> str:
@@ -30,7 +31,13 @@ def summary(circuit: Circuit) -> str:
         lines.append(
             f"metric {info.get('metric')}; {info.get('examples')} {info.get('split')} examples; "
             f"method {info.get('method')}; positions {info.get('positions')}; "
-            f"T_N {info['thresholds']['node']:.3g}, T_E {info['thresholds']['edge']:.3g}"
+            + ("" if "pruned" in info else f"T_N {info['thresholds']['node']:.3g}, ")
+            + f"T_E {info['thresholds']['edge']:.3g}"
+        )
+    if "pruned" in info:
+        lines.append(
+            f"pruned ({info['pruned']['method']}) to keep a faithfulness of {info['pruned']['faithfulness']:g}, "
+            f"with {info['pruned']['nodes']} nodes that are not free"
         )
     if "clean_metric" in info:
         patch = info.get("patch_metric")
@@ -54,7 +61,7 @@ def circuit_table(circuit: Circuit, count: int) -> Table:
     table.add_column("node")
     table.add_column("mean effect ± standard error", justify="right")
     for row in circuit.nodes.strongest()[:count]:
-        table.add_row(str(circuit.ids[row]), _signed(circuit.nodes.effect[row], circuit.nodes.stderr[row]))
+        table.add_row(str(circuit.ids[row]), signed(circuit.nodes.effect[row], circuit.nodes.stderr[row]))
     return table
 
 
@@ -68,7 +75,7 @@ def edge_table(circuit: Circuit, count: int) -> Table:
     names = [*map(str, circuit.ids), OUTPUT]
     for row in np.argsort(-np.abs(edges.effect), kind="stable")[:count]:
         table.add_row(
-            names[edges.source[row]], names[edges.target[row]], _signed(edges.effect[row], edges.stderr[row])
+            names[edges.source[row]], names[edges.target[row]], signed(edges.effect[row], edges.stderr[row])
         )
     return table
 
@@ -105,18 +112,52 @@ def evaluation_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
+def evaluation_parts(result: Mapping[str, Any]) -> list[RenderableType]:
+    """The scores, and what the strict tests found if there were any."""
+    strict = result.get("strict")
+    return [evaluation_table(result), *(strict_parts(strict) if strict else ())]
+
+
+_VERDICTS = {"holds": "green", "does not hold": "red"}
+
+
+def strict_parts(strict: Mapping[str, Any]) -> list[RenderableType]:
+    """A table of the strict tests' verdicts, and what was found in words."""
+    from circuitscope.report.strict_words import strict_lines
+
+    free = strict["free_layers"]
+    table = Table(
+        title="what a sceptic asks, with " + (f"{free} free layers (and embed)" if free else "nothing free")
+    )
+    table.add_column("the circuit is …")
+    table.add_column("verdict")
+    table.add_column("figure", justify="right")
+    words = Table.grid(padding=(0, 2, 1, 0))
+    words.add_column(max_width=20)
+    words.add_column()
+    for line in strict_lines(strict):
+        verdict = f"[{_VERDICTS.get(line.verdict, 'yellow')}]{line.verdict}[/]"
+        table.add_row(line.question, verdict, line.figures)
+        words.add_row(line.question, escape(line.sentences))
+    return [table, words]
+
+
 def needed_table(result: Mapping[str, Any]) -> Table:
-    """Nodes needed for each level of faithfulness."""
+    """Nodes needed for each level of faithfulness, and the areas under the curves."""
     table = Table(
         title=f"nodes needed, {result['task']}, {result['free_layers']} free layers",
-        caption="interpolated; – where the curve never reaches the level",
+        caption="interpolated; – where the curve never reaches the level. CPR and CMD: areas of f "
+        "and of |1 − f| over the share that is kept of each row's own candidates (ideal 0.999 and 0)",
     )
     table.add_column("")
     for level in result["levels"]:
         table.add_column(f"{level:.0%}", justify="right")
-    table.add_column("candidates", justify="right")
+    for name in ("candidates", "CPR", "CMD"):
+        table.add_column(name, justify="right")
     for curve in result["curves"]:
         cells = [curve["needed"][f"{level:g}"] for level in result["levels"]]
         words = ["–" if cell is None else f"{cell:,.0f}" for cell in cells]
-        table.add_row(curve["name"], *words, f"{curve['nodes'][-1]:,}")
+        found = [curve["areas"][name] for name in ("cpr", "cmd")]
+        areas = ["–" if area is None else f"{area:.3f}" for area in found]
+        table.add_row(curve["name"], *words, f"{curve['candidates']:,}", *areas)
     return table

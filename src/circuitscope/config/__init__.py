@@ -3,17 +3,22 @@
 from circuitscope.config.base import Config, ConfigType, Place, build, parse_bytes
 from circuitscope.config.demo import DemoConfig
 from circuitscope.config.discover import DiscoverConfig
-from circuitscope.config.evaluate import EvaluateConfig, SweepConfig
+from circuitscope.config.evaluate import AblationConfig, EvaluateConfig, SweepConfig
+from circuitscope.config.group import GroupConfig
+from circuitscope.config.prune import PruneConfig
 from circuitscope.config.report import ReportConfig
 from circuitscope.config.train import TrainConfig
 
 __all__ = [
+    "AblationConfig",
     "Config",
     "ConfigType",
     "DemoConfig",
     "DiscoverConfig",
     "EvaluateConfig",
+    "GroupConfig",
     "Place",
+    "PruneConfig",
     "ReportConfig",
     "SweepConfig",
     "TrainConfig",

@@ -29,12 +29,13 @@ class DiscoverConfig(Place):
     )
     method: str = option(
         "ig",
-        "Node effects by integrated gradients, attribution patching, or exactly.",
-        choices=("ig", "atp", "exact"),
+        "Node effects by integrated gradients, attribution patching (plain, with GradDrop, or with the linear rules "
+        "of RelP), or exactly.",
+        choices=("ig", "atp", "atp-graddrop", "relp", "exact"),
     )
     rule: str = option("gauss", "Quadrature of integrated gradients.", choices=("gauss", "left", "midpoint"))
     points: int | None = option(
-        None, "Quadrature points; by default gauss takes 3, 6, 12, 24 as needed, others 10."
+        None, "Quadrature points; by default gauss takes 3, 7, 15, 31 as needed, others 10."
     )
     node_threshold: float | None = option(None, "Keep nodes whose mean effect is larger than this.")
     nodes: int | None = option(None, "Keep this many strongest nodes (100 if no threshold is given).")

@@ -9,8 +9,8 @@ from circuitscope.errors import BadInput
 
 
 @dataclass(frozen=True)
-class EvaluateConfig(Place):
-    """Settings of ablated runs."""
+class AblationConfig(Place):
+    """Settings that all stages of ablated runs share."""
 
     dtype: str = option(
         "auto",
@@ -40,7 +40,31 @@ class EvaluateConfig(Place):
 
 
 @dataclass(frozen=True)
-class SweepConfig(EvaluateConfig):
+class EvaluateConfig(AblationConfig):
+    """Settings of an evaluation."""
+
+    strict: bool = option(
+        False,
+        "Also ask what a sceptic asks: random circuits, halves of the examples, new words, nodes to spare.",
+    )
+    random_circuits: int = option(100, "With --strict: random circuits of equal size to compare with.")
+    halvings: int = option(20, "With --strict: how often the examples are divided into random halves.")
+    spare_examples: int | None = option(
+        None,
+        "With --strict: how many of the examples show which nodes can be spared, one run per node; all by default.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(
+            random_circuits=self.random_circuits,
+            halvings=self.halvings,
+            spare_examples=self.spare_examples,
+        )
+
+
+@dataclass(frozen=True)
+class SweepConfig(AblationConfig):
     """Settings of a sweep over circuit sizes."""
 
     sizes: int = option(16, "How many circuit sizes to measure.")

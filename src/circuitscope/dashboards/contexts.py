@@ -185,7 +185,7 @@ class _Search:
         """Take one batch of contexts into account; ``first`` is the number of its first context."""
         live = tokens.live
         values = torch.zeros(*live.shape, len(self.features), device=x.device)
-        values[live] = self._encode(x[live]).float()
+        values[live] = encode_in_chunks(self._dictionary, x[live], self.features.to(x.device)).float()
         active = (values != 0) & live[:, :, None]
         self._active += active.sum(dim=(0, 1)).cpu()
         score = values.masked_fill(~live[:, :, None], -torch.inf).amax(dim=1)
@@ -194,13 +194,6 @@ class _Search:
         rows = torch.arange(first, first + len(new)).expand(len(self.features), -1)
         start = int(tokens.has_bos)  # padding is on the right, so BOS is the first column
         self._keep(_Kept(score, rows, values[:, start:].permute(2, 0, 1).cpu()))
-
-    def _encode(self, x: Float[Tensor, "token width"]) -> Float[Tensor, "token some"]:
-        """Kinds that are not separable encode all features, so they go token by token in chunks."""
-        features = self.features.to(x.device)
-        step = max(1, CHUNK_BYTES // (self._dictionary.n_features * x.element_size()))
-        parts = [self._dictionary.encode_some(part, features) for part in torch.split(x, step)]
-        return torch.cat(parts)
 
     def _keep(self, seen: _Kept) -> None:
         """The best of those kept and those just seen; of equals the earlier."""
@@ -233,6 +226,14 @@ class _Search:
             max_activation=shown[0].highest if shown else 0.0,
             tokens_read=read,
         )
+
+
+def encode_in_chunks(
+    dictionary: Dictionary, x: Float[Tensor, "token width"], features: Int[Tensor, " some"]
+) -> Float[Tensor, "token some"]:
+    """Some features' activations; kinds that are not separable encode all features, so it goes chunk by chunk."""
+    step = max(1, CHUNK_BYTES // (dictionary.n_features * x.element_size()))
+    return torch.cat([dictionary.encode_some(part, features) for part in torch.split(x, step)])
 
 
 def _widen(activations: Tensor, position: int) -> Tensor:

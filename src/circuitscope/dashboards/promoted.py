@@ -57,7 +57,7 @@ def promoted_tokens(
     with torch.no_grad():
         for start in range(0, len(wanted), _ROWS):
             part = wanted[start : start + _ROWS]
-            vectors = [_contribution(model, dictionaries, *feature) for feature in part]
+            vectors = [stream_vector(model, dictionaries, *feature) for feature in part]
             weights = direct_logits(model, torch.stack([vector for vector, _ in vectors]))[:, :known]
             weights = weights - weights.mean(dim=1, keepdim=True)
             weights[:, model.tokenizer.all_special_ids] = 0  # padding and the like are no words to a reader
@@ -99,10 +99,10 @@ def _rms(x: Tensor) -> Tensor:
     return torch.where(length > 0, length, 1.0)
 
 
-def _contribution(
+def stream_vector(
     model: LanguageModel, dictionaries: Dictionaries, site: Site, feature: int
 ) -> tuple[Float[Tensor, " width"], bool]:
-    """A write vector as the stream receives it, and whether the way there is linear."""
+    """A write vector as the residual stream receives it, and whether the way there is linear."""
     dictionary = dictionaries[site]
     vector = dictionary.write_vectors(torch.tensor([feature], device=model.device))
     tap: Tap = model.tap(site, dictionary.tensor)

@@ -133,3 +133,37 @@ class FeatureDashboard:
 def label_of(dashboard: FeatureDashboard) -> str:
     """A few words for a feature: those that it is most active on."""
     return ", ".join(map(str, dashboard.contexts.telling_words()))
+
+
+@dataclass(frozen=True)
+class Share:
+    """On how many of a kind of texts a node is active."""
+
+    kind: str
+    """What these texts have in common: the answer that they ask for, or a case that the task names."""
+    texts: int
+    active: float
+    """Share of them on which the node is active, 0 to 1."""
+    mean: float
+    """The node's mean activation on them; where positions are summed, of the sum over a text's tokens."""
+
+
+@dataclass(frozen=True)
+class NodeActivity:
+    """On which of the task's texts a node is active: its feature at its position, or anywhere in the text."""
+
+    node: str
+    clean: float
+    """Share of the clean texts on which it is active, 0 to 1."""
+    patch: float | None
+    """The same of the patch texts; None for single inputs."""
+    answers: tuple[Share, ...]
+    """By the answer that a text asks for, clean and patch texts together."""
+    cases: tuple[Share, ...]
+    """By the case of the examples whose clean text it is; empty if the task names none."""
+    tokens: tuple[str, ...]
+    """The tokens on which it is most active in sum, a few."""
+    tokens_active: int
+    """How many different tokens it is active on."""
+    tokens_seen: int
+    """How many different tokens stand where it could be active."""

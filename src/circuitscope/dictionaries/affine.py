@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from circuitscope.dictionaries.base import Dictionary
+from circuitscope.dictionaries.rows import sum_rows
 from circuitscope.errors import BadDictionary
 
 
@@ -56,16 +57,40 @@ class AffineDictionary(Dictionary):
             return super().encode_some(x, features)
         return self.activate(linear(self._centred(x), self.w_enc[features], self.b_enc[features]), features)
 
+    def encode_block(self, x: Float[Tensor, "token width"], block: slice) -> Float[Tensor, "token some"]:
+        if not self.separable:
+            return super().encode_block(x, block)
+        features = torch.arange(self.n_features, device=x.device)[block]
+        return self.activate(linear(self._centred(x), self.w_enc[block], self.b_enc[block]), features)
+
     def bias(self, x: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape width"]:
         return self.b_dec.expand(x.shape)
 
     def write_vectors(self, features: Int[Tensor, " some"]) -> Float[Tensor, "some width"]:
-        return self.w_dec[features]
+        return self.w_dec.index_select(0, features)
+
+    def decode_sum(
+        self,
+        token: Int[Tensor, " entry"],
+        feature: Int[Tensor, " entry"],
+        value: Float[Tensor, " entry"],
+        n_tokens: int,
+    ) -> Float[Tensor, "{n_tokens} width"]:
+        return sum_rows(self.w_dec, token, feature, value, n_tokens)
 
     def read_vectors(
         self, x: Float[Tensor, "some width"], features: Int[Tensor, " some"]
     ) -> Float[Tensor, "some width"]:
-        return self.w_enc[features]
+        return self.w_enc.index_select(0, features)
+
+    def read_sum(
+        self,
+        x: Float[Tensor, "token width"],
+        token: Int[Tensor, " entry"],
+        feature: Int[Tensor, " entry"],
+        value: Float[Tensor, " entry"],
+    ) -> Float[Tensor, "token width"]:
+        return sum_rows(self.w_enc, token, feature, value, x.shape[0])
 
     def value_of_active(
         self, x: Float[Tensor, "some width"], features: Int[Tensor, " some"]

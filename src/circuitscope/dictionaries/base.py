@@ -14,10 +14,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from circuitscope.dictionaries.rows import is_sorted
 from circuitscope.sparse import ActiveFeatures, concatenate
 
 CHUNK_BYTES = 64 * 2**20
 """How much a temporary of one chunk may take."""
+
+BLOCK = 2048
+"""Features that are encoded at a time on a CPU, where they can be."""
+
+CACHE_BYTES = 2 * 2**20
+"""How much their activations may take, so that they are still in the cache when they are looked at."""
 
 
 class Dictionary(ABC):
@@ -77,14 +84,27 @@ class Dictionary(ABC):
 
     # -- what follows from these ---------------------------------------------------------------------
 
+    def encode_block(self, x: Float[Tensor, "token width"], block: slice) -> Float[Tensor, "token some"]:
+        """The activations of neighbouring features; kinds that are separable compute no others."""
+        return self.encode(x)[:, block]
+
     def encode_active(self, x: Float[Tensor, "token width"]) -> ActiveFeatures:
-        """The non-zero features of every token, chunk by chunk."""
-        step = max(1, CHUNK_BYTES // (self.n_features * x.element_size()))
-        parts = [
-            ActiveFeatures.from_dense(self.encode(x[start : start + step]), start)
-            for start in range(0, max(x.shape[0], 1), step)
-        ]
-        return concatenate(parts, x.shape[0], self.n_features)
+        """The non-zero features of every token, sorted by (token, feature).
+
+        On a CPU the features go through in blocks that stay in its cache; that their activations depend on
+        themselves alone is what allows it.
+        """
+        small = self.separable and not x.is_cuda
+        width = min(BLOCK, self.n_features) if small else self.n_features
+        step = max(1, (CACHE_BYTES if small else CHUNK_BYTES) // (width * x.element_size()))
+        parts = []
+        for first in range(0, max(x.shape[0], 1), step):
+            some = x[first : first + step]
+            for start in range(0, self.n_features, width):
+                dense = self.encode_block(some, slice(start, start + width))
+                parts.append(ActiveFeatures.from_dense(dense, first, start))
+        found = concatenate(parts, x.shape[0], self.n_features)
+        return found.in_order() if width < self.n_features else found
 
     def decode_sum(
         self,
@@ -110,10 +130,23 @@ class Dictionary(ABC):
         feature: Int[Tensor, " entry"],
     ) -> Float[Tensor, " entry"]:
         """gradient · v_i for each (token, feature)."""
+        if not gradient.is_cuda and is_sorted(token) and len(token) > gradient.shape[0]:
+            return self._write_dot_by_token(gradient, token, feature)
         out = gradient.new_empty(token.shape)
         for part in self._parts(token):
             out[part] = (gradient[token[part]] * self.write_vectors(feature[part])).sum(dim=1)
         return out
+
+    def _write_dot_by_token(
+        self,
+        gradient: Float[Tensor, "token width"],
+        token: Int[Tensor, " entry"],
+        feature: Int[Tensor, " entry"],
+    ) -> Float[Tensor, " entry"]:
+        """The same, one product per token: its write vectors stay in the cache, and no gradient is copied."""
+        counts = torch.bincount(token, minlength=gradient.shape[0]).tolist()
+        by_token = zip(torch.split(feature, counts), gradient, strict=True)
+        return torch.cat([self.write_vectors(some) @ one for some, one in by_token])
 
     def pull_back(
         self,
@@ -122,11 +155,21 @@ class Dictionary(ABC):
         gradient: Float[Tensor, "token width"],
     ) -> Float[Tensor, "token width"]:
         """(∂ decode(encode(x)) / ∂x)ᵀ gradient, in closed form: Σ over active i of (v_i · gradient) ∂f_i/∂x."""
-        out = torch.zeros_like(gradient)
         dots = self.write_dot(gradient, active.token, active.feature)
-        for part in self._parts(active.token):
-            token = active.token[part]
-            out.index_add_(0, token, dots[part, None] * self.read_vectors(x[token], active.feature[part]))
+        return self.read_sum(x, active.token, active.feature, dots)
+
+    def read_sum(
+        self,
+        x: Float[Tensor, "token width"],
+        token: Int[Tensor, " entry"],
+        feature: Int[Tensor, " entry"],
+        value: Float[Tensor, " entry"],
+    ) -> Float[Tensor, "token width"]:
+        """Σ value · ∂f_feature/∂x into each token, for features that are active there."""
+        out = torch.zeros_like(x)
+        for part in self._parts(token):
+            read = self.read_vectors(x[token[part]], feature[part])
+            out.index_add_(0, token[part], value[part, None] * read)
         return out
 
     def _parts(self, entries: Tensor) -> list[slice]:

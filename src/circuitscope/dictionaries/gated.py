@@ -50,6 +50,15 @@ class GatedDictionary(AffineDictionary):
     ) -> Float[Tensor, "some width"]:
         return self.r_mag[features].exp()[:, None] * self.w_enc[features]
 
+    def read_sum(
+        self,
+        x: Float[Tensor, "token width"],
+        token: Int[Tensor, " entry"],
+        feature: Int[Tensor, " entry"],
+        value: Float[Tensor, " entry"],
+    ) -> Float[Tensor, "token width"]:
+        return super().read_sum(x, token, feature, value * self.r_mag[feature].exp())
+
     def value_of_active(
         self, x: Float[Tensor, "some width"], features: Int[Tensor, " some"]
     ) -> Float[Tensor, " some"]:

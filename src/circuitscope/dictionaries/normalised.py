@@ -118,12 +118,25 @@ class NormalisedDictionary(Dictionary):
         at = NORMALISATIONS[self.normalisation](x)
         return at.scale * self.inner.encode_some(at.normal, features)
 
+    def encode_block(self, x: Float[Tensor, "token width"], block: slice) -> Float[Tensor, "token some"]:
+        at = NORMALISATIONS[self.normalisation](x)
+        return at.scale * self.inner.encode_block(at.normal, block)
+
     def bias(self, x: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape width"]:
         """0: the decoder's bias is scaled by s(x), so it belongs to the error."""
         return self.inner.b_dec.new_zeros(()).expand(x.shape)
 
     def write_vectors(self, features: Int[Tensor, " some"]) -> Float[Tensor, "some width"]:
         return self.inner.write_vectors(features)
+
+    def decode_sum(
+        self,
+        token: Int[Tensor, " entry"],
+        feature: Int[Tensor, " entry"],
+        value: Float[Tensor, " entry"],
+        n_tokens: int,
+    ) -> Float[Tensor, "{n_tokens} width"]:
+        return self.inner.decode_sum(token, feature, value, n_tokens)
 
     def read_vectors(
         self, x: Float[Tensor, "some width"], features: Int[Tensor, " some"]

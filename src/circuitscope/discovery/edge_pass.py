@@ -87,6 +87,18 @@ def _index(job: Job, nodes: Nodes) -> Index:
 
 def _effects(job: Job, number: int, inputs: Inputs, index: Index) -> NodeEffects:
     """The batch's effects with upstream features restricted to the nodes kept; gradients as first computed."""
+    effects = job.remembered(number) if job.method != "exact" else None
+    if effects is None:
+        effects = _again(job, number, inputs)
+    kept = {
+        site: side.only(index.find(site, job.feature_keys(side, inputs)) >= 0)
+        for site, side in effects.sites.items()
+    }
+    return NodeEffects(**{**vars(effects), "sites": kept})
+
+
+def _again(job: Job, number: int, inputs: Inputs) -> NodeEffects:
+    """The effects of a batch that is no longer in memory."""
     saved = job.partial.get(f"gradients-{number:05d}")
     gradients = None
     if saved is not None:
@@ -95,12 +107,7 @@ def _effects(job: Job, number: int, inputs: Inputs, index: Index) -> NodeEffects
             for site in job.dictionaries
         }
     # exact has no gradients: its edges use those of ig
-    effects = job.effects(inputs, method="ig" if job.method == "exact" else job.method, gradients=gradients)
-    kept = {
-        site: side.only(index.find(site, job.feature_keys(side, inputs)) >= 0)
-        for site, side in effects.sites.items()
-    }
-    return NodeEffects(**{**vars(effects), "sites": kept})
+    return job.effects(inputs, method="ig" if job.method == "exact" else job.method, gradients=gradients)
 
 
 def _batch(job: Job, inputs: Inputs, effects: NodeEffects, index: Index, edges_at: str) -> Arrays:

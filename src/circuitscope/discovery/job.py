@@ -14,6 +14,7 @@ from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.discovery.partial import Batches, InMemory
+from circuitscope.discovery.recent import Recent
 from circuitscope.effects import NodeEffects, SiteEffects, node_effects
 from circuitscope.model import LanguageModel
 from circuitscope.store import hash_json
@@ -44,6 +45,7 @@ class Job:
     batch_size: int
     budget: int
     partial: Batches = field(default_factory=InMemory)
+    recent: Recent = field(default_factory=Recent)
     progress: Progress = lambda done, total, what: None
 
     @property
@@ -57,9 +59,21 @@ class Job:
 
     def batches(self) -> Iterator[tuple[int, Inputs]]:
         for number in range(self.n_batches):
-            start = number * self.batch_size
-            part = self.examples[start : start + self.batch_size]
-            yield number, make_inputs(part, has_bos=self.has_bos).to(self.model.device)
+            yield number, make_inputs(self._part(number), has_bos=self.has_bos).to(self.model.device)
+
+    def _part(self, number: int) -> tuple[Encoded, ...]:
+        return self.examples[number * self.batch_size : (number + 1) * self.batch_size]
+
+    def remember(self, number: int, effects: NodeEffects) -> None:
+        """Keep a batch's effects for the second pass, if they fit beside the others."""
+        self.recent.put(self._asked(number), effects, self.budget)
+
+    def remembered(self, number: int) -> NodeEffects | None:
+        """A batch's effects as the first pass left them; None if they have to be computed again."""
+        return self.recent.get(self._asked(number))
+
+    def _asked(self, number: int) -> tuple[Any, ...]:
+        return (self.method, self.rule, self.points, self.metric.name, self._part(number))
 
     @property
     def keeps_gradients(self) -> bool:

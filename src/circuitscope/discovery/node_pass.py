@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -48,6 +49,7 @@ def node_pass(job: Job) -> NodePass:
             if job.keeps_gradients and job.method != "exact":
                 job.partial.put(f"gradients-{number:05d}", _gradients(effects))
             arrays = _batch(job, inputs, effects)
+            job.remember(number, effects)
             job.partial.put(f"nodes-{number:05d}", arrays)
         done.append(arrays)
         job.progress(number + 1, job.n_batches, "nodes")
@@ -80,6 +82,13 @@ def _batch(job: Job, inputs: Inputs, effects: NodeEffects) -> Arrays:
 
 
 def _site_sums(job: Job, inputs: Inputs, effects: NodeEffects, site: Site) -> Sums:
+    return sum_examples(*site_entries(job, inputs, effects, site), job.n_keys(site))
+
+
+def site_entries(
+    job: Job, inputs: Inputs, effects: NodeEffects, site: Site
+) -> tuple[Int[Tensor, " entry"], Int[Tensor, " entry"], Float[Tensor, " entry"]]:
+    """The effects of one site as entries: example in the batch, key of the node, effect."""
     side = effects.sites[site]
     positions = inputs.clean.positions
     tokens = inputs.clean.live.flatten().nonzero()[:, 0]
@@ -93,8 +102,18 @@ def _site_sums(job: Job, inputs: Inputs, effects: NodeEffects, site: Site) -> Su
     )
     token = torch.cat([side.features.token, tokens[some]])
     value = torch.cat([side.feature_effect, error[some]])
-    example = torch.div(token, positions, rounding_mode="floor")
-    return sum_examples(example, key, value, job.n_keys(site))
+    return torch.div(token, positions, rounding_mode="floor"), key, value
+
+
+def node_columns(job: Job, index: int, site: Site, key: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """What the keys of a site's nodes stand for: the columns that name a node."""
+    stride = job.dictionaries[site].n_features + 1
+    feature = key % stride
+    return {
+        "site": np.full(len(key), index),
+        "feature": np.where(feature == stride - 1, ERROR, feature),
+        "position": key // stride if job.keep_positions else np.full(len(key), SUMMED),
+    }
 
 
 def _combine(job: Job, done: list[Arrays]) -> NodePass:
@@ -104,13 +123,8 @@ def _combine(job: Job, done: list[Arrays]) -> NodePass:
         sums = add(
             [Sums(part[f"{site}.key"], part[f"{site}.total"], part[f"{site}.squares"]) for part in done]
         )
-        stride = job.dictionaries[site].n_features + 1
-        feature = sums.key % stride
-        columns["site"].append(np.full(len(sums.key), index))
-        columns["feature"].append(np.where(feature == stride - 1, ERROR, feature))
-        columns["position"].append(
-            sums.key // stride if job.keep_positions else np.full(len(sums.key), SUMMED)
-        )
+        for name, column in node_columns(job, index, site, sums.key).items():
+            columns[name].append(column)
         columns["effect"].append(sums.mean(len(job.examples)))
         columns["stderr"].append(sums.stderr(len(job.examples)))
         quadratures = np.array([part[f"{site}.quadrature"] for part in done])

@@ -34,6 +34,19 @@ class Sums:
         return np.sqrt(variance / examples)
 
 
+def within_examples(
+    example: Int[Tensor, " entry"],
+    key: Int[Tensor, " entry"],
+    value: Float[Tensor, " entry"],
+    n_keys: int,
+) -> tuple[Int[Tensor, " sum"], Int[Tensor, " sum"], Float[Tensor, " sum"]]:
+    """Entries of one example and key summed to one, in float64; ``n_keys`` is above every key."""
+    within, place = torch.unique(example * n_keys + key, return_inverse=True)
+    each = torch.zeros(len(within), dtype=torch.float64, device=value.device)
+    each.index_add_(0, place, value.double())
+    return torch.div(within, n_keys, rounding_mode="floor"), within % n_keys, each
+
+
 def sum_examples(
     example: Int[Tensor, " entry"],
     key: Int[Tensor, " entry"],
@@ -41,10 +54,8 @@ def sum_examples(
     n_keys: int,
 ) -> Sums:
     """Sum entries within each example first, then over examples; ``n_keys`` is above every key."""
-    within, place = torch.unique(example * n_keys + key, return_inverse=True)
-    each = torch.zeros(len(within), dtype=torch.float64, device=value.device)
-    each.index_add_(0, place, value.double())
-    found, slot = torch.unique(within % n_keys, return_inverse=True)
+    _, keys, each = within_examples(example, key, value, n_keys)
+    found, slot = torch.unique(keys, return_inverse=True)
     total = torch.zeros(len(found), dtype=torch.float64, device=value.device)
     squares = torch.zeros_like(total).index_add_(0, slot, each**2)
     total.index_add_(0, slot, each)

@@ -5,8 +5,9 @@ that reaches it directly, J the Jacobian of all model paths that pass no other d
 
 * *pointwise*: where all neighbouring sites have dictionaries, resid_l and mlp_l are reached position by
   position: J is the identity, or goes through a norm and the MLP. All rows go through at once.
-* *spread*: paths through attention, or past sites without a dictionary. The blocks between run once with every
-  dictionary's tensor made a leaf of its own; then each backward pass serves one row of *every* example.
+* *spread*: paths through attention, or past sites without a dictionary. Every row gets its own copy of its example;
+  the blocks between run on all copies at once, with every dictionary's tensor made a leaf of its own, and one
+  backward pass serves all rows. The run ends at the target: nothing after it is computed.
 
 Both are exact; tests hold the first against the second.
 """
@@ -14,6 +15,7 @@ Both are exact; tests hold the first against the second.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -45,13 +47,17 @@ def direct_products(
     example: Int[Tensor, " row"],
     position: Int[Tensor, " row"],
     vector: Float[Tensor, "row width"],
+    budget: int,
 ) -> Iterator[Products]:
-    """Jᵀ r for rows at ``target``; ``position`` is the column in the batch."""
+    """Jᵀ r for rows at ``target``; ``position`` is the column in the batch.
+
+    ``budget`` is the number of bytes that the copies of examples for rows may hold at a time.
+    """
     if len(example) == 0 or target.kind == "embed":
         return
     pointwise = _pointwise(model, taps, target)
     if pointwise is None:
-        yield from _spread(model, taps, cache, target, example, position, vector)
+        yield from _spread(model, taps, cache, target, example, position, vector, budget)
     else:
         picked = torch.arange(len(example), device=vector.device)
         yield Products(picked, False, pointwise(cache, example, position, vector))
@@ -144,65 +150,61 @@ def _spread(
     example: Tensor,
     position: Tensor,
     vector: Tensor,
+    budget: int,
 ) -> Iterator[Products]:
-    """One run of the blocks between, then one backward pass per slot of rows."""
-    leaves, output = _local_graph(model, taps, cache, target)
-    if not output.requires_grad:  # nothing with a dictionary comes before
-        return
-    sites = list(leaves)
-    for rows in _slots(example):
-        seed = torch.zeros_like(output)
-        seed[example[rows], position[rows]] = vector[rows]
+    """One run of the blocks between, and one backward pass, for as many rows as the budget allows."""
+    entry = _last_cut(taps, target)
+    blocks = target.layer - (entry.layer if entry else -1)
+    each = model.bytes_per_example(cache.tokens.positions, model.n_layers - blocks)
+    for rows in torch.split(torch.arange(len(example), device=vector.device), max(1, budget // each)):
+        leaves, output = _local_graph(model, taps, cache, target, entry, example[rows])
+        if not output.requires_grad:  # nothing with a dictionary comes before
+            return
+        sites = list(leaves)
+        picked = output[torch.arange(len(rows), device=vector.device), position[rows]]
         gradients = torch.autograd.grad(
-            output, [leaves[site] for site in sites], seed, retain_graph=True, allow_unused=True
+            picked, [leaves[site] for site in sites], vector[rows], allow_unused=True
         )
-        at = {
-            site: gradient[example[rows]]
-            for site, gradient in zip(sites, gradients, strict=True)
-            if gradient is not None
-        }
+        at = {site: gradient for site, gradient in zip(sites, gradients, strict=True) if gradient is not None}
         yield Products(rows, True, at)
 
 
-def _local_graph(
-    model: LanguageModel, taps: Taps, cache: Cache, target: Site
-) -> tuple[dict[Site, Tensor], Tensor]:
-    """Leaves at the upstream sites and the target's tensor, from a run that starts at the last full cut.
-
-    A residual site with a dictionary cuts every path, so nothing before the last one needs to run.
-    """
+def _last_cut(taps: Taps, target: Site) -> Site | None:
+    """The last residual site with a dictionary before the target: it cuts every path, so a run starts there."""
     cuts = [site for site in taps if site.kind in ("embed", "resid") and site.layer < target.layer]
-    entry = max(cuts).layer if cuts else -1
+    return max(cuts, default=None)
+
+
+class _Reached(Exception):
+    """The target's tensor is there; what comes after it need not run."""
+
+
+def _local_graph(
+    model: LanguageModel, taps: Taps, cache: Cache, target: Site, entry: Site | None, example: Tensor
+) -> tuple[dict[Site, Tensor], Tensor]:
+    """Leaves at the upstream sites and the target's tensor, for copies of examples, from a run after ``entry``."""
+    after = entry.layer if entry else -1
     leaves: dict[Site, Tensor] = {}
-    reached: dict[str, Tensor] = {}
+    reached: list[Tensor] = []
 
     def leaf(site: Site) -> Edit:
         def replace(tensor: Tensor) -> Tensor:
-            leaves[site] = cache.x[site].detach().requires_grad_()
+            leaves[site] = cache.x[site][example].detach().requires_grad_()
             return leaves[site]
 
         return replace
 
     def reach(tensor: Tensor) -> Tensor:
-        reached["target"] = tensor
-        return tensor
+        reached.append(tensor)
+        raise _Reached
 
-    start = cache.streams[entry + 1].detach()
-    if cuts:
+    start = cache.streams[after + 1][example].detach()
+    if entry:
         start.requires_grad_()
-        leaves[max(cuts)] = start
-    between = [site for site in taps if entry < site.layer and site < target and site.kind != "embed"]
+        leaves[entry] = start
+    between = [site for site in taps if after < site.layer and site < target and site.kind != "embed"]
     edits: dict[Site, tuple[Tap, Edit]] = {site: (taps[site], leaf(site)) for site in between}
     edits[target] = (taps[target], reach)
-    with torch.enable_grad():
-        model.replay_blocks(entry, start, cache.tokens, target.layer + 1, edits)
-    return leaves, reached["target"]
-
-
-def _slots(example: Int[Tensor, " row"]) -> list[Int[Tensor, " some"]]:
-    """Rows in groups in which every example occurs at most once: first rows, second rows, …"""
-    order = torch.argsort(example, stable=True)
-    ordered = example[order]
-    first = torch.searchsorted(ordered, ordered)
-    rank = torch.arange(len(order), device=example.device) - first
-    return [order[rank == slot] for slot in range(int(rank.max()) + 1)]
+    with torch.enable_grad(), suppress(_Reached):
+        model.replay_blocks(after, start, cache.tokens.take(example), target.layer + 1, edits)
+    return leaves, reached[0]

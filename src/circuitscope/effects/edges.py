@@ -26,8 +26,9 @@ from torch import Tensor
 
 from circuitscope.activations import SiteState
 from circuitscope.dictionaries import Dictionaries
+from circuitscope.dictionaries.base import CHUNK_BYTES
 from circuitscope.effects.direct import Products, direct_products
-from circuitscope.effects.nodes import NodeEffects, SiteEffects, path, with_gradient
+from circuitscope.effects.nodes import NodeEffects, SiteEffects, line_of, with_gradient
 from circuitscope.effects.quadrature import quadrature
 from circuitscope.effects.replayer import Replayer
 from circuitscope.errors import BadInput
@@ -98,7 +99,7 @@ def edge_effects(
         assert cache is not None
         for target, asked in rows.items():
             _into(model, dictionaries, effects, cache, side, target, asked, 1 / len(sides), found)
-    return {pair: _joined(parts) for pair, parts in found.items()}
+    return {pair: _joined(parts, len(sides)) for pair, parts in found.items()}
 
 
 def _into(
@@ -115,7 +116,9 @@ def _into(
     """Collect the edges into one site's rows, linearised at one side."""
     vector = weight * row_vectors(effects.sites[target], asked, side)
     taps = dictionaries.taps(model)
-    for products in direct_products(model, taps, cache, target, asked.example, asked.position, vector):
+    for products in direct_products(
+        model, taps, cache, target, asked.example, asked.position, vector, effects.budget
+    ):
         for source, product in products.at.items():
             found.setdefault((source, target), []).append(
                 _entries(effects.sites[source], asked, products, product)
@@ -156,49 +159,83 @@ def _pulled_back(state: SiteState, token: Tensor, gradient: Tensor) -> Tensor:
 def _entries(source: SiteEffects, rows: Rows, products: Products, product: Tensor) -> EdgeEntries:
     """One product per active upstream feature, and one per error, that each row can come from."""
     positions = source.clean.x.shape[1]
-    example = rows.example[products.rows]
+    first = rows.example[products.rows] * positions
     if products.spread:  # every token of the row's example
-        first, count = example * positions, positions
+        token = (first[:, None] + torch.arange(positions, device=first.device)).flatten()
+        row = products.rows.repeat_interleave(positions)
     else:  # the row's own token
-        first, count = example * positions + rows.position[products.rows], 1
-    flat = product.reshape(-1, product.shape[-1])
-    span, entry = _ranges(
-        torch.searchsorted(source.features.token, first),
-        torch.searchsorted(source.features.token, first + count),
-    )
-    token, feature = source.features.token[entry], source.features.feature[entry]
-    of_features = (
-        source.dictionary.write_dot(flat, span * count + token - first[span], feature)
-        * source.features.delta[entry]
-    )
-    tokens = first[:, None] + torch.arange(count, device=first.device)
-    deltas = source.error_delta.reshape(-1, source.error_delta.shape[-1])[tokens]
-    of_errors = (flat.view(len(first), count, -1) * deltas).sum(dim=-1)
-    error_row, error_column = of_errors.nonzero(as_tuple=True)
-    some = of_features != 0
+        token = first + rows.position[products.rows]
+        row = products.rows
+    vectors = product.reshape(-1, product.shape[-1])
+    some = (vectors != 0).any(dim=1)  # nothing reaches a row from the tokens after it
+    vectors, token, row = vectors[some], token[some], row[some]
+    item, feature, effect = _feature_effects(source, token, vectors)
+    of_errors = (vectors * source.error_delta.flatten(0, 1)[token]).sum(dim=1)
+    (with_error,) = of_errors.nonzero(as_tuple=True)
     return EdgeEntries(
-        products.rows[torch.cat([span[some], error_row])],
-        torch.cat([token[some], tokens[error_row, error_column]]) % positions,
-        torch.cat([feature[some], torch.full_like(error_row, ERROR)]),
-        torch.cat([of_features[some], of_errors[error_row, error_column]]),
+        torch.cat([row[item], row[with_error]]),
+        torch.cat([token[item], token[with_error]]) % positions,
+        torch.cat([feature, torch.full_like(with_error, ERROR)]),
+        torch.cat([effect, of_errors[with_error]]),
     )
 
 
-def _ranges(start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
-    """All integers of the ranges [start, stop), with the number of the range that each belongs to."""
-    length = stop - start
-    span = torch.repeat_interleave(torch.arange(len(start), device=start.device), length)
-    offset = torch.arange(len(span), device=start.device) - (length.cumsum(0) - length)[span]
-    return span, start[span] + offset
+def _feature_effects(
+    source: SiteEffects, token: Int[Tensor, " item"], vectors: Float[Tensor, "item width"]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(vector · v_j) (f_j,patch − f_j,clean) for each item and each feature j active at its token.
+
+    Items at one token share its features, so a token's write vectors are fetched once for all of them: items and
+    features are laid out token by token, and one batched product makes all effects.
+
+    Returns:
+        item, feature and effect of each entry that is not 0.
+    """
+    features = source.features
+    tokens, group = torch.unique(token, return_inverse=True)
+    items = _padded(*_grouped(group, len(tokens)))
+    start = torch.searchsorted(features.token, tokens)
+    entries = _padded(start, torch.searchsorted(features.token, tokens, right=True) - start)
+    order = torch.argsort(group, stable=True)
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    widest = max(entries.shape[1], items.shape[1], 1)
+    step = max(1, CHUNK_BYTES // (widest * vectors.shape[1] * vectors.element_size()))
+    parts = torch.split(torch.arange(len(tokens), device=token.device), step)
+    for part in parts if entries.shape[1] else ():
+        entry, item = entries[part].clamp(min=0), order[items[part].clamp(min=0)]
+        write = source.dictionary.write_vectors(features.feature[entry.flatten()]).view(*entry.shape, -1)
+        delta = torch.where(entries[part] >= 0, features.delta[entry], 0.0)
+        effect = torch.bmm(vectors[item], write.transpose(1, 2)) * delta[:, None, :]
+        effect = torch.where(items[part][:, :, None] >= 0, effect, 0.0)
+        at, i, j = effect.nonzero(as_tuple=True)
+        found.append((item[at, i], features.feature[entry[at, j]], effect[at, i, j]))
+    if not found:
+        nothing = token[:0]
+        return nothing, nothing, vectors.new_zeros(0)
+    item, feature, effect = (torch.cat(column) for column in zip(*found, strict=True))
+    return item, feature, effect
 
 
-def _joined(parts: list[EdgeEntries]) -> EdgeEntries:
-    """One entry per (row, upstream node) in that order, summing what both linearisations gave."""
+def _grouped(group: Int[Tensor, " item"], n_groups: int) -> tuple[Tensor, Tensor]:
+    """Where each group starts, once items are sorted by group, and how many items it has."""
+    length = torch.bincount(group, minlength=n_groups)
+    return length.cumsum(0) - length, length
+
+
+def _padded(start: Int[Tensor, " group"], length: Int[Tensor, " group"]) -> Int[Tensor, "group longest"]:
+    """The integers of each range [start, start + length), with −1 after the shorter ones."""
+    longest = int(length.max()) if len(length) else 0
+    offset = torch.arange(longest, device=start.device)
+    return torch.where(offset < length[:, None], start[:, None] + offset, -1)
+
+
+def _joined(parts: list[EdgeEntries], n_sides: int) -> EdgeEntries:
+    """All entries of a pair of sites; what both linearisations gave is summed."""
     row, position, feature, effect = (
         torch.cat([getattr(part, name) for part in parts])
         for name in ("row", "position", "feature", "effect")
     )
-    if len(row) == 0:
+    if len(row) == 0 or n_sides == 1:
         return EdgeEntries(row, position, feature, effect)
     # One whole number per entry sorts faster than three columns; the error, -1, comes first.
     n_positions, n_features = int(position.max()) + 1, int(feature.max()) + 2
@@ -249,8 +286,7 @@ def output_effects(
         if later:
             frozen = {other: taps[other] for other in later}
             alphas, weights = ([0.0], [1.0]) if effects.method == "atp" else quadrature(rule, points)
-            start, delta = path(side)
-            gradient = replayer.mean_gradient(site, side.tap, start, delta, alphas, weights, frozen)
-            side = with_gradient(side, gradient)
+            (gradients,) = replayer.mean_gradients([line_of(site, side)], alphas, [weights], frozen)
+            side = with_gradient(side, gradients[0])
         found[site] = side
     return found

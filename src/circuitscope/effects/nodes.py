@@ -1,9 +1,11 @@
 """Node effects: how much each feature and each error changes the metric (Marks et al. 2024, section 3.1).
 
-IE(m; a) = m(clean | do(a = a_patch)) − m(clean), by one of three methods:
+IE(m; a) = m(clean | do(a = a_patch)) − m(clean), by one of five methods:
 
 * ``exact``: that very difference, one replay per node;
 * ``atp``: a_patch − a_clean along the gradient at clean, one backward pass for every site at once;
+* ``atp-graddrop``: the same with one block dropped at a time, so that effects cannot cancel (``graddrop.py``);
+* ``relp``: the same with the coefficients of linear rules in place of the gradient (``relp.py``);
 * ``ig``: the gradient averaged along the straight line from clean to patch, one site at a time.
 
 How ig is made fast. Decoders are affine, so the line between (features, error) of clean and of patch is the
@@ -17,7 +19,6 @@ straight line x(α) = x_clean + α (x_patch − x_clean) of the site's own tenso
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -25,10 +26,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from circuitscope.activations import SiteState, read_sites
+from circuitscope.activations import SiteState, read_pairs, read_sites
 from circuitscope.dictionaries import Dictionaries, Dictionary
+from circuitscope.effects.at_clean import gradients_at_clean
 from circuitscope.effects.exact import exact_effects
-from circuitscope.effects.quadrature import TOLERANCE, quadrature, schedule
+from circuitscope.effects.graddrop import gradients_with_drops, signed_mean
+from circuitscope.effects.integrate import integrate
+from circuitscope.effects.lines import Line
+from circuitscope.effects.relp import coefficients_at_clean
 from circuitscope.effects.replayer import DEFAULT_BUDGET, Replayer
 from circuitscope.errors import BadInput
 from circuitscope.model import Cache, LanguageModel, Tap
@@ -36,9 +41,7 @@ from circuitscope.sparse import FeatureDelta, align
 from circuitscope.tasks import Inputs, Metric
 from circuitscope.terms import Site
 
-log = logging.getLogger("circuitscope")
-
-METHODS = ("ig", "atp", "exact")
+METHODS = ("ig", "atp", "atp-graddrop", "relp", "exact")
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,13 @@ class NodeEffects:
     patch_metric: Float[Tensor, " batch"] | None
     budget: int
 
+    @property
+    def nbytes(self) -> int:
+        """What they hold in memory, roughly: seven dense tensors per site, and the features' columns."""
+        dense = sum(side.clean.x.nbytes for side in self.sites.values())
+        entries = sum(side.features.token.nbytes for side in self.sites.values())
+        return 7 * dense + 8 * entries
+
 
 def node_effects(
     model: LanguageModel,
@@ -100,23 +110,27 @@ def node_effects(
     Args:
         inputs: pairs, or single inputs, whose patch is the zero baseline: every feature 0 and the error 0.
         metric: a loss for the clean behaviour, so effects above 0 promote it.
-        method: ``ig``, ``atp`` or ``exact``.
+        method: one of ``METHODS``.
         rule: quadrature of ig: ``gauss``, ``left`` or ``midpoint``.
-        points: quadrature points; None lets ``gauss`` take 3, 6, 12, 24 until the gap is within 1e-2, and
+        points: quadrature points; None lets ``gauss`` take 3, 7, 15, 31 until the gap is within 1e-2, and
             gives the other rules 10.
         budget: bytes of activations that one replayed batch may hold.
-        gradients: ḡ of every site from an earlier call with ``ig`` or ``atp`` on the same inputs; nothing is
-            replayed then.
+        gradients: ḡ of every site from an earlier call on the same inputs; nothing is replayed then. For
+            ``atp-graddrop``, whose effects are not one gradient's, the effects are then those of ``atp``.
     """
     if method not in METHODS:
         raise BadInput(f"no such method: {method!r}", expected=" or ".join(METHODS), mend="use ig")
-    clean_cache, clean = read_sites(model, dictionaries, inputs.clean, metric.positions(inputs))
-    clean_metric = metric(clean_cache.logits, inputs)
     patch_cache, patch, patch_metric = None, None, None
-    if inputs.patch is not None:
+    if inputs.patch is None:
+        clean_cache, clean = read_sites(model, dictionaries, inputs.clean, metric.positions(inputs))
+    else:
         swapped = inputs.swapped()
-        patch_cache, patch = read_sites(model, dictionaries, inputs.patch, metric.positions(swapped))
+        asked = metric.positions(inputs), metric.positions(swapped)
+        (clean_cache, clean), (patch_cache, patch) = read_pairs(
+            model, dictionaries, inputs.clean, inputs.patch, *asked
+        )
         patch_metric = metric(patch_cache.logits, swapped)
+    clean_metric = metric(clean_cache.logits, inputs)
     replayer = Replayer(model, inputs, metric, clean_cache, budget)
     taps = dictionaries.taps(model)
     sides = {
@@ -127,34 +141,33 @@ def node_effects(
         sites = {site: with_gradient(side, gradients[site]) for site, side in sides.items()}
     elif method == "exact":
         sites = {site: _with_exact(replayer, site, side, clean_metric) for site, side in sides.items()}
-    elif method == "atp":
-        at_clean = gradients_at_clean(model, inputs, metric, taps)
+    elif method in ("atp", "relp"):
+        find = gradients_at_clean if method == "atp" else coefficients_at_clean
+        at_clean = find(model, inputs, metric, taps)
         sites = {site: with_gradient(side, at_clean[site]) for site, side in sides.items()}
+    elif method == "atp-graddrop":
+        plain, dropped = gradients_with_drops(model, inputs, metric, taps)
+        sites = {site: _with_drops(side, plain[site], dropped[site]) for site, side in sides.items()}
     else:
-        totals = _total_effects(replayer, sides, clean_metric, patch_metric)
-        scale = _scale(totals, clean_metric, patch_metric)
-        sites = _integrated(replayer, sides, totals, scale, rule, points)
+        lines = {site: line_of(site, side) for site, side in sides.items()}
+        found = integrate(replayer, lines, clean_metric, patch_metric, rule, points)
+        sites = {
+            site: replace(
+                with_gradient(side, found[site].gradient), points=found[site].points, gap=found[site].gap
+            )
+            for site, side in sides.items()
+        }
     return NodeEffects(
         inputs, metric, method, sites, clean_cache, patch_cache, clean_metric, patch_metric, budget
     )
 
 
-def path(side: SiteEffects) -> tuple[Tensor, Tensor]:
-    """Start and direction of the line from clean to patch; BOS and padding stay where they are."""
+def line_of(site: Site, side: SiteEffects) -> Line:
+    """The line of a site from clean to patch; BOS and padding stay where they are."""
     start = side.clean.x
     end = side.dictionary.bias(start) if side.patch is None else side.patch.x
-    return start, (end - start) * side.clean.live[:, :, None]
-
-
-def gradients_at_clean(
-    model: LanguageModel, inputs: Inputs, metric: Metric, taps: Mapping[Site, Tap]
-) -> dict[Site, Float[Tensor, "batch position _"]]:
-    """∂m/∂x of the plain model at clean, for every site, from one backward pass."""
-    cache = model.capture(inputs.clean, taps, metric.positions(inputs), grad=True)
-    with torch.enable_grad():
-        value = metric(cache.logits, inputs).sum()
-    gradients = torch.autograd.grad(value, list(cache.x.values()))
-    return dict(zip(cache.x, gradients, strict=True))
+    everyone = torch.arange(start.shape[0], device=start.device)
+    return Line(site, side.tap, start, (end - start) * side.clean.live[:, :, None], everyone)
 
 
 def _both_sides(dictionary: Dictionary, tap: Tap, clean: SiteState, patch: SiteState | None) -> SiteEffects:
@@ -186,6 +199,16 @@ def with_gradient(side: SiteEffects, gradient: Tensor) -> SiteEffects:
     )
 
 
+def _with_drops(side: SiteEffects, plain: Tensor, dropped: list[Tensor]) -> SiteEffects:
+    """A site's effects by GradDrop; edges, which are derivatives, go on with the plain gradient."""
+    usual, each = with_gradient(side, plain), [with_gradient(side, gradient) for gradient in dropped]
+    return replace(
+        usual,
+        feature_effect=signed_mean(usual.feature_effect, [other.feature_effect for other in each]),
+        error_effect=signed_mean(usual.error_effect, [other.error_effect for other in each]),
+    )
+
+
 def _with_exact(replayer: Replayer, site: Site, side: SiteEffects, clean_metric: Tensor) -> SiteEffects:
     feature_effect, error_effect = exact_effects(
         replayer,
@@ -199,56 +222,3 @@ def _with_exact(replayer: Replayer, site: Site, side: SiteEffects, clean_metric:
         clean_metric,
     )
     return replace(side, feature_effect=feature_effect, error_effect=error_effect)
-
-
-def _total_effects(
-    replayer: Replayer,
-    sides: Mapping[Site, SiteEffects],
-    clean_metric: Tensor,
-    patch_metric: Tensor | None,
-) -> dict[Site, Tensor]:
-    """m(do(site = patch)) − m(clean) per example. Where the site is the whole stream of a pair it is m(patch)."""
-    totals = {}
-    everyone = torch.arange(len(clean_metric), device=clean_metric.device)
-    for site, side in sides.items():
-        if patch_metric is not None and site.kind in ("embed", "resid"):
-            totals[site] = patch_metric - clean_metric
-        else:
-            start, delta = path(side)
-            totals[site] = replayer.values(site, side.tap, start + delta, everyone) - clean_metric
-    return totals
-
-
-def _scale(totals: Mapping[Site, Tensor], clean_metric: Tensor, patch_metric: Tensor | None) -> float:
-    """What a gap is compared with: mean |m(patch) − m(clean)|.
-
-    Single inputs have no m(patch); there the largest total effect of a site says what is large.
-    """
-    if patch_metric is not None:
-        return float((patch_metric - clean_metric).abs().mean())
-    return max(float(total.abs().mean()) for total in totals.values())
-
-
-def _integrated(
-    replayer: Replayer,
-    sides: Mapping[Site, SiteEffects],
-    totals: Mapping[Site, Tensor],
-    scale: float,
-    rule: str,
-    points: int | None,
-) -> dict[Site, SiteEffects]:
-    """ig for every site, with more points where the gap asks for them."""
-    done = {}
-    for site, side in sides.items():
-        for count in schedule(rule, points):
-            start, delta = path(side)
-            alphas, weights = quadrature(rule, count)
-            gradient = replayer.mean_gradient(site, side.tap, start, delta, alphas, weights)
-            difference = (gradient * delta).sum(dim=(1, 2)) - totals[site]
-            gap = float(difference.abs().mean()) / max(scale, 1e-12)
-            if gap <= TOLERANCE:
-                break
-        if gap > TOLERANCE:
-            log.debug("the quadrature gap of %s is %.1e with %d points", site, gap, count)
-        done[site] = replace(with_gradient(side, gradient), points=count, gap=gap)
-    return done

@@ -1,19 +1,21 @@
 """Replayer: the metric, and its gradient, when one site is replaced.
 
-Only what comes after the site runs. Many replacements (quadrature points, single nodes) of many examples go
-through as one batch, cut to a memory budget; when a GPU runs out of memory the cut is halved and that is said.
+Only what comes after the site runs. Many replacements (quadrature points, sites of one layer, single nodes) of
+many examples go through as one batch, cut to a memory budget; when a GPU runs out of memory the cut is halved
+and that is said.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from circuitscope.effects.lines import Copies, Line
 from circuitscope.errors import OutOfSpace
 from circuitscope.model import Cache, Edit, LanguageModel, Tap
 from circuitscope.model.language_model import Taps
@@ -46,62 +48,96 @@ class Replayer:
 
         def chunk(part: slice) -> None:
             with torch.no_grad():
-                out[part] = self._metric(site, tap, x[part], rows[part], {})
+                entry, stream = self.model.enter(site, tap, x[part], self.cache, rows[part])
+                out[part] = self._metric(entry, stream, rows[part], {})
 
-        self._in_chunks(len(rows), site, chunk)
+        self._in_chunks(len(rows), site.layer, chunk)
         return out
 
-    def mean_gradient(
+    def mean_gradients(
         self,
-        site: Site,
-        tap: Tap,
-        start: Float[Tensor, "batch position _"],
-        delta: Float[Tensor, "batch position _"],
-        alphas: list[float],
-        weights: list[float],
+        lines: Sequence[Line],
+        alphas: Sequence[float],
+        weights: Sequence[Sequence[float]],
         frozen: Taps | None = None,
-    ) -> Float[Tensor, "batch position _"]:
-        """Σ_k w_k ∂m/∂x at x = start + α_k · delta, for every example; all points in one batch if they fit.
+    ) -> list[Float[Tensor, "rule row position _"]]:
+        """Σ_k w_k ∂m/∂x at x = start + α_k · delta, for every line, under each rule (list of weights).
 
+        All points of all lines go through together if they fit, so the lines must enter the model at one layer.
         The tensors of ``frozen`` sites are held at their clean values.
         """
-        batch = start.shape[0]
-        rows = torch.arange(batch, device=start.device).repeat(len(alphas))
-        alpha = start.new_tensor(alphas).repeat_interleave(batch)
-        weight = start.new_tensor(weights).repeat_interleave(batch)
-        total = torch.zeros_like(start)
+        if len({line.site.layer for line in lines}) > 1:
+            raise ValueError("lines that are replayed together must enter the model at one layer")
+        copies = [Copies(line, alphas, weights) for line in lines]
+        totals = [line.start.new_zeros(len(weights), *line.start.shape) for line in lines]
 
         def chunk(part: slice) -> None:
-            picked = rows[part]
+            pieces = _pieces(copies, part)
             with torch.enable_grad():
-                x = (start[picked] + alpha[part, None, None] * delta[picked]).requires_grad_()
-                value = self._metric(site, tap, x, picked, frozen or {})
-                (gradient,) = torch.autograd.grad(value.sum(), x)
-            total.index_add_(0, picked, weight[part, None, None] * gradient)
+                leaves = [copies[number].at(piece).requires_grad_() for number, piece in pieces]
+                value = self._metric_of(copies, pieces, leaves, frozen or {})
+                gradients = torch.autograd.grad(value.sum(), leaves)
+            for (number, piece), gradient in zip(pieces, gradients, strict=True):
+                copies[number].add_weighted(totals[number], piece, gradient)
 
-        self._in_chunks(len(rows), site, chunk)
-        return total
+        self._in_chunks(sum(map(len, copies)), lines[0].site.layer, chunk)
+        return totals
 
-    def _metric(self, site: Site, tap: Tap, x: Tensor, rows: Tensor, frozen: Taps) -> Tensor:
+    def values_at_patch(self, lines: Sequence[Line]) -> list[Float[Tensor, " row"]]:
+        """m(do(site = patch)) at the end of every line; the lines must enter the model at one layer."""
+        copies = [Copies(line, [1.0], [[1.0]]) for line in lines]
+        values = torch.cat([line.start.new_zeros(len(line.rows)) for line in lines])
+
+        def chunk(part: slice) -> None:
+            pieces = _pieces(copies, part)
+            with torch.no_grad():
+                ends = [copies[number].at(piece) for number, piece in pieces]
+                values[part] = self._metric_of(copies, pieces, ends, {})
+
+        self._in_chunks(len(values), lines[0].site.layer, chunk)
+        return list(torch.split(values, [len(line.rows) for line in lines]))
+
+    def _metric_of(
+        self,
+        copies: Sequence[Copies],
+        pieces: list[tuple[int, slice]],
+        tensors: Sequence[Tensor],
+        frozen: Taps,
+    ) -> Float[Tensor, " copy"]:
+        """m of pieces of the copies, each with its own site's tensor replaced; all join the stream at one layer."""
+        streams, rows, entry = [], [], -1
+        for (number, piece), x in zip(pieces, tensors, strict=True):
+            line = copies[number].line
+            rows.append(copies[number].example(piece))
+            entry, stream = self.model.enter(line.site, line.tap, x, self.cache, rows[-1], frozen)
+            streams.append(stream)
+        return self._metric(entry, torch.cat(streams), torch.cat(rows), frozen)
+
+    def _metric(self, entry: int, stream: Tensor, rows: Tensor, frozen: Taps) -> Tensor:
         inputs = self.inputs.take(rows)
-        entry, stream = self.model.enter(site, tap, x, self.cache, rows, frozen)
         edits: dict[Site, tuple[Tap, Edit]] = {
-            other: (other_tap, self._hold(other, rows)) for other, other_tap in frozen.items()
+            site: (tap, self._hold(site, rows)) for site, tap in frozen.items()
         }
-        logits = self.model.replay(entry, stream, inputs.clean, self.metric.positions(inputs), edits)
-        return self.metric(logits, inputs)
+        if self.metric.answers_only:
+            asked, inputs = inputs.answers, inputs.numbered()
+        else:
+            asked = None
+        positions = self.metric.positions(inputs)
+        return self.metric(
+            self.model.replay(entry, stream, inputs.clean, positions, edits, only=asked), inputs
+        )
 
     def _hold(self, site: Site, rows: Tensor) -> Edit:
         clean = self.cache.x[site][rows]
         return lambda _: clean
 
-    def _in_chunks(self, count: int, site: Site, chunk: Chunk) -> None:
+    def _in_chunks(self, count: int, layer: int, chunk: Chunk) -> None:
         """Call ``chunk`` on slices of ``count`` rows that fit the budget."""
-        each = self.model.bytes_per_example(self.inputs.clean.positions, site.layer)
+        each = self.model.bytes_per_example(self.inputs.clean.positions, layer)
         step, start = max(1, min(count, self.budget // each)), 0
         while start < count:
             try:
-                chunk(slice(start, start + step))
+                chunk(slice(start, min(start + step, count)))
             except torch.OutOfMemoryError as error:
                 if step == 1:
                     raise OutOfSpace(
@@ -113,3 +149,14 @@ class Replayer:
                 log.warning("the GPU is out of memory: going on with %d rows at a time", step)
             else:
                 start += step
+
+
+def _pieces(copies: Sequence[Copies], part: slice) -> list[tuple[int, slice]]:
+    """Which copies of which lines a slice of all copies, one line after the other, consists of."""
+    pieces, first = [], 0
+    for number, of_line in enumerate(copies):
+        start, stop = max(part.start - first, 0), min(part.stop - first, len(of_line))
+        if start < stop:
+            pieces.append((number, slice(start, stop)))
+        first += len(of_line)
+    return pieces

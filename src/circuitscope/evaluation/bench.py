@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -43,6 +43,14 @@ class Bench:
         if free_layers == 0:
             return list(self.dictionaries)
         return [site for site in self.dictionaries if site.layer >= free_layers]
+
+    def first(self, examples: int) -> Bench:
+        """The same bench with the first batches only, as many as hold at least ``examples``."""
+        seen, taken = 0, 0
+        while seen < examples and taken < len(self.inputs):
+            seen += len(self.inputs[taken])
+            taken += 1
+        return replace(self, inputs=self.inputs[:taken])
 
     def full(self) -> NDArray[np.float64]:
         """−m(M) of every example: the model as it is."""

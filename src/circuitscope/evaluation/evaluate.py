@@ -10,13 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from circuitscope.circuit import Circuit, Nodes
+from circuitscope.circuit import Circuit
 from circuitscope.dictionaries import Dictionaries
+from circuitscope.discovery.job import Progress
 from circuitscope.errors import BadInput
 from circuitscope.evaluation.bench import Bench, make_bench
 from circuitscope.evaluation.scores import COVERAGE, ratio
+from circuitscope.evaluation.strict import Subject, strict_tests
 from circuitscope.model import LanguageModel
 from circuitscope.tasks import Metric, Task, load_task, metric_named
 from circuitscope.tasks.metrics import METRICS, Measure
@@ -35,8 +35,13 @@ def evaluate(
     baseline: str = "auto",
     errors: str = "circuit",
     free_layers: int | None = None,
+    strict: bool = False,
+    random_circuits: int = 100,
+    halvings: int = 20,
+    spare_examples: int | None = None,
     batch_size: int = 32,
     seed: int = 0,
+    progress: Progress = lambda done, total, what: None,
 ) -> dict[str, Any]:
     """Measure a circuit on held-out examples.
 
@@ -46,19 +51,30 @@ def evaluate(
         baseline: what ablated nodes are set to; ``auto`` is what the circuit records.
         errors: ``circuit`` keeps the errors in the circuit, ``keep`` all, ``remove`` none.
         free_layers: layers (and embed) that are never ablated; default floor(layers / 3).
+        strict: also ask what a sceptic asks, with the free layers asked for: ``circuitscope.evaluation.strict``.
+        random_circuits: how many random circuits of equal size to compare with.
+        halvings: how often to divide the discovery's examples into random halves.
+        spare_examples: how many examples show which nodes can be spared; by default all.
+        progress: called with (done, total, what).
 
     Returns:
         Plain values: scores with intervals for the free layers asked for and for free 0, and the means of the
-        higher-is-better metric for the model, the empty circuit, the circuit and its complement.
+        higher-is-better metric for the model, the empty circuit, the circuit and its complement; with ``strict``
+        four tests with a verdict each, under that name.
     """
     task = load_task(task, model)
-    bench = bench_for(
-        circuit, model, dictionaries, task, metric, examples, split, baseline, errors, batch_size, seed
-    )
+
+    def bench_of(split: str, examples: int) -> Bench:
+        return bench_for(
+            circuit, model, dictionaries, task, metric, examples, split, baseline, errors, batch_size, seed
+        )
+
+    bench = bench_of(split, examples)
     usual = model.n_layers // 3 if free_layers is None else free_layers
     check_free_layers(usual, model)
-    full = bench.full()
-    return {
+    subjects = [Subject(circuit, bench, free, seed) for free in dict.fromkeys((usual, 0))]
+    full = subjects[0].full
+    result = {
         "metric": bench.metric.name,
         "metric_shown_as": bench.metric.shown_as,
         "split": split,
@@ -68,22 +84,39 @@ def evaluate(
         "errors": errors,
         "coverage": COVERAGE,
         "free_layers": usual,
-        "scores": [_scores(circuit, bench, full, free, seed) for free in dict.fromkeys((usual, 0))],
+        "scores": [_scores(subject) for subject in subjects],
     }
+    if strict:
+        # The discovery's own examples are the first of their split; more of it would not be its own.
+        own = int(circuit.info.get("examples") or examples)
+
+        def other(split: str) -> Subject:
+            count = min(examples, own) if split == circuit.info.get("split") else examples
+            return Subject(circuit, bench_of(split, count), usual, seed)
+
+        result["strict"] = strict_tests(
+            subjects[0],
+            task,
+            other,
+            split=split,
+            circuits=random_circuits,
+            halvings=halvings,
+            spare_examples=spare_examples,
+            batch_size=batch_size,
+            progress=progress,
+        )
+    return result
 
 
-def _scores(circuit: Circuit, bench: Bench, full: Any, free: int, seed: int) -> dict[str, Any]:
-    sites = bench.sites(free)
-    indices = [index for index, site in enumerate(circuit.sites) if site in sites]
-    counted = np.isin(circuit.nodes.site, indices)
-    empty = bench.run(Nodes.none(), sites)
-    kept = bench.run(circuit.nodes, sites)
-    rest = bench.run(circuit.nodes, sites, complement=True)
+def _scores(subject: Subject) -> dict[str, Any]:
+    sites, circuit = subject.sites, subject.circuit
+    empty, kept, full = subject.empty, subject.kept, subject.full
+    rest = subject.bench.run(circuit.nodes, sites, complement=True)
     return {
-        "free_layers": free,
-        "nodes": int(counted.sum()),
-        "faithfulness": ratio(kept, empty, full, seed=seed),
-        "completeness": ratio(rest, empty, full, seed=seed),
+        "free_layers": subject.free_layers,
+        "nodes": int(subject.on_ablated(circuit.nodes).sum()),
+        "faithfulness": subject.score,
+        "completeness": ratio(rest, empty, full, seed=subject.seed),
         "means": {
             "model": float(full.mean()),
             "empty": float(empty.mean()),

@@ -13,32 +13,56 @@ RESAMPLES = 2000
 COVERAGE = 0.95
 
 
-def ratio(
-    value: NDArray[np.float64],
-    empty: NDArray[np.float64],
-    full: NDArray[np.float64],
-    *,
-    seed: int = 0,
-) -> dict[str, Any]:
+Values = NDArray[np.float64]
+"""A value per example."""
+
+
+def ratio(value: Values, empty: Values, full: Values, *, seed: int = 0) -> dict[str, Any]:
     """(mean value − mean empty) / (mean full − mean empty), with its bootstrap interval.
 
     A denominator whose own interval contains 0 makes the ratio undefined: ``value`` is None.
     """
+    drawn = _drawn_ratios(value, empty, full, np.random.default_rng(seed))
+    if isinstance(drawn, str):
+        return _undefined(drawn)
+    low, high = _interval(drawn)
+    return {"value": _ratio(value, empty, full), "low": low, "high": high, "why": ""}
+
+
+def difference(
+    first: tuple[Values, Values, Values], second: tuple[Values, Values, Values], *, seed: int = 0
+) -> dict[str, Any]:
+    """The first ratio minus the second, of other examples, with its bootstrap interval.
+
+    Each is (value, empty, full); their examples are drawn independently.
+    """
     draw = np.random.default_rng(seed)
+    ours, theirs = (_drawn_ratios(*one, draw) for one in (first, second))
+    if isinstance(ours, str):
+        return _undefined(ours)
+    if isinstance(theirs, str):
+        return _undefined(theirs)
+    low, high = _interval(ours - theirs)
+    return {"value": _ratio(*first) - _ratio(*second), "low": low, "high": high, "why": ""}
+
+
+def _ratio(value: Values, empty: Values, full: Values) -> float:
+    return float((value - empty).mean() / (full - empty).mean())
+
+
+def _drawn_ratios(value: Values, empty: Values, full: Values, draw: np.random.Generator) -> Values | str:
+    """The ratio of every resampling of the examples, or why it is undefined."""
     rows = draw.integers(len(full), size=(RESAMPLES, len(full)))
     below = (full - empty)[rows].mean(axis=1)
     low, high = _interval(below)
     if low <= 0 <= high:
-        return {
-            "value": None,
-            "low": None,
-            "high": None,
-            "why": f"undefined: m(M) − m(∅) lies between {low:.3g} and {high:.3g}, which contains 0",
-        }
-    above = (value - empty)[rows].mean(axis=1)
-    low, high = _interval(above / below)
-    center = float((value - empty).mean() / (full - empty).mean())
-    return {"value": center, "low": low, "high": high, "why": ""}
+        return f"undefined: m(M) − m(∅) lies between {low:.3g} and {high:.3g}, which contains 0"
+    ratios: Values = (value - empty)[rows].mean(axis=1) / below
+    return ratios
+
+
+def _undefined(why: str) -> dict[str, Any]:
+    return {"value": None, "low": None, "high": None, "why": why}
 
 
 def _interval(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -2,7 +2,8 @@
 
 For features, for the neurons of the same sites, for the hidden neurons of the MLPs, and for random features: the
 N nodes of largest |mean effect| in the layers that are not free, for a range of N. Neurons are ranked by the
-same method on the same examples. The answer in one number per curve: how many nodes 50, 75 and 90 % need.
+same method on the same examples. The answer in one number per curve: how many nodes 50, 75 and 90 % need; and in
+two more, its areas CPR and CMD.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from circuitscope.dictionaries import Dictionaries, mlp_hidden_dictionaries, neu
 from circuitscope.discovery import discover
 from circuitscope.discovery.job import Progress
 from circuitscope.errors import BadInput
+from circuitscope.evaluation.areas import FRACTIONS, areas, nodes_at
 from circuitscope.evaluation.bench import Bench
 from circuitscope.evaluation.evaluate import bench_for, check_free_layers
 from circuitscope.evaluation.scores import needed, ratio
@@ -57,8 +59,9 @@ def sweep(
         other arguments: as for ``evaluate``.
 
     Returns:
-        Plain values: ``levels`` and ``curves``, each with ``nodes``, ``faithfulness`` (with ``_low`` and
-        ``_high``), ``completeness`` and ``needed`` per level.
+        Plain values: ``levels``, ``fractions`` and ``curves``, each with ``nodes``, ``faithfulness`` (with
+        ``_low`` and ``_high``), ``completeness``, ``needed`` per level, and ``areas``: ``cpr`` and ``cmd`` with
+        the nodes and the faithfulness at each of the fractions of the curve's ``candidates``.
     """
     if circuit.candidates is None:
         raise BadInput(
@@ -95,6 +98,7 @@ def sweep(
         "free_layers": free,
         "errors": errors,
         "levels": list(LEVELS),
+        "fractions": list(FRACTIONS),
         "curves": curves,
     }
 
@@ -145,24 +149,31 @@ def _curve(
     """One curve; several orders are averaged example by example."""
     sites = bench.sites(free)
     full, empty = bench.full(), bench.run(Nodes.none(), sites)
-    counts = _sizes(len(nodes), sizes)
-    faithful, complete = [], []
-    for number, count in enumerate(counts):
+    counts, at_fractions = _sizes(len(nodes), sizes), nodes_at(len(nodes))
+    faithful: dict[int, dict[str, Any]] = {}
+    complete: list[dict[str, Any]] = []
+    every = sorted({*counts, *at_fractions})
+    for number, count in enumerate(every):
         some = [nodes.take(order[:count]) for order in orders]
         kept = np.mean([bench.run(part, sites) for part in some], axis=0)
-        rest = np.mean([bench.run(part, sites, complement=True) for part in some], axis=0)
-        faithful.append(ratio(kept, empty, full, seed=seed))
-        complete.append(ratio(rest, empty, full, seed=seed))
-        progress(number + 1, len(counts), name)
-    values = [score["value"] for score in faithful]
+        faithful[count] = ratio(kept, empty, full, seed=seed)
+        if count in counts:
+            rest = np.mean([bench.run(part, sites, complement=True) for part in some], axis=0)
+            complete.append(ratio(rest, empty, full, seed=seed))
+        progress(number + 1, len(every), name)
+    scores = [faithful[count] for count in counts]
+    values = [score["value"] for score in scores]
+    shares = [faithful[count]["value"] for count in at_fractions]
     return {
         "name": name,
         "nodes": counts,
         "faithfulness": values,
-        "faithfulness_low": [score["low"] for score in faithful],
-        "faithfulness_high": [score["high"] for score in faithful],
+        "faithfulness_low": [score["low"] for score in scores],
+        "faithfulness_high": [score["high"] for score in scores],
         "completeness": [score["value"] for score in complete],
         "needed": {f"{level:g}": needed(counts, values, level) for level in LEVELS},
+        "candidates": len(nodes),
+        "areas": {**areas(shares), "nodes": at_fractions, "faithfulness": shares},
     }
 
 

@@ -15,6 +15,7 @@ from circuitscope.model.contexts import (
 from circuitscope.model.family import Family, Tap, family_of, register_family, supported_families
 from circuitscope.model.hooks import Edit, hooked
 from circuitscope.model.language_model import Cache, LanguageModel
+from circuitscope.model.linear_rules import LinearRules, linear_rules, register_linear_rules
 from circuitscope.model.load import load_model
 from circuitscope.model.token_text import TokenTexts
 from circuitscope.model.tokens import TokenBatch, pad
@@ -26,6 +27,7 @@ __all__ = [
     "Edit",
     "Family",
     "LanguageModel",
+    "LinearRules",
     "Tap",
     "TokenBatch",
     "TokenTexts",
@@ -35,10 +37,12 @@ __all__ = [
     "documents_of",
     "family_of",
     "hooked",
+    "linear_rules",
     "load_model",
     "pad",
     "read_contexts",
     "register_family",
+    "register_linear_rules",
     "supported_families",
     "tokenizer_adds_bos",
 ]

@@ -61,6 +61,8 @@ class Family:
     """
     mlp_from_stream: Callable[[nn.Module, Tensor], Tensor]
     """Maps (block, residual stream before the MLP) to the MLP site's first tensor, position by position."""
+    mlp: str = "mlp"
+    """Path of the MLP inside a block; it works position by position."""
     parallel: Callable[[nn.Module], bool] = lambda block: False
     """Whether attention and MLP of a block both read the stream before the block (GPT-NeoX)."""
 

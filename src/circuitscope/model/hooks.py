@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from circuitscope.model.family import Tap
@@ -77,6 +78,27 @@ def stubbed(parent: nn.Module, name: str, entry: int, stream: Tensor, stop: int)
         yield
     finally:
         setattr(parent, name, blocks)
+
+
+@contextmanager
+def only_columns(module: nn.Module, columns: Int[Tensor, "row asked"]) -> Iterator[None]:
+    """A module that works position by position runs at some columns of each row; it gives 0 elsewhere."""
+    length = 0
+
+    def pick(x: Tensor) -> Tensor:
+        nonlocal length
+        length = x.shape[1]
+        return x.gather(1, columns[:, :, None].expand(-1, -1, x.shape[-1]))
+
+    def spread(y: Tensor) -> Tensor:
+        where = columns[:, :, None].expand(-1, -1, y.shape[-1])
+        return y.new_zeros(y.shape[0], length, y.shape[-1]).scatter(1, where, y)
+
+    with ExitStack() as stack:
+        before = module.register_forward_pre_hook(_edit_input(pick), with_kwargs=True)
+        stack.callback(before.remove)
+        stack.callback(module.register_forward_hook(_edit_output(spread)).remove)
+        yield
 
 
 def keep_masks_finite(blocks: Sequence[nn.Module]) -> None:

@@ -11,6 +11,7 @@ Three verbs, on plain PyTorch hooks:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from circuitscope.model.family import EMBED, RESID, Family, Tap
-from circuitscope.model.hooks import Edit, gradients, hooked, keep_masks_finite, stubbed
+from circuitscope.model.hooks import Edit, gradients, hooked, keep_masks_finite, only_columns, stubbed
 from circuitscope.model.tokens import TokenBatch
 from circuitscope.terms import Site
 
@@ -231,10 +232,26 @@ class LanguageModel:
         tokens: TokenBatch,
         positions: Int[Tensor, "row asked"],
         edits: Mapping[Site, tuple[Tap, Edit]] | None = None,
-    ) -> Float[Tensor, "row asked vocab"]:
-        """Logits when ``stream`` is the residual stream after block ``entry`` (-1: before block 0)."""
-        with hooked(self.blocks, edits or {}):
-            return self._unembed(self._replay_hidden(entry, stream, tokens, self.n_layers), positions)
+        only: Int[Tensor, "row token"] | None = None,
+    ) -> Float[Tensor, "row asked _"]:
+        """Logits when ``stream`` is the residual stream after block ``entry`` (-1: before block 0).
+
+        ``only`` names the tokens whose logits are wanted, row by row; None gives the whole vocabulary. The last
+        block's MLP runs at the columns asked for alone, since nothing reads it elsewhere.
+        """
+        with hooked(self.blocks, edits or {}), self._last_mlp_at(positions, entry, stream, edits or {}):
+            hidden = self._replay_hidden(entry, stream, tokens, self.n_layers)
+        return self._unembed(hidden, positions, only)
+
+    def _last_mlp_at(
+        self, positions: Tensor, entry: int, stream: Tensor, edits: Mapping[Site, tuple[Tap, Edit]]
+    ) -> AbstractContextManager[None]:
+        """Where the last block runs unedited, its MLP is restricted to the columns asked for."""
+        last = self.n_layers - 1
+        runs = entry < last and positions.shape[1] < stream.shape[1]
+        if not runs or any(site.layer == last for site in edits):
+            return nullcontext()
+        return only_columns(self.blocks[last].get_submodule(self.family.mlp), positions)
 
     def replay_blocks(
         self,
@@ -269,11 +286,17 @@ class LanguageModel:
         hidden: Tensor = output.last_hidden_state
         return hidden
 
-    def _unembed(self, hidden: Tensor, positions: Tensor) -> Tensor:
+    def _unembed(self, hidden: Tensor, positions: Tensor, only: Tensor | None = None) -> Tensor:
         picked = hidden.gather(1, positions[:, :, None].expand(-1, -1, hidden.shape[-1]))
-        logits: Tensor = self._head(picked)
+        logits: Tensor = self._head(picked) if only is None else self._logits_of(picked, only)
         cap = getattr(self.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    def _logits_of(self, hidden: Tensor, tokens: Tensor) -> Tensor:
+        """The unembedding's rows of some tokens: a few products instead of one per word of the vocabulary."""
+        logits = hidden @ self.unembedding[tokens].transpose(1, 2)
+        bias: Tensor | None = getattr(self._head, "bias", None)
+        return logits if bias is None else logits + bias[tokens][:, None]
 
     # -- what it costs -------------------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 from circuitscope.pipeline.demo import Shown, run_demo
 from circuitscope.pipeline.discover import Estimate, estimate_discover, missing_downloads, run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
+from circuitscope.pipeline.group import run_group
 from circuitscope.pipeline.parts import Loaded, load_parts, open_run, save, silent
+from circuitscope.pipeline.prune import run_prune
 from circuitscope.pipeline.report import default_text, report, run_report
 from circuitscope.pipeline.training import run_training
 
@@ -20,6 +22,8 @@ __all__ = [
     "run_demo",
     "run_discover",
     "run_evaluate",
+    "run_group",
+    "run_prune",
     "run_report",
     "run_sweep",
     "run_training",

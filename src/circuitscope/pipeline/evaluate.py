@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from circuitscope.config import EvaluateConfig, SweepConfig
+from circuitscope.config import AblationConfig, EvaluateConfig, SweepConfig
 from circuitscope.discovery.job import Progress
 from circuitscope.evaluation import evaluate, sweep
 from circuitscope.pipeline.parts import open_run, silent
@@ -21,7 +21,14 @@ def run_evaluate(
     refuse_existing(run / "evaluation", overwrite=overwrite)
     circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
     progress(0, 1, "ablated runs")
-    result = evaluate(circuit, parts.model, parts.dictionaries, parts.task, **_evaluation_settings(config))
+    result = evaluate(
+        circuit,
+        parts.model,
+        parts.dictionaries,
+        parts.task,
+        **_evaluation_settings(config),
+        progress=progress,
+    )
     _write_stage(run / "evaluation", "evaluation", result, config, overwrite)
     return result
 
@@ -62,7 +69,7 @@ def sweep_csv(result: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _evaluation_settings(config: EvaluateConfig) -> dict[str, Any]:
+def _evaluation_settings(config: AblationConfig) -> dict[str, Any]:
     return {name: value for name, value in asdict(config).items() if name not in ("device", "dtype")}
 
 

@@ -15,9 +15,16 @@ from typing import Any
 from circuitscope.bundled import BUNDLED
 from circuitscope.circuit import KIND, Circuit
 from circuitscope.config import ReportConfig
-from circuitscope.dashboards import FeatureDashboard, promoted_tokens, top_contexts
+from circuitscope.dashboards import (
+    FeatureDashboard,
+    NodeActivity,
+    node_activations,
+    promoted_tokens,
+    top_contexts,
+)
 from circuitscope.discovery.job import Progress
 from circuitscope.errors import BadFile, BadInput
+from circuitscope.grouping import groups_of
 from circuitscope.pipeline.parts import Loaded, open_run, silent
 from circuitscope.report import ExampleText, IndexRow, Report, html_of, index_html, make_report, read_report
 from circuitscope.report.schema import FILE, to_json
@@ -146,6 +153,7 @@ def _with_dashboards(
         progress=progress,
     )
     tokens = promoted_tokens(parts.model, parts.dictionaries, features, count=_TOKENS_SHOWN)
+    groups = groups_of(run, circuit)
     return make_report(
         circuit,
         features=[FeatureDashboard(*pair) for pair in zip(contexts, tokens, strict=True)],
@@ -154,7 +162,21 @@ def _with_dashboards(
         sweep=_sweep_of(run),
         manifest=manifest,
         run=run.name,
+        activities=_activities(circuit, parts, config) if groups is None else groups.activities,
+        groups=groups,
     )
+
+
+def _activities(circuit: Circuit, parts: Loaded, config: ReportConfig) -> tuple[NodeActivity, ...]:
+    """On which of the texts that the circuit was discovered on its nodes are active."""
+    bos = bool(circuit.info["bos"])
+    examples, _ = parts.task.encode(
+        str(circuit.info["split"]), parts.model.tokenizer, bos=bos, limit=int(circuit.info["examples"])
+    )
+    seen = node_activations(
+        parts.model, parts.dictionaries, circuit.ids, examples, bos=bos, batch_size=config.batch_size
+    )
+    return seen.activities()
 
 
 def default_text(model_source: str) -> str | None:

@@ -15,6 +15,7 @@ from circuitscope.report.content import make_report
 from circuitscope.report.figure_file import SUFFIXES, save_figure
 from circuitscope.report.page import html_of, index_html
 from circuitscope.report.plot_circuit import plot_circuit
+from circuitscope.report.plot_groups import plot_groups
 from circuitscope.report.plot_sweep import plot_sweep
 from circuitscope.report.schema import ExampleText, IndexRow, Report, read_report
 
@@ -29,6 +30,7 @@ __all__ = [
     "layout",
     "make_report",
     "plot_circuit",
+    "plot_groups",
     "plot_sweep",
     "read_report",
     "save_figure",

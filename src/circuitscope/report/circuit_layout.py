@@ -119,6 +119,8 @@ def layout(
     max_nodes: int | None = None,
     max_edges: int | None = None,
     aspect: float = _ASPECT,
+    box: tuple[float, float] | None = None,
+    spread: float = 1.0,
 ) -> Layout:
     """Place a circuit's nodes and edges.
 
@@ -128,6 +130,8 @@ def layout(
         max_nodes: how many nodes to draw at most, the strongest; 400 if not given.
         max_edges: how many edges to draw at most; if not given, three for each node, 150 to 600.
         aspect: width over height to aim at.
+        box: width and height of a box; if not given, what its text needs.
+        spread: how many times the usual distance lines of boxes are apart.
     """
     _check(circuit, tokens, max_nodes, max_edges)
     shown = circuit.strongest(_MOST_NODES if max_nodes is None else max_nodes)
@@ -135,7 +139,7 @@ def layout(
     strength = np.abs(shown.edges.effect)
     strongest = np.argsort(-strength, kind="stable")[:limit]
 
-    box = _box_size(shown, labelled)
+    box = _box_size(shown, labelled) if box is None else box
     cells = _Cells.of(shown, tokens)
     per_line, pitch = _best_wrapping(cells, box, aspect)
     columns, width = _columns(cells, per_line, pitch, tokens)
@@ -154,9 +158,9 @@ def layout(
     routes = route(boxes, Ends(source, target), SITE_WIDTH, width - MARGIN)
     positions = cells.positions[0] != SUMMED
     start = LEGEND_HEIGHT + HEADER_HEIGHT * positions
-    bottoms = _line_bottoms(lines_of_row, routes, line[source], box[1], start)
+    bottoms = _line_bottoms(lines_of_row, routes, line[source], box[1], start, spread)
     rows = _rows(shown, cells, lines_of_row, bottoms, box[1])
-    height = bottoms[-1] + box[1] + _GAP_ROW / 2 + TITLE_HEIGHT + HEADER_HEIGHT * positions
+    height = bottoms[-1] + box[1] + spread * _GAP_ROW / 2 + TITLE_HEIGHT + HEADER_HEIGHT * positions
     paths = [
         _path(way, first, bottoms, box[1]) for way, first in zip(routes, line[source].tolist(), strict=True)
     ]
@@ -322,17 +326,23 @@ def _untangle(
 
 
 def _line_bottoms(
-    lines_of_row: Ints, routes: Sequence[Floats], first: Ints, box_height: float, start: float
+    lines_of_row: Ints,
+    routes: Sequence[Floats],
+    first: Ints,
+    box_height: float,
+    start: float,
+    spread: float,
 ) -> Floats:
     """The lower end of every line of boxes, the output's included, from ``start`` upward."""
     gaps = np.full(int(lines_of_row.sum()) + 1, _GAP_LINE)
     gaps[np.cumsum(lines_of_row)] = _GAP_ROW
     gaps[0] = _GAP_ROW / 2
+    gaps *= spread
     # Edges that go straight up need no room, those that go aside need height to be told apart.
     aside = np.zeros(gaps.size)
     for way, line in zip(routes, first, strict=True):
         aside[line + 1 : line + way.size] += np.minimum(1, np.abs(np.diff(way)))
-    gaps = np.minimum(_GAP_MAX, gaps + _GAP_ASIDE * aside)
+    gaps = np.minimum(_GAP_MAX * spread, gaps + _GAP_ASIDE * aside)
     return start + np.cumsum(gaps) + box_height * np.arange(gaps.size)
 
 

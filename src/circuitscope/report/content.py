@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from circuitscope.circuit import Circuit
-from circuitscope.dashboards.values import FeatureDashboard, label_of
+from circuitscope.dashboards.values import FeatureDashboard, NodeActivity, label_of
+from circuitscope.grouping import Groups
 from circuitscope.report.drawing import draw
+from circuitscope.report.group_drawing import draw_groups
 from circuitscope.report.made import settings_of, warnings_of
 from circuitscope.report.schema import (
     SCHEMA_VERSION,
@@ -37,6 +40,8 @@ def make_report(
     sweep: Mapping[str, Any] | None = None,
     manifest: Mapping[str, Any] | None = None,
     run: str = "RUN",
+    activities: Sequence[NodeActivity] = (),
+    groups: Groups | None = None,
 ) -> Report:
     """Put together what a report says.
 
@@ -48,6 +53,8 @@ def make_report(
         sweep: what ``sweep`` returned.
         manifest: the run folder's.
         run: the run folder's name.
+        activities: on which of the task's texts its nodes are active, in any order.
+        groups: what ``group`` found.
     """
     info, manifest = circuit.info, manifest or {}
     thresholds = info.get("thresholds") or {}
@@ -60,7 +67,7 @@ def make_report(
         n_nodes=len(circuit),
         n_edges=len(circuit.edges),
         n_candidates=None if circuit.candidates is None else len(circuit.candidates),
-        node_threshold=thresholds.get("node"),
+        node_threshold=None if info.get("pruned") else thresholds.get("node"),
         nodes_asked=info.get("nodes_asked"),
         baseline=str(info.get("baseline", "mean")),
         keeps_positions=circuit.keeps_positions,
@@ -76,6 +83,9 @@ def make_report(
         gaps={site: float(entry["gap"]) for site, entry in quadrature.items()},
         skipped={reason: int(count) for reason, count in (info.get("skipped") or {}).items()},
         run=run,
+        activities=tuple(activities),
+        groups=None if groups is None else replace(groups, activities=()),  # they are in ``activities``
+        grouped=None if groups is None else draw_groups(groups, headings),
     )
 
 

@@ -6,7 +6,7 @@ are left to the page, which knows whether it is light or dark.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from circuitscope.report.circuit_legend import caption
 from circuitscope.report.schema import Band, Box, Drawing, Line
 from circuitscope.report.shapes import edge_width
 from circuitscope.report.visible import visible
-from circuitscope.terms import OUTPUT, SUMMED, NodeId
+from circuitscope.terms import OUTPUT, SUMMED, NodeId, Site
 
 MOST_NODES = 40
 _EDGES_PER_NODE = 2
@@ -44,13 +44,13 @@ def draw(circuit: Circuit, labels: Mapping[NodeId, tuple[str, ...]], headings: M
         circuit, labelled=True, max_nodes=shown, max_edges=max(_EDGES_PER_NODE * shown, 20), aspect=_ASPECT
     )
     return Drawing(
-        width=_round(placed.width * _PIXELS),
-        height=_round((placed.height - LEGEND_HEIGHT - _ABOVE) * _PIXELS),
-        rows=_rows(placed),
-        columns=_columns(placed, headings),
+        width=pixels(placed.width),
+        height=pixels(placed.height - LEGEND_HEIGHT - _ABOVE),
+        rows=rows_of(placed),
+        columns=columns_of(placed, headings),
         boxes=tuple(_boxes(placed, labels)),
-        lines=tuple(_lines(placed)),
-        output=_box(placed, OUTPUT, placed.output, "output"),
+        lines=tuple(lines_of(placed, [str(node) for node in placed.circuit.ids])),
+        output=box_at(placed, OUTPUT, placed.output, "output"),
         caption=caption(placed),
     )
 
@@ -59,42 +59,47 @@ def _round(value: float) -> float:
     return round(float(value), 1)
 
 
-def _y(placed: Layout, inches: float) -> float:
-    return _round((placed.height - _ABOVE - inches) * _PIXELS)
+def pixels(inches: float) -> float:
+    return _round(inches * _PIXELS)
 
 
-def _rows(placed: Layout) -> tuple[Band, ...]:
+def y_of(placed: Layout, inches: float) -> float:
+    """A height of the layout, from its bottom, as pixels from the picture's top."""
+    return pixels(placed.height - _ABOVE - inches)
+
+
+def rows_of(placed: Layout, name: Callable[[Site], str] = str) -> tuple[Band, ...]:
     """Rows from the bottom upward; those of every other layer are shaded."""
     return tuple(
         Band(
-            row.site.name,
-            _y(placed, row.top) - _ROW_PAD,
-            _y(placed, row.bottom) + _ROW_PAD,
+            name(row.site),
+            y_of(placed, row.top) - _ROW_PAD,
+            y_of(placed, row.bottom) + _ROW_PAD,
             row.site.layer % 2 == 0,
         )
         for row in placed.rows
     )
 
 
-def _columns(placed: Layout, headings: Mapping[int, str]) -> tuple[Band, ...]:
+def columns_of(placed: Layout, headings: Mapping[int, str]) -> tuple[Band, ...]:
     if not placed.positions:
         return ()
     bands = []
     for column in placed.columns:
         room = column.right - column.left - 0.45
-        text = f"{column.position} {_fit(headings.get(column.position, '').strip(), room, 8.5)}".strip()
+        text = f"{column.position} {fit(headings.get(column.position, '').strip(), room, 8.5)}".strip()
         bands.append(Band(text, _round(column.left * _PIXELS), _round(column.right * _PIXELS), shaded=False))
     return tuple(bands)
 
 
-def _fit(text: str, room: float, points: float) -> str:
-    """A text's beginning that fits; measured with the picture's font, which may lack some of its letters."""
+def fit(text: str, room: float, points: float) -> str:
+    """A text's beginning that fits into ``room`` inches, by the picture's font, which may lack some letters."""
     text = visible(text)
     short = figure_text.shorten(figure_text.clean(text), room, points)
     return text if len(short) == len(text) and not short.endswith("…") else text[: len(short) - 1] + "…"
 
 
-def _box(
+def box_at(
     placed: Layout, node: str, centre: tuple[float, float], name: str, lines: tuple[str, ...] = (),
     effect: float = 0.0, largest: float = 0.0, error: bool = False,
 ) -> Box:  # fmt: skip
@@ -102,7 +107,7 @@ def _box(
     return Box(
         node,
         x=_round((centre[0] - width / 2) * _PIXELS),
-        y=_y(placed, centre[1] + height / 2),
+        y=y_of(placed, centre[1] + height / 2),
         width=_round(width * _PIXELS),
         height=_round(height * _PIXELS),
         error=error,
@@ -121,30 +126,35 @@ def _boxes(placed: Layout, labels: Mapping[NodeId, tuple[str, ...]]) -> list[Box
     found = []
     rows = zip(placed.circuit.ids, nodes.effect.tolist(), placed.x, placed.y, strict=True)
     for node, effect, x, y in rows:
-        lines = tuple(
-            short for line in labels.get(node, ())[:2] if (short := _fit(line, room, _WORDS_POINTS))
-        )
+        lines = tuple(short for line in labels.get(node, ())[:2] if (short := fit(line, room, _WORDS_POINTS)))
         name = "ε" if node.is_error else str(node.feature)
-        found.append(_box(placed, str(node), (x, y), name, lines, effect, largest, node.is_error))
+        found.append(box_at(placed, str(node), (x, y), name, lines, effect, largest, node.is_error))
     return found
 
 
-def _lines(placed: Layout) -> list[Line]:
-    edges, ids = placed.circuit.edges, placed.circuit.ids
+def lines_of(placed: Layout, names: Sequence[str], largest: float | None = None) -> list[Line]:
+    """The edges that the layout has led around boxes.
+
+    Args:
+        names: the nodes', in row order.
+        largest: |effect| of the widest edge; that of these edges if not given.
+    """
+    edges = placed.circuit.edges
     position = np.append(placed.circuit.nodes.position, SUMMED)
-    largest = float(np.abs(edges.effect[placed.edges]).max(initial=0))
+    if largest is None:
+        largest = float(np.abs(edges.effect[placed.edges]).max(initial=0))
     found = []
     for row, points in zip(placed.edges.tolist(), placed.paths, strict=True):
         source, target, effect = int(edges.source[row]), int(edges.target[row]), float(edges.effect[row])
         end_x, end_y = points[-1]
         found.append(
             Line(
-                str(ids[source]),
-                OUTPUT if target < 0 else str(ids[target]),
+                names[source],
+                OUTPUT if target < 0 else names[target],
                 _path(placed, points),
                 _round(end_x * _PIXELS),
-                _y(placed, end_y),
-                round(1.2 * edge_width(effect, largest), 2),
+                y_of(placed, end_y),
+                line_width(effect, largest),
                 effect,
                 across=target >= 0 and bool(position[source] != position[target]),
             )
@@ -152,9 +162,14 @@ def _lines(placed: Layout) -> list[Line]:
     return found
 
 
+def line_width(effect: float, largest: float) -> float:
+    """An edge's width in pixels."""
+    return round(1.2 * edge_width(effect, largest), 2)
+
+
 def _path(placed: Layout, points: NDArray[np.float64]) -> str:
     """Upright at every point: curves where the edge runs free, straight beside boxes (as ``shapes.smooth``)."""
-    spots = [(_round(x * _PIXELS), _y(placed, y)) for x, y in points]
+    spots = [(_round(x * _PIXELS), y_of(placed, y)) for x, y in points]
     parts = [f"M{spots[0][0]:g} {spots[0][1]:g}"]
     for index in range(1, len(spots)):
         (x0, y0), (x1, y1) = spots[index - 1], spots[index]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from circuitscope.circuit import KIND, Circuit, load
 from circuitscope.errors import BadInput
+from circuitscope.grouping import Groups, groups_of
 from circuitscope.report.content import headings_of, lines_of
 from circuitscope.report.export_csv import csv_tables
 from circuitscope.report.export_graphml import graphml
@@ -44,6 +45,8 @@ class Exported:
     name: str
     created: str
     """When it was discovered, in ISO 8601."""
+    groups: Groups | None
+    """What ``group`` found."""
 
 
 def open_for_export(run: Path) -> Exported:
@@ -63,7 +66,9 @@ def open_for_export(run: Path) -> Exported:
         }
         if report.question.examples:
             prompt = report.question.examples[0].clean_prefix
-    return Exported(circuit, labels, headings_of(circuit), prompt, run.resolve().name, created)
+    return Exported(
+        circuit, labels, headings_of(circuit), prompt, run.resolve().name, created, groups_of(run, circuit)
+    )
 
 
 def export_run(run: str | Path, format: str, out: str | Path, *, overwrite: bool = False) -> Path:
@@ -100,6 +105,7 @@ def export_run(run: str | Path, format: str, out: str | Path, *, overwrite: bool
             prompt=found.prompt,
             name=found.name,
             created=found.created,
+            groups=found.groups,
         )
         content = (json.dumps(graph, indent=1, allow_nan=False) + "\n").encode()
     with explained_disk(path):

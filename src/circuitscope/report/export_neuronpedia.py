@@ -8,6 +8,7 @@ bottom to top in which the rows are drawn. Row 0 stays free, since error nodes a
 * The metric is the one logit node, in the row after the last.
 * ``influence`` is the share of Σ|effect| that this node and the stronger ones have: the slider keeps the
   strongest nodes.
+* The groups of a grouped circuit are the subgraph's supernodes.
 * A circuit that is summed over positions has one pseudo position, 0.
 """
 
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from circuitscope.circuit import Circuit
+from circuitscope.grouping import Groups
 from circuitscope.report.visible import visible
 from circuitscope.store import versions
 from circuitscope.terms import SUMMED, NodeId, Site
@@ -54,6 +56,7 @@ def neuronpedia(
     prompt: str,
     name: str,
     created: str,
+    groups: Groups | None = None,
 ) -> dict[str, Any]:
     """The graph as JSON's plain values.
 
@@ -63,6 +66,7 @@ def neuronpedia(
         prompt: an example's text.
         name: the slug: letters, digits and hyphens are kept.
         created: when it was discovered, in ISO 8601.
+        groups: the circuit's, if it was grouped; those of several members become supernodes.
     """
     tokens = _prompt_tokens(circuit, headings)
     influence = _influence(circuit)
@@ -73,12 +77,27 @@ def neuronpedia(
     edges = circuit.edges
     return {
         "metadata": _metadata(circuit, tokens, prompt, name, created),
-        "qParams": {"pinnedIds": [], "supernodes": [], "linkType": "both", "clickedId": "", "sg_pos": ""},
+        "qParams": _shown(circuit, ids, groups),
         "nodes": [*nodes, output],
         "links": [
             {"source": ids[source], "target": ids[target], "weight": effect}
             for source, target, effect in zip(edges.source, edges.target, edges.effect.tolist(), strict=True)
         ],
+    }
+
+
+def _shown(circuit: Circuit, ids: list[str], groups: Groups | None) -> dict[str, Any]:
+    """What the viewer shows at first. Only pinned nodes are in its subgraph, so the members of supernodes are."""
+    row = {str(node): index for index, node in enumerate(circuit.ids)}
+    several = [] if groups is None else [item for item in groups.groups if len(item.members) > 1]
+    supernodes = [[visible(item.name), *(ids[row[node]] for node in item.members)] for item in several]
+    pinned = [node for _, *members in supernodes for node in members]
+    return {
+        "pinnedIds": [*pinned, ids[-1]] if pinned else [],
+        "supernodes": supernodes,
+        "linkType": "both",
+        "clickedId": "",
+        "sg_pos": "",
     }
 
 
@@ -151,9 +170,15 @@ def _output(circuit: Circuit, layer: int, position: int) -> dict[str, Any]:
 def _metadata(circuit: Circuit, tokens: list[str], prompt: str, name: str, created: str) -> dict[str, Any]:
     thresholds = circuit.info.get("thresholds") or {}
     slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name).strip("-")
+    pruned = circuit.info.get("pruned")
+    chosen = (
+        f"chosen ({pruned['method']}) to keep a faithfulness of {pruned['faithfulness']:g}"
+        if pruned
+        else f"kept if |mean effect| > {thresholds.get('node', 0):.3g}"
+    )
     about = (
-        f"{len(circuit)} nodes of the behaviour {circuit.info.get('task', '?')}; kept if |mean effect| > "
-        f"{thresholds.get('node', 0):.3g}, edges if > {thresholds.get('edge', 0):.3g}. Rows are sites: "
+        f"{len(circuit)} nodes of the behaviour {circuit.info.get('task', '?')}; {chosen}, "
+        f"edges if > {thresholds.get('edge', 0):.3g}. Rows are sites: "
         + ", ".join(f"{row_of(site)} {site}" for site in circuit.sites)
     )
     info: dict[str, Any] = {

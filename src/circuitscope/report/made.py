@@ -13,6 +13,8 @@ _FEW_EXAMPLES = 20
 _METHODS = {
     "ig": "integrated gradients",
     "atp": "attribution patching (one gradient)",
+    "atp-graddrop": "attribution patching with GradDrop (one gradient per block dropped)",
+    "relp": "relevance patching (one backward pass by linear rules)",
     "exact": "exact: one run of the model per node",
 }
 _EDGES_AT = {"clean": "the clean input", "patch": "the patch input", "both": "both inputs, averaged"}
@@ -25,6 +27,9 @@ def settings_of(circuit: Circuit, manifest: Mapping[str, Any]) -> tuple[Setting,
     kept = [
         f"{name} {thresholds[key]:.3g}" for name, key in (("nodes", "node"), ("edges", "edge")) if thresholds
     ]
+    pruned = info.get("pruned") or {}
+    if pruned:  # its nodes were not chosen by a threshold
+        kept = kept[1:]
     layers = info.get("n_layers")
     versions = manifest.get("versions") or {}
     count = info.get("examples")
@@ -38,6 +43,10 @@ def settings_of(circuit: Circuit, manifest: Mapping[str, Any]) -> tuple[Setting,
         "Task": _joined(info.get("task"), count and f"{count} {info.get('split')} examples"),
         "Metric": _joined(info.get("metric"), info.get("metric_shown_as")),
         "Node effects": _method(info),
+        "Nodes chosen": f"the smallest found that keeps {pruned['faithfulness']:.0%} of the behaviour on "
+        f"{pruned['split']} examples ({pruned['method']})"
+        if pruned
+        else "",
         "Kept if |mean effect| is above": ", ".join(kept),
         "Edges linearised at": _EDGES_AT.get(str(info.get("edges_at")), ""),
         "Positions": {"keep": "a node per position", "sum": "summed over positions"}.get(

@@ -21,6 +21,11 @@ MEANINGS: tuple[tuple[str, str], ...] = (
         "evaluation are those in layers that are ablated at all.",
     ),
     (
+        "Group",
+        "Features that are active on the same texts, write in the same direction and have the same edges, taken as "
+        "one (a supernode). Its effect and its edges are the sums of its members'.",
+    ),
+    (
         "Error node",
         "What a dictionary does not reconstruct at a site, taken as a single node. A large one says that part of "
         "the behaviour runs through something that the dictionary has no feature for.",

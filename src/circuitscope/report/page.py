@@ -15,8 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from circuitscope.report import page_parts, sentences
+from circuitscope.report.group_parts import group_cards
 from circuitscope.report.meanings import MEANINGS
 from circuitscope.report.schema import IndexRow, Report
+from circuitscope.report.strict_words import strict_lines
 from circuitscope.report.visible import token_mark, visible
 
 _FOLDER = files("circuitscope.report") / "templates"
@@ -61,6 +63,7 @@ def _asset(name: str) -> Markup:
 
 def html_of(report: Report) -> str:
     """The whole page of a report."""
+    strict = (report.evaluation or {}).get("strict")
     svg = Markup(page_parts.sweep_svg(report.sweep)) if report.sweep else None
     return (
         _templates()
@@ -71,8 +74,11 @@ def html_of(report: Report) -> str:
             answer=sentences.answer(report),
             metric=sentences.metric_sentence(report.question),
             cards=page_parts.cards(report),
+            group_cards=group_cards(report),
             grid=page_parts.grid(report.places),
             sweep_svg=svg,
+            sweep_areas=any("areas" in curve for curve in (report.sweep or {}).get("curves", ())),
+            strict=strict_lines(strict) if strict else (),
             meanings=MEANINGS,
             script=_asset("page.js"),
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
+from circuitscope.dashboards.shares import active_sentence, split_by_share
 from circuitscope.dashboards.values import FeatureDashboard, TokenContext, Word
 from circuitscope.report.schema import NodeLine, Place, Report
 from circuitscope.report.visible import visible
@@ -81,15 +82,19 @@ class Card:
     promotes: tuple[str, ...]
     place: int
     """Its rank in the order of computation."""
+    active: str = ""
+    """On which of the task's texts it is active, as a sentence; empty where that is not known."""
+    for_answers: tuple[str, ...] = ()
+    """What the texts ask for on which it is more active, if that makes a difference."""
 
     @property
     def words(self) -> str:
         """What the page's filter looks in."""
         node = self.node
         kind = "error" if node.feature is None else "feature"
-        return visible(
-            " ".join((node.id, kind, node.heading, *map(_plain, self.active_on), *self.promotes)).lower()
-        )
+        active_on = map(_plain, self.active_on)
+        words = (node.id, kind, node.heading, *active_on, *self.promotes, *self.for_answers)
+        return visible(" ".join(words).lower())
 
 
 def _plain(word: Word) -> str:
@@ -101,9 +106,11 @@ def cards(report: Report) -> list[Card]:
     largest = max((abs(node.effect) for node in report.nodes), default=0.0)
     places = sorted(NodeId.parse(node.id) for node in report.nodes)
     rank = {str(node): place for place, node in enumerate(places)}
+    activities = {item.node: item for item in report.activities}
     found = []
     for node in report.nodes:
         dashboard = known.get((node.site, node.feature)) if node.feature is not None else None
+        activity = activities.get(node.id)
         found.append(
             Card(
                 node,
@@ -112,6 +119,8 @@ def cards(report: Report) -> list[Card]:
                 dashboard.contexts.telling_words() if dashboard else (),
                 tuple(item.token for item in dashboard.tokens.raised[:4]) if dashboard else (),
                 rank[node.id],
+                active_sentence(activity) if activity else "",
+                tuple(share.kind for share in split_by_share(activity.answers)[0]) if activity else (),
             )
         )
     return found

@@ -6,7 +6,7 @@ the size of the effect, an edge's width the size of the edge effect (the paper's
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from circuitscope.report.circuit_legend import draw_legend
 from circuitscope.report.colours import INK, WHITE, ink_on, shade, sign_colour
 from circuitscope.report.figure_file import check_suffix, save_figure
 from circuitscope.report.shapes import edge_width, feature_box, smooth, triangle, write
-from circuitscope.terms import OUTPUT, SUMMED, NodeId
+from circuitscope.terms import OUTPUT, SUMMED, NodeId, Site
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -78,11 +78,11 @@ def plot_circuit(
     figure = Figure(figsize=(placed.width, placed.height), facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, placed.width), ylim=(0, placed.height))
     axes.set_axis_off()
-    _draw_rows(axes, placed)
-    _draw_columns(axes, placed, headings)
-    _draw_edges(axes, placed)
+    draw_rows(axes, placed)
+    draw_columns(axes, placed, headings)
+    draw_edges(axes, placed)
     _draw_nodes(axes, placed, names)
-    _draw_title(axes, placed, _title(circuit) if title is None else title)
+    draw_title(axes, placed, title_of(circuit) if title is None else title)
     draw_legend(axes, placed)
     if path is not None:
         save_figure(figure, path)
@@ -93,17 +93,19 @@ def _label(node: NodeId, labels: Mapping[NodeId, str]) -> str:
     return labels.get(node) or labels.get(NodeId(node.site, node.feature)) or ""
 
 
-def _title(circuit: Circuit) -> str:
+def title_of(circuit: Circuit) -> str:
+    """The task and the model."""
     return " · ".join(str(circuit.info[key]) for key in ("task", "model") if circuit.info.get(key))
 
 
-def _draw_title(axes: matplotlib.axes.Axes, placed: Layout, title: str) -> None:
+def draw_title(axes: matplotlib.axes.Axes, placed: Layout, title: str) -> None:
+    """The line at the top."""
     room = placed.width - 2 * MARGIN
     text = figure_text.shorten(figure_text.clean(title), room, 11.0, bold=True)
     write(axes, MARGIN, placed.height - TITLE_HEIGHT / 2, text, 11.0, bold=True, align="left")
 
 
-def _draw_rows(axes: matplotlib.axes.Axes, placed: Layout) -> None:
+def draw_rows(axes: matplotlib.axes.Axes, placed: Layout, name: Callable[[Site], str] = str) -> None:
     """Name every row, and shade the rows of every other layer."""
     from matplotlib.patches import Rectangle
 
@@ -116,11 +118,11 @@ def _draw_rows(axes: matplotlib.axes.Axes, placed: Layout) -> None:
             )
     for row in placed.rows:
         middle = (row.bottom + row.top) / 2
-        write(axes, SITE_WIDTH - 0.08, middle, row.site.name, 7.5, colour=INK, align="right")
+        write(axes, SITE_WIDTH - 0.08, middle, name(row.site), 7.5, colour=INK, align="right")
     write(axes, SITE_WIDTH - 0.08, placed.output[1], OUTPUT, 7.5, colour=INK, align="right")
 
 
-def _draw_columns(axes: matplotlib.axes.Axes, placed: Layout, headings: Sequence[str] | None) -> None:
+def draw_columns(axes: matplotlib.axes.Axes, placed: Layout, headings: Sequence[str] | None) -> None:
     """Head and foot the columns with tokens: in a high picture one of the two is near."""
     if not placed.positions:
         return
@@ -136,7 +138,8 @@ def _draw_columns(axes: matplotlib.axes.Axes, placed: Layout, headings: Sequence
             write(axes, column.middle, bottom + HEADER_HEIGHT * 0.22, str(column.position), 6.5, colour=_GREY)
 
 
-def _draw_edges(axes: matplotlib.axes.Axes, placed: Layout) -> None:
+def draw_edges(axes: matplotlib.axes.Axes, placed: Layout, largest: float | None = None) -> None:
+    """The edges that the layout has led around boxes; ``largest`` is |effect| of the widest edge."""
     from matplotlib.collections import PathCollection
 
     edges = placed.circuit.edges
@@ -146,7 +149,7 @@ def _draw_edges(axes: matplotlib.axes.Axes, placed: Layout) -> None:
     position = np.append(placed.circuit.nodes.position, SUMMED)
     source, target = edges.source[placed.edges], edges.target[placed.edges]
     across = (position[source] != position[target]) & (target >= 0)
-    largest = float(np.abs(effects).max())
+    largest = float(np.abs(effects).max()) if largest is None else largest
     colours = [sign_colour(effect) for effect in effects]
     widths = [edge_width(effect, largest) for effect in effects]
     lines = PathCollection(

@@ -24,6 +24,7 @@ _PANELS = (
     ("faithfulness", "faithfulness of the circuit (ideal 1)"),
     ("completeness", "completeness: what is left without it (ideal 0)"),
 )
+_AREAS = ("cpr", "cmd")
 _WIDTH, _PANEL_HEIGHT, _LINE = 10.5, 4.6, 0.24
 
 
@@ -33,7 +34,8 @@ def plot_sweep(sweep: Mapping[str, Any], path: str | Path | None = None) -> matp
     Args:
         sweep: ``task``, ``model``, ``levels`` and ``curves``. Each curve has a ``name``, ``nodes``, and as
             many values of ``faithfulness`` and ``completeness`` (None where undefined), optionally with
-            intervals (``_low``, ``_high``), and ``needed``: level → number of nodes that reach it, or None.
+            intervals (``_low``, ``_high``), ``needed``: level → number of nodes that reach it, or None, and
+            ``areas`` with ``cpr`` and ``cmd``.
 
     Points with no nodes have no place on a logarithmic axis and are left out.
 
@@ -48,7 +50,7 @@ def plot_sweep(sweep: Mapping[str, Any], path: str | Path | None = None) -> matp
     curves: Sequence[Mapping[str, Any]] = sweep.get("curves") or ()
     _check(curves)
     levels = [float(level) for level in sweep.get("levels", ())]
-    legend = _LINE * (len(curves) + 1) + 0.2
+    legend = _LINE * (len(curves) + 2) + 0.2
     height = _PANEL_HEIGHT + legend
     figure = Figure(figsize=(_WIDTH, height), facecolor="white")
     for column, (quantity, label) in enumerate(_PANELS):
@@ -174,20 +176,26 @@ def _draw_legend(
     levels: Sequence[float],
     height: float,
 ) -> None:
-    """A table: one line per curve, with the number of nodes at which it reaches each level."""
+    """A table: one line per curve, with the number of nodes at which it reaches each level, and its areas."""
     axes = figure.add_axes((0.07, 0, 0.91, height), xlim=(0, 1), gid="legend")
-    axes.set_ylim(len(curves) + 0.9, -0.6)
+    axes.set_ylim(len(curves) + 1.9, -0.6)
     axes.set_axis_off()
     if levels:
         axes.text(
             0.29, 0, "nodes at which faithfulness reaches", fontsize=8, ha="right", va="center", color="0.35",
             family=FONT,
         )  # fmt: skip
-    note = "shaded: interval · no point: undefined · ring: a level is reached"
-    axes.text(1, 0, note, fontsize=7.5, ha="right", va="center", color="0.35", family=FONT)
     steps = [0.33 + 0.09 * column for column in range(len(levels))]
     for x, level in zip(steps, levels, strict=True):
         axes.text(x, 0, f"{level:.0%}", fontsize=8, ha="center", va="center", color="0.35", family=FONT)
+    names = [name for name in _AREAS if any(name in (curve.get("areas") or {}) for curve in curves)]
+    note = "shaded: interval · no point: undefined · ring: a level is reached"
+    if names:
+        note += " · CPR, CMD: areas of f and |1 − f| over the share kept of each curve's own candidates"
+    axes.text(0, len(curves) + 1.1, note, fontsize=7.5, va="center", color="0.35", family=FONT)
+    places = [0.35 + 0.09 * len(levels) + 0.08 * column for column in range(len(names))]
+    for x, name in zip(places, names, strict=True):
+        axes.text(x, 0, name.upper(), fontsize=8, ha="center", va="center", color="0.35", family=FONT)
     for row, curve in enumerate(curves, start=1):
         colour, marker = _style(curves, row - 1)
         dashed = "--" if curve["name"] == "random features" else "-"
@@ -198,4 +206,8 @@ def _draw_legend(
         for x, level in zip(steps, levels, strict=True):
             needed = _needed(curve, level)
             text = "–" if needed is None else f"{needed:,.0f}"
+            axes.text(x, row, text, fontsize=8.5, ha="center", va="center", family=FONT)
+        for x, name in zip(places, names, strict=True):
+            area = (curve.get("areas") or {}).get(name)
+            text = "–" if area is None else f"{area:.3f}"
             axes.text(x, row, text, fontsize=8.5, ha="center", va="center", family=FONT)

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from circuitscope.dashboards.values import FeatureDashboard
-from circuitscope.errors import BadFile
-from circuitscope.store import from_plain, read_json
+from circuitscope.dashboards.values import FeatureDashboard, NodeActivity
+from circuitscope.grouping.values import Groups
+from circuitscope.store import read_plain
 
 SCHEMA_VERSION = 1
 FILE = "report.json"
@@ -129,6 +129,8 @@ class Line:
     effect: float
     across: bool
     """Whether it goes from one position to another."""
+    downward: bool = False
+    """Whether it enters its target from above."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,12 @@ class Report:
     skipped: Mapping[str, int]
     run: str
     """The run folder's own name, for the commands that the page shows."""
+    activities: tuple[NodeActivity, ...] = ()
+    """On which of the task's texts the nodes are active."""
+    groups: Groups | None = None
+    """What ``group`` found."""
+    grouped: Drawing | None = None
+    """The picture of the groups."""
 
 
 @dataclass(frozen=True)
@@ -224,14 +232,6 @@ def read_report(folder: str | Path) -> Report:
     Raises:
         BadFile: it is missing, damaged, or follows a newer schema.
     """
-    path = Path(folder)
-    path = path / FILE if path.is_dir() else path
-    value = read_json(path)
-    version = value.get("schema_version") if isinstance(value, dict) else None
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise BadFile(
-            f"{path} follows schema version {version}",
-            expected=f"a report of at most version {SCHEMA_VERSION}",
-            mend="install a newer circuitscope, or make the report again",
-        )
-    return from_plain(Report, value)
+    return read_plain(
+        Report, folder, file=FILE, newest=SCHEMA_VERSION, what="a report", again="make the report again"
+    )

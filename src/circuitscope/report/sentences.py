@@ -66,8 +66,10 @@ def answer(report: Report) -> list[str]:
 def size_sentence(report: Report) -> str:
     text = f"The circuit has {plural(report.n_nodes, 'node')} and {plural(report.n_edges, 'edge')}"
     among = "" if report.n_candidates is None else f" of {report.n_candidates:,} that have any effect"
-    if report.nodes_asked is not None or report.node_threshold is None:
+    if report.nodes_asked is not None:
         return f"{text}: the strongest{among}." if among else f"{text}."
+    if report.node_threshold is None:  # chosen in another way
+        return f"{text}."
     cut = f"mean effect is above {report.node_threshold:.3g} in size"
     return f"{text}: all nodes{among} whose {cut}."
 

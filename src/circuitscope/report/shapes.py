@@ -37,6 +37,25 @@ def feature_box(
     )
 
 
+def rounded_box(
+    x: float, y: float, width: float, height: float, colour: Colour, outline: Colour, name: str
+) -> matplotlib.patches.FancyBboxPatch:
+    """A box with round corners, as groups have."""
+    from matplotlib.patches import FancyBboxPatch
+
+    return FancyBboxPatch(
+        (x - width / 2, y - height / 2),
+        width,
+        height,
+        boxstyle=f"round,pad=0,rounding_size={height / 5}",
+        facecolor=colour,
+        edgecolor=outline,
+        linewidth=1.0,
+        zorder=2,
+        gid=name,
+    )
+
+
 def triangle(
     x: float, y: float, width: float, height: float, colour: Colour, outline: Colour, name: str
 ) -> matplotlib.patches.Polygon:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -51,6 +51,20 @@ class Inputs:
             self.patch_answer_mask[rows],
         )
 
+    @property
+    def answers(self) -> Int[Tensor, "batch token"]:
+        """Clean answers, then patch answers."""
+        return torch.cat([self.clean_answers, self.patch_answers], dim=1)
+
+    def numbered(self) -> Inputs:
+        """The same with each answer's column in ``answers`` in the place of its token.
+
+        A metric that looks at the answers' logits alone can so be given those alone.
+        """
+        n_clean, n_patch = self.clean_answers.shape[1], self.patch_answers.shape[1]
+        column = torch.arange(n_clean + n_patch, device=self.clean_answers.device).expand(len(self), -1)
+        return replace(self, clean_answers=column[:, :n_clean], patch_answers=column[:, n_clean:])
+
     def to(self, device: torch.device) -> Inputs:
         return Inputs(
             self.clean.to(device),
@@ -83,6 +97,8 @@ class Encoded:
     patch: tuple[int, ...] | None
     clean_answers: tuple[int, ...]
     patch_answers: tuple[int, ...]
+    case: str = ""
+    """What the task calls this kind of example; empty if it does not say."""
 
     @property
     def length(self) -> int:
@@ -115,14 +131,14 @@ def encode_example(example: Example, tokenizer: Any, *, bos: bool) -> Encoded:
     clean = _ids(tokenizer, example.clean_prefix)
     clean_answers = _answer_tokens(tokenizer, example.clean_prefix, clean, example.clean_answer)
     if example.patch_prefix is None:
-        return Encoded(front + clean, None, clean_answers, ())
+        return Encoded(front + clean, None, clean_answers, (), example.case)
     patch = _ids(tokenizer, example.patch_prefix)
     patch_answers = _answer_tokens(tokenizer, example.patch_prefix, patch, example.patch_answer)
     if len(clean) != len(patch):
         raise CannotUse("clean and patch differ in length")
     if set(clean_answers) & set(patch_answers):
         raise CannotUse("clean and patch have an answer in common")
-    return Encoded(front + clean, front + patch, clean_answers, patch_answers)
+    return Encoded(front + clean, front + patch, clean_answers, patch_answers, example.case)
 
 
 def _ids(tokenizer: Any, text: str) -> tuple[int, ...]:

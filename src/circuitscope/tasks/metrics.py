@@ -36,6 +36,8 @@ class Metric:
     needs_pairs: bool = False
     positions: Callable[[Inputs], Tensor] = _last
     """inputs -> (batch, asked): the columns whose logits are needed; by default the last real token's."""
+    answers_only: bool = False
+    """Whether only the answers' own logits are looked at, so that the others need not be computed."""
 
     def __call__(self, logits: Float[Tensor, "batch asked vocab"], inputs: Inputs) -> Float[Tensor, " batch"]:
         value = self.measure(logits, inputs)
@@ -83,13 +85,17 @@ def _negative_logit(logits: Tensor, inputs: Inputs) -> Tensor:
 
 
 LOGIT_DIFFERENCE = Metric(
-    "logit-difference", _logit_difference, "logit(clean answer) − logit(patch answer)", needs_pairs=True
+    "logit-difference",
+    _logit_difference,
+    "logit(clean answer) − logit(patch answer)",
+    needs_pairs=True,
+    answers_only=True,
 )
 PROBABILITY_DIFFERENCE = Metric(
     "probability-difference", _probability_difference, "p(clean answer) − p(patch answer)", needs_pairs=True
 )
 LOG_PROBABILITY = Metric("log-probability", _negative_log_probability, "log p(clean answer)")
-LOGIT = Metric("logit", _negative_logit, "logit(clean answer)")
+LOGIT = Metric("logit", _negative_logit, "logit(clean answer)", answers_only=True)
 
 METRICS = {
     metric.name: metric for metric in (LOGIT_DIFFERENCE, PROBABILITY_DIFFERENCE, LOG_PROBABILITY, LOGIT)

@@ -98,7 +98,8 @@ def test_what_was_measured_is_on_the_page(program, run):
     assert made.sweep == json.loads((run / "sweep" / "sweep.json").read_text())
     html = (run / "report" / "index.html").read_text()
     assert "number of nodes" in html
-    assert "circuitscope evaluate" not in html
+    assert f"<code>circuitscope evaluate {run.name}</code>" not in html
+    assert f"<code>circuitscope sweep {run.name}</code>" not in html
 
 
 def test_a_folder_of_runs_gets_an_index(program, run, tmp_path, made):

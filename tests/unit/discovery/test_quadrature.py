@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from circuitscope.effects.quadrature import DEFAULT_POINTS, RULES, SCHEDULE, quadrature, schedule
+from circuitscope.effects.quadrature import DEFAULT_POINTS, LEVELS, RULES, quadrature, schedule
 from circuitscope.errors import BadInput
 
 
@@ -46,9 +46,21 @@ def test_more_points_come_nearer(rule):
 
 
 def test_gauss_tries_more_points_and_the_others_take_ten():
-    assert schedule("gauss", None) == SCHEDULE
-    assert schedule("left", None) == (DEFAULT_POINTS,)
-    assert schedule("gauss", 5) == (5,)
+    assert [level.points for level in schedule("gauss", None)] == list(LEVELS)
+    assert [level.points for level in schedule("left", None)] == [DEFAULT_POINTS]
+    assert [level.points for level in schedule("gauss", 5)] == [5]
+
+
+@pytest.mark.parametrize(("number", "degree"), [(0, 5), (1, 11), (2, 23), (3, 47)])
+def test_nested_rules_take_over_all_points_and_are_exact_to_their_degree(number, degree):
+    levels = schedule("gauss", None)[: number + 1]
+    alphas = np.concatenate([level.alphas for level in levels])
+    weights = np.concatenate([level.weights[number - old] for old, level in enumerate(levels)])
+    assert len(alphas) == levels[-1].points
+    assert (weights > 0).all()
+    assert ((alphas > 0) & (alphas < 1)).all()
+    for power in range(degree + 1):
+        assert np.dot(weights, alphas**power) == pytest.approx(1 / (power + 1), rel=1e-12)
 
 
 @pytest.mark.parametrize(("rule", "points"), [("simpson", 3), ("gauss", 0)])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from circuitscope.evaluation.scores import needed, ratio
+from circuitscope.evaluation.scores import difference, needed, ratio
 
 quick = settings(deadline=None, max_examples=30)
 draw = np.random.default_rng(0)
@@ -52,6 +52,27 @@ def test_equal_inputs_give_equal_intervals():
     value = draw.normal(1, 1, 40)
     assert ratio(value, EMPTY, FULL, seed=3) == ratio(value, EMPTY, FULL, seed=3)
     assert ratio(value, EMPTY, FULL, seed=3) != ratio(value, EMPTY, FULL, seed=4)
+
+
+def test_a_difference_of_two_ratios_has_an_interval_of_its_own():
+    noise = draw.normal(0, 0.3, (2, 60))
+    full, empty = np.full(60, 2.0), np.zeros(60)
+    ours, theirs = (1.6 + noise[0], empty, full), (1.0 + noise[1], empty, full)
+    found = difference(ours, theirs)
+    assert found["value"] == pytest.approx(ratio(*ours)["value"] - ratio(*theirs)["value"])
+    assert found["low"] < found["value"] < found["high"]
+    spread = np.sqrt((noise**2).sum() / 60**2) / 2  # both means vary, independently
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * spread, rel=0.2)
+    same = difference((FULL, EMPTY, FULL), (FULL, EMPTY, FULL))
+    assert (same["value"], same["low"], same["high"]) == (0, 0, 0)
+
+
+def test_a_difference_is_undefined_if_one_of_the_two_is():
+    noise = draw.normal(0, 1, 40)
+    known, unknown = (FULL, EMPTY, FULL), (FULL, noise - noise.mean(), np.zeros(40))
+    for pair in ((known, unknown), (unknown, known)):
+        assert difference(*pair)["value"] is None
+        assert "contains 0" in difference(*pair)["why"]
 
 
 def test_nodes_needed_are_interpolated():

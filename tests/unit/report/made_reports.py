@@ -78,6 +78,31 @@ EVALUATION = {
     ],
 }
 
+STRICT: dict[str, Any] = {
+    "free_layers": 1,
+    "random": {
+        "verdict": "holds", "why": "", "circuits": 100, "as_faithful": 0, "p": 1 / 101, "faithfulness": 0.85,
+        "random": {"mean": 0.06, "low": -0.05, "high": 0.3}, "by_position": True, "nodes": 4, "drawn_from": 90,
+        "shared": 0.2,
+    },
+    "stability": {
+        "verdict": "holds", "why": "", "halvings": 20, "examples": 50, "threshold": None, "nodes": 4,
+        "nodes_of_a_half": 4.0, "candidates": 90, "jaccard": {"mean": 0.67, "low": 0.5, "high": 1.0},
+        "jaccard_not_free": {"mean": 0.7, "low": 0.5, "high": 1.0}, "shared": 0.8, "by_chance": 0.02, "again": 1.0,
+    },
+    "transfer": {
+        "verdict": "holds", "why": "", "pairs": True, "known": 0,
+        "discovery": {"split": "train", "examples": 40, "value": 0.9, "low": 0.8, "high": 1.0, "why": ""},
+        "held_out": {"split": "test", "examples": 40, "value": 0.85, "low": 0.75, "high": 0.95, "why": ""},
+        "difference": {"value": -0.05, "low": -0.09, "high": 0.001, "why": ""},
+    },
+    "spare": {
+        "verdict": "does not hold", "why": "", "nodes": 4, "examples": 40, "faithfulness": 0.85, "allowed": 0.0085,
+        "droppable": 2, "together": 1, "faithfulness_without_them": 0.845, "faithfulness_without_all": 0.6,
+        "without": {"resid_1/9@2": 0.2, "resid_0/3@1": 0.4, "resid_0/3@2": 0.845, "embed/7@1": 0.85},
+    },
+}  # fmt: skip
+
 SWEEP = {
     "task": "he_she",
     "model": "toy",

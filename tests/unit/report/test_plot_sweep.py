@@ -118,3 +118,16 @@ def test_text_meets_no_other_text() -> None:
         assert box.x1 <= figure.bbox.x1, text
         for other, other_box in boxes[index + 1 :]:
             assert Bbox.intersection(box, other_box) is None, (text, other)
+
+
+def test_the_legend_has_the_areas_where_there_are_any() -> None:
+    areas = {"cpr": 0.9551, "cmd": None}
+
+    def words(*curves: dict[str, Any]) -> list[str]:
+        figure = plot_sweep(sweep(*curves))
+        return [text.get_text() for text in panel(figure, "legend").texts]
+
+    found = words(curve("features", areas=areas), curve("random features"))
+    assert {"CPR", "CMD", "0.955"} <= set(found)
+    assert any("own candidates" in text for text in found)
+    assert "CPR" not in words(curve("features"))

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 
 import pytest
 from drawn_circuits import circuit_of, random_circuit
-from made_reports import EVALUATION, NASTY, SWEEP, circuit, dashboard, report
+from made_reports import EVALUATION, NASTY, STRICT, SWEEP, circuit, dashboard, report
 
 from circuitscope.errors import BadFile
 from circuitscope.report import ExampleText, IndexRow, html_of, index_html, read_report
@@ -63,7 +63,8 @@ class Page(HTMLParser):
 
 
 def everything(**given):
-    return report(replace(circuit(), evaluation=EVALUATION), sweep=SWEEP, **given)
+    evaluation = {**EVALUATION, "strict": STRICT}
+    return report(replace(circuit(), evaluation=evaluation), sweep=SWEEP, **given)
 
 
 def test_the_page_says_what_was_found():

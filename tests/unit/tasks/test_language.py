@@ -18,6 +18,7 @@ from circuitscope.tasks.language import PROFESSIONS, WORDS, biography, document,
 from circuitscope.tasks.language.draft import Draft
 from circuitscope.tasks.language.sequences import counting, listing, quotation
 from circuitscope.tasks.language.words import FEMALE_NAMES, MALE_NAMES, NUMBERS, PEOPLE, THINGS
+from training.check import needed
 
 MANY = list(documents(2000))
 FORM_NUMBER = {form: number for verb in (*VERBS, *RELATIVE_VERBS) for number, form in enumerate(verb)}
@@ -80,6 +81,30 @@ def test_the_outer_number_is_that_of_the_noun_before_the_relative_clause():
                 assert item.known[place]["outer_number"] == NUMBER[noun not in singular]
                 seen += 1
     assert seen > 1000
+
+
+def test_a_pronoun_has_the_gender_that_is_needed_for_it():
+    female, seen = {"She", "she", "Her", "her", "husband"}, 0
+    for item in MANY:
+        for place in range(len(item.words) - 1):
+            found = needed(item, place)
+            if found is not None and found.variable == "gender":
+                assert (found.value == "female") == (found.right in female), item.words[: place + 2]
+                seen += 1
+    assert seen > 500
+
+
+def test_the_outer_number_is_needed_where_the_relative_clause_ends():
+    singular, ended = {noun[0] for noun in PEOPLE}, 0
+    for item in MANY:
+        for place in range(len(item.words) - 1):
+            found = needed(item, place)
+            if found is None or found.variable != "outer_number":
+                continue
+            before = max(at for at in range(place) if item.words[at] == "that")
+            assert found.value == NUMBER[item.words[before - 1] not in singular]
+            ended += 1
+    assert ended > 500
 
 
 def test_names_settle_the_gender_of_a_biography():

@@ -1,6 +1,6 @@
 // Niceties only: the page says everything without them.
 (() => {
-  const list = document.querySelector(".nodes");
+  const list = document.querySelector("#nodes .nodes");
   const items = [...list.children];
   const card = (name) => document.getElementById(name);
 
@@ -46,21 +46,23 @@
     if (link && link.getAttribute("href") === location.hash) show();
   });
   show();
-  addEventListener("beforeprint", () => items.forEach((item) => (item.firstElementChild.open = true)));
+  addEventListener("beforeprint", () => {
+    for (const item of document.querySelectorAll("details.node")) item.open = true;
+  });
 
-  // Pointing at a node in the picture lights its edges.
-  const picture = document.querySelector(".circuit");
-  if (!picture) return;
-  picture.parentElement.scrollLeft = picture.parentElement.scrollWidth; // the output is at the right
-  const edges = [...picture.querySelectorAll("[data-from]")];
-  for (const box of picture.querySelectorAll("[data-node]")) {
-    const name = box.dataset.node;
-    const light = (on) => {
-      picture.classList.toggle("lit", on);
-      for (const edge of edges)
-        edge.classList.toggle("on", on && (edge.dataset.from === name || edge.dataset.to === name));
-    };
-    for (const event of ["pointerenter", "focus"]) box.addEventListener(event, () => light(true));
-    for (const event of ["pointerleave", "blur"]) box.addEventListener(event, () => light(false));
+  // Pointing at a node in a picture lights its edges.
+  for (const picture of document.querySelectorAll(".circuit")) {
+    picture.parentElement.scrollLeft = picture.parentElement.scrollWidth; // the output is at the right
+    const edges = [...picture.querySelectorAll("[data-from]")];
+    for (const box of picture.querySelectorAll("[data-node]")) {
+      const name = box.dataset.node;
+      const light = (on) => {
+        picture.classList.toggle("lit", on);
+        for (const edge of edges)
+          edge.classList.toggle("on", on && (edge.dataset.from === name || edge.dataset.to === name));
+      };
+      for (const event of ["pointerenter", "focus"]) box.addEventListener(event, () => light(true));
+      for (const event of ["pointerleave", "blur"]) box.addEventListener(event, () => light(false));
+    }
   }
 })();

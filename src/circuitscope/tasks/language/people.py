@@ -122,6 +122,7 @@ def biography(
         _say(draft, fact(who, draw), who)
     draft.learn("gender", None)
     draft.learn("profession", None)
+    draft.known[-1] = dict(draft.state)  # after the last full stop nothing more is said about the person
 
 
 def _say(draft: Draft, sentence: str, who: Person) -> None:

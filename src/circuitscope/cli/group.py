@@ -1,0 +1,61 @@
+"""circuitscope group"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.options import OVERWRITE, RUN, configured
+from circuitscope.cli.tables import signed
+from circuitscope.config import GroupConfig
+
+if TYPE_CHECKING:
+    from circuitscope.grouping import Groups
+
+
+def register(app: typer.Typer) -> None:
+    app.command("group")(group)
+
+
+@configured(GroupConfig, leading={"run": RUN, "overwrite": OVERWRITE})
+def group(config: GroupConfig, run: Path, overwrite: bool) -> None:
+    """Group the features of a run's circuit by what they do, and name the groups.
+
+    Features of one sign, at one position and of layers near each other join if they are active on the same texts,
+    write in the same direction and have the same edges. plot --groups, report and export show the groups.
+    """
+    from circuitscope import pipeline
+
+    with progress() as show:
+        found = pipeline.run_group(run, config, overwrite=overwrite, progress=show)
+    out.print(groups_table(found))
+    say(f"written to {run / 'group'}; to see them: circuitscope plot {run} --groups")
+
+
+def groups_table(groups: Groups) -> Table:
+    """A row per group, in the order of computation."""
+    from circuitscope.grouping.naming import layers_of
+
+    nodes = sum(len(item.members) for item in groups.groups)
+    table = Table(
+        box=SIMPLE_HEAD,  # with little padding: a name is long
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title=f"{nodes} nodes in {len(groups.groups)} groups",
+        caption="± is the sum of the members' standard errors, which the group's own does not exceed",
+    )
+    table.add_column("place", no_wrap=True)
+    table.add_column("group")
+    table.add_column("nodes", justify="right")
+    table.add_column("summed effect", justify="right", no_wrap=True)
+    for item in groups.groups:
+        place = layers_of(item.sites) + ("" if item.position is None else f"@{item.position}")
+        name = f"{item.where} {item.aim}".strip()
+        table.add_row(place, escape(name), str(len(item.members)), signed(item.effect, item.stderr, digits=2))
+    return table

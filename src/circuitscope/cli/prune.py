@@ -1,0 +1,90 @@
+"""circuitscope prune"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.options import OVERWRITE, RUN, configured
+from circuitscope.config import PruneConfig
+
+
+def register(app: typer.Typer) -> None:
+    app.command("prune")(prune)
+
+
+@configured(PruneConfig, leading={"run": RUN, "overwrite": OVERWRITE})
+def prune(config: PruneConfig, run: Path, overwrite: bool) -> None:
+    """Find the smallest circuit that keeps a faithfulness, and compare it with thresholding.
+
+    Nodes are selected on one split and measured on the other. RUN/prune/circuit is a run folder of its own.
+    """
+    from circuitscope import pipeline
+
+    with progress() as show:
+        found = pipeline.run_prune(run, config, overwrite=overwrite, progress=show)
+    out.print(prune_table(found.result))
+    say(chosen_sentence(found.result))
+    say(f"next: circuitscope evaluate {run / 'prune' / 'circuit'}")
+
+
+def prune_table(result: Mapping[str, Any]) -> Table:
+    """A row per level and method."""
+    free = result["free_layers"]
+    layers = "no free layers" if free == 0 else f"{free} free layer{'s' * (free > 1)} (and embed)"
+    table = Table(
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title=f"nodes needed, {result['task']}, {layers}",
+        caption=f"Faithfulness, of nodes selected on {result['examples']} {result['split']} examples. Those of "
+        f"{result['held_out']} are only measured on; strongest N is thresholding with as many nodes, on these. "
+        f"Intervals cover {result['coverage']:.0%}; – where nothing was found.",
+    )
+    table.add_column("to keep", justify="right")
+    table.add_column("by", no_wrap=True)
+    for heading in ("nodes", result["split"], f"held-out {result['held_out']}", "strongest N", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for level in result["levels"]:
+        for row in (row for row in result["rows"] if row["level"] == level):
+            table.add_row(
+                f"{level:.3g}",
+                row["method"],
+                "–" if row["nodes"] is None else str(row["nodes"]),
+                _value(row["faithfulness"]),
+                _score(row["held_out"]),
+                _value(row["same_size"]),
+                f"{row['seconds']:.1f}",
+            )
+        table.add_section()
+    return table
+
+
+def _value(score: Mapping[str, Any] | None) -> str:
+    if score is None:
+        return "–"
+    return "undefined" if score["value"] is None else f"{score['value']:.2f}"
+
+
+def _score(score: Mapping[str, Any] | None) -> str:
+    text = _value(score)
+    if score is None or score["value"] is None:
+        return text
+    return f"{text} [dim]{score['low']:.2f}…{score['high']:.2f}[/]"
+
+
+def chosen_sentence(result: Mapping[str, Any]) -> str:
+    """What was written, and what it keeps on examples that did not select it."""
+    rows = {row["method"]: row for row in result["rows"] if row["level"] == result["asked"]}
+    chosen, simple = rows[result["chosen"]], rows["thresholding"]
+    kept = _value(chosen["held_out"])
+    return (
+        f"{chosen['nodes']} nodes ({result['chosen']}) keep {chosen['faithfulness']['value']:.2f} on "
+        f"{result['split']}, {kept} on held-out {result['held_out']}; thresholding needs {simple['nodes']}"
+    )

@@ -1,0 +1,53 @@
+"""Settings of grouping a circuit's features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from circuitscope.config.base import Config, option, positive
+from circuitscope.errors import BadInput
+
+
+@dataclass(frozen=True)
+class GroupConfig(Config):
+    """Settings of grouping a circuit's features."""
+
+    groups: int | None = option(
+        None, "Join features until there are this many groups, or no two are left that may be joined."
+    )
+    similarity: float | None = option(
+        None,
+        "Join features as long as the members of a group are this similar on average, from -1 to 1 "
+        "(0.3 if no number of groups is given).",
+    )
+    layers: int | None = option(
+        None, "How many neighbouring layers a group may touch; by default a quarter of the model's."
+    )
+    activity: float = option(1.0, "How much it counts that features are active on the same texts.")
+    vectors: float = option(1.0, "How much it counts that features write in the same direction.")
+    edges: float = option(1.0, "How much it counts that features have the same edges in and out.")
+    batch_size: int = option(32, "Examples that go through the model together.")
+    device: str = option("auto", "Where to run: auto, cpu, cuda, cuda:1, mps.")
+    dtype: str = option(
+        "auto",
+        "Number format of model and dictionaries; auto takes the run's own.",
+        choices=("auto", "float32", "float64", "bfloat16", "float16"),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(groups=self.groups, layers=self.layers, batch_size=self.batch_size)
+        if self.groups is not None and self.similarity is not None:
+            raise BadInput(
+                "both --groups and --similarity are given", expected="one of them", mend="leave one away"
+            )
+        if self.similarity is not None and not -1 <= self.similarity <= 1:
+            raise BadInput(f"--similarity {self.similarity}", expected="a number from -1 to 1")
+        weights = {name: getattr(self, name) for name in ("activity", "vectors", "edges")}
+        if not all(weight >= 0 for weight in weights.values()) or not sum(weights.values()) > 0:
+            raise BadInput(
+                "the weights of similarity are "
+                + ", ".join(f"--{name} {value:g}" for name, value in weights.items()),
+                expected="numbers from 0, at least one of them above 0",
+                mend="leave one at 1",
+            )

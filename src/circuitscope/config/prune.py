@@ -1,0 +1,42 @@
+"""Settings of pruning a circuit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from circuitscope.config.base import option, positive
+from circuitscope.config.evaluate import AblationConfig
+from circuitscope.errors import BadInput
+
+
+@dataclass(frozen=True)
+class PruneConfig(AblationConfig):
+    """Settings of pruning a circuit."""
+
+    examples: int = option(40, "How many held-out examples to measure on.")
+    split: str = option(
+        "train", "Which split to select nodes on; the other one is held out.", choices=("train", "test")
+    )
+    batch_size: int = option(128, "Examples that go through the model together.")
+    faithfulness: float = option(0.9, "The faithfulness to keep on the examples that select nodes.")
+    method: str = option(
+        "best",
+        "How to look for a smaller circuit: greedy, masks, or the better of the two.",
+        choices=("best", "greedy", "masks"),
+    )
+    candidates: int | None = option(
+        None,
+        "How many of the strongest nodes to select from; by default four times those that thresholding needs.",
+    )
+    select_examples: int = option(300, "How many examples to select nodes on, if there are as many.")
+    steps: int = option(60, "Training steps of the masks.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(candidates=self.candidates, select_examples=self.select_examples, steps=self.steps)
+        if not 0 < self.faithfulness <= 1:
+            raise BadInput(
+                f"--faithfulness {self.faithfulness:g}",
+                expected="a number above 0 and at most 1, such as 0.9",
+                mend="1 is the whole model's behaviour",
+            )

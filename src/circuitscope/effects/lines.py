@@ -1,0 +1,60 @@
+"""Lines: the straight line of a site's tensor from clean to patch, and the copies that stand at its points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from circuitscope.model import Tap
+from circuitscope.terms import Site
+
+
+@dataclass(frozen=True)
+class Line:
+    """x(α) = start + α · delta at one site, for some examples of a batch."""
+
+    site: Site
+    tap: Tap
+    start: Float[Tensor, "row position width"]
+    delta: Float[Tensor, "row position width"]
+    """0 at BOS and padding, which stay where they are."""
+    rows: Int[Tensor, " row"]
+    """Which examples of the batch."""
+
+    def only(self, some: Int[Tensor, " some"]) -> Line:
+        """The line of some of its rows."""
+        return replace(self, start=self.start[some], delta=self.delta[some], rows=self.rows[some])
+
+
+class Copies:
+    """A line's examples, once for every point: first all at the first point, then all at the second, …"""
+
+    def __init__(self, line: Line, alphas: Sequence[float], weights: Sequence[Sequence[float]]) -> None:
+        self.line = line
+        n_rows = len(line.rows)
+        self._row = torch.arange(n_rows, device=line.start.device).repeat(len(alphas))
+        self._alpha = line.start.new_tensor(alphas).repeat_interleave(n_rows)
+        self._weights = line.start.new_tensor(weights).repeat_interleave(n_rows, dim=1)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def at(self, piece: slice) -> Float[Tensor, "copy position width"]:
+        """The site's tensor in some of the copies."""
+        row = self._row[piece]
+        return self.line.start[row] + self._alpha[piece, None, None] * self.line.delta[row]
+
+    def example(self, piece: slice) -> Int[Tensor, " copy"]:
+        """The example of the batch that each copy is one of."""
+        return self.line.rows[self._row[piece]]
+
+    def add_weighted(
+        self, totals: Tensor, piece: slice, gradient: Float[Tensor, "copy position width"]
+    ) -> None:
+        """Add the copies' gradients to their rows of ``totals`` (rule, row, position, width), rule by rule."""
+        for total, weight in zip(totals, self._weights, strict=True):
+            total.index_add_(0, self._row[piece], weight[piece, None, None] * gradient)

@@ -1,0 +1,51 @@
+"""What a sceptic asks of a circuit: four tests, each with its figures and a verdict.
+
+``random`` (more faithful than nodes picked at random in the same places?), ``stability`` (would other examples have
+given it?), ``transfer`` (does it work on new words?), ``spare`` (has it nodes that it does not need?). A verdict is
+``holds``, ``does not hold`` or ``cannot be said``, and ``why`` says why it cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from circuitscope.discovery.job import Progress
+from circuitscope.evaluation.strict.random_circuits import random_circuits
+from circuitscope.evaluation.strict.spare_nodes import spare_nodes
+from circuitscope.evaluation.strict.stability import stability
+from circuitscope.evaluation.strict.subject import Subject
+from circuitscope.evaluation.strict.transfer import transfer
+from circuitscope.tasks import Task
+
+
+def strict_tests(
+    subject: Subject,
+    task: Task,
+    other: Callable[[str], Subject],
+    *,
+    split: str,
+    circuits: int,
+    halvings: int,
+    spare_examples: int | None,
+    batch_size: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Run the four tests on a circuit.
+
+    Args:
+        subject: the circuit on the split that is evaluated.
+        other: makes the same of another split.
+        split: the split that is evaluated.
+        circuits, halvings, spare_examples: how much of each test; see ``evaluate``.
+    """
+    return {
+        "free_layers": subject.free_layers,
+        "random": random_circuits(subject, circuits, progress),
+        "stability": stability(subject, task, halvings, batch_size, progress),
+        "transfer": transfer(subject, other, task, split),
+        "spare": spare_nodes(subject, spare_examples, progress),
+    }
+
+
+__all__ = ["Subject", "strict_tests"]

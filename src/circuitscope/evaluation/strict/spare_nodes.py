@@ -1,0 +1,83 @@
+"""Are there nodes to spare?
+
+Every node of the circuit that can be ablated is left out by itself, in a run of its own. Its loss is how much further
+from 1 the faithfulness is without it; a node whose loss is at most 1 % of the circuit's faithfulness can be dropped.
+Nodes that stand in for each other can each be dropped alone and not together, and in a large circuit almost any
+node can. So those that can be dropped are then left out together, the least needed first, and the largest number
+of them is sought (by bisection) whose joint loss is still at most 1 %. A circuit of which at most a tenth can go is
+called minimal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuitscope.circuit import Circuit, Edges
+from circuitscope.discovery.job import Progress
+from circuitscope.evaluation.strict.subject import (
+    FAILS,
+    HOLDS,
+    Subject,
+    distance,
+    unknown,
+)
+
+ALLOWED = 0.01
+"""The loss that a node may cost and still be dropped, as a share of the circuit's faithfulness."""
+MOST = 0.1
+"""The share of nodes to spare up to which a circuit is called minimal."""
+
+
+def spare_nodes(subject: Subject, examples: int | None, progress: Progress) -> dict[str, Any]:
+    """Leave every node out, one at a time, and then those that can go together."""
+    subject = subject.on(examples)
+    if subject.score["value"] is None:
+        return unknown(subject.score["why"])
+    nodes = subject.tested(subject.circuit.nodes)
+    own = subject.faithfulness(nodes)
+    if len(nodes) == 0 or own <= 0:
+        return unknown("the circuit has no faithfulness to lose" if len(nodes) else "no node can be ablated")
+    allowed = ALLOWED * own
+
+    def without(rows: NDArray[np.int64]) -> float:
+        return subject.faithfulness(nodes.take(np.setdiff1d(np.arange(len(nodes)), rows)))
+
+    alone = np.zeros(len(nodes))
+    for row in range(len(nodes)):
+        alone[row] = without(np.array([row]))
+        progress(row + 1, len(nodes), "leaving nodes out")
+    loss = np.abs(1 - alone) - distance(own)
+    order = np.lexsort((np.abs(nodes.effect), loss))
+    droppable = order[loss[order] <= allowed]
+    together = _most_together(
+        len(droppable), lambda n: distance(without(droppable[:n])) - distance(own) <= allowed
+    )
+    names = Circuit(subject.circuit.sites, nodes, Edges.none()).ids
+    return {
+        "verdict": HOLDS if together <= MOST * len(nodes) else FAILS,
+        "why": "",
+        "nodes": len(nodes),
+        "examples": subject.examples,
+        "faithfulness": own,
+        "allowed": allowed,
+        "droppable": len(droppable),
+        "together": together,
+        "faithfulness_without_them": without(droppable[:together]),
+        "faithfulness_without_all": without(droppable),
+        "without": {str(names[row]): float(alone[row]) for row in order[::-1]},
+    }
+
+
+def _most_together(count: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to ``count`` that fits, if fitting ends once and for all; it fits in any case."""
+    if fits(count):
+        return count
+    low, high = 0, count
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low

@@ -1,0 +1,142 @@
+"""Would other examples have given the same circuit?
+
+The examples that the circuit was discovered on are divided into random halves, again and again. Each half keeps
+nodes as the circuit did: those above the same threshold, or as many as the circuit has. The Jaccard index of two
+halves is the number of nodes that both keep over the number that either keeps. All effects are computed once, in one
+more first pass; the halves only add them up differently. A half has half the examples, so the circuit itself, made
+from all of them, is steadier than its halves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+from numpy.typing import NDArray
+
+from circuitscope.circuit import Circuit, Nodes
+from circuitscope.discovery.again import job_again
+from circuitscope.discovery.job import Progress
+from circuitscope.discovery.parts import part_means
+from circuitscope.discovery.select import select_nodes
+from circuitscope.errors import NothingFound
+from circuitscope.evaluation.strict.subject import FAILS, HOLDS, Subject, unknown
+from circuitscope.tasks import Metric, Task, metric_named
+from circuitscope.tasks.metrics import METRICS
+
+LEAST = 0.5
+"""Halves whose mean Jaccard index is at least this, which is two nodes of three in common, agree."""
+LEAST_EXAMPLES = 4
+
+Rows = NDArray[np.int64]
+
+
+def stability(
+    subject: Subject, task: Task, halvings: int, batch_size: int, progress: Progress
+) -> dict[str, Any]:
+    """Divide the circuit's examples into halves and compare what each half keeps."""
+    circuit, info = subject.circuit, subject.circuit.info
+    missing = [
+        name for name in ("method", "examples", "split", "positions", "thresholds") if name not in info
+    ]
+    if missing:
+        return unknown(f"the circuit does not say how it was discovered ({', '.join(missing)})")
+    job = job_again(
+        subject.circuit,
+        subject.bench.model,
+        subject.bench.dictionaries,
+        task,
+        _metric(subject, task),
+        batch_size=batch_size,
+        progress=progress,
+    )
+    if len(job.examples) < LEAST_EXAMPLES:
+        return unknown(f"it was discovered on {len(job.examples)} examples, too few to divide")
+    parts = _halves(len(job.examples), halvings, np.random.default_rng(subject.seed))
+    whole, *means = part_means(job, np.concatenate([np.ones_like(parts[:1]), parts]))
+    threshold = _threshold(circuit)
+    count = None if threshold is not None else len(circuit)
+    kept = [_kept(nodes, threshold, count) for nodes in means]
+    tested = np.flatnonzero(subject.on_ablated(whole))
+    pairs = list(pairwise(kept))[::2]
+    found = [jaccard(first, second) for first, second in pairs]
+    sizes = float(np.mean([len(rows) for rows in kept]))
+    return {
+        "verdict": HOLDS if np.mean(found) >= LEAST else FAILS,
+        "why": "",
+        "halvings": halvings,
+        "examples": len(job.examples),
+        "threshold": threshold,
+        "nodes": len(circuit),
+        "nodes_of_a_half": sizes,
+        "candidates": len(whole),
+        "jaccard": _spread(found),
+        "jaccard_not_free": _spread(
+            [jaccard(np.intersect1d(a, tested), np.intersect1d(b, tested)) for a, b in pairs]
+        ),
+        "shared": float(np.mean([_shared(first, second) for first, second in pairs])),
+        "by_chance": sizes / (2 * len(whole) - sizes),
+        "again": _again(circuit, whole, _kept(whole, threshold, count)),
+    }
+
+
+def _metric(subject: Subject, task: Task) -> Metric:
+    """The metric of discovery by its name; one without a name was given to the evaluation again."""
+    name = str(subject.circuit.info.get("metric"))
+    return metric_named(name, pairs=task.pairs) if name in METRICS else subject.bench.metric
+
+
+def _halves(examples: int, times: int, draw: np.random.Generator) -> Bool[np.ndarray, "part example"]:
+    """Random halves: rows 2i and 2i + 1 have every example between them."""
+    parts = np.zeros((2 * times, examples), bool)
+    for number in range(times):
+        parts[2 * number, draw.permutation(examples)[: examples // 2]] = True
+        parts[2 * number + 1] = ~parts[2 * number]
+    return parts
+
+
+def _threshold(circuit: Circuit) -> float | None:
+    """T_N of a circuit that was made by a threshold; None of one that has the N strongest nodes.
+
+    Of the N strongest the weakest lies exactly at the threshold recorded, and a threshold keeps what is above.
+    """
+    threshold = float(circuit.info["thresholds"]["node"])
+    weakest = float(np.abs(circuit.nodes.effect).min()) if len(circuit) else 0.0
+    by_threshold = circuit.info.get("nodes_asked") is None and weakest > threshold
+    return threshold if by_threshold else None
+
+
+def _kept(nodes: Nodes, threshold: float | None, count: int | None) -> Rows:
+    try:
+        return select_nodes(nodes, threshold, count)[0]
+    except NothingFound:
+        return np.zeros(0, np.int64)
+
+
+def jaccard(first: Rows, second: Rows) -> float:
+    """|both| / |either|; two empty sets are equal."""
+    either = len(np.union1d(first, second))
+    return len(np.intersect1d(first, second)) / either if either else 1.0
+
+
+def _shared(first: Rows, second: Rows) -> float:
+    """The share of a half's nodes that the other has too."""
+    total = len(first) + len(second)
+    return 2 * len(np.intersect1d(first, second)) / total if total else 1.0
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {"mean": float(np.mean(values)), "low": float(min(values)), "high": float(max(values))}
+
+
+def _again(circuit: Circuit, nodes: Nodes, rows: Rows) -> float:
+    """Jaccard index of the circuit and of what all its examples keep now."""
+
+    def names(some: Nodes) -> set[tuple[int, int, int]]:
+        return set(zip(some.site.tolist(), some.feature.tolist(), some.position.tolist(), strict=True))
+
+    own, now = names(circuit.nodes), names(nodes.take(rows))
+    return len(own & now) / max(1, len(own | now))

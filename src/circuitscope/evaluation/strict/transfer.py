@@ -1,0 +1,93 @@
+"""Does the circuit do on new words what it does on the words that it was discovered on?
+
+Faithfulness on examples of the discovery split, faithfulness on the split held out, and the difference with its
+interval. It transfers if even the low end of the interval loses no more than ``MARGIN``; it does not if even the
+high end loses more; in between there are too few examples to tell.
+
+New words are claimed only where there are any. The words that a pair is about are the tokens in which clean and
+patch differ. A held-out pair is known if one of these occurs anywhere in an example of the discovery. Of a single
+text nobody says which words matter; it is known if all its tokens are. As soon as one held-out example is known,
+the test measures other combinations of words and not other words, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from circuitscope.errors import BadInput, NothingFound
+from circuitscope.evaluation.bench import Bench
+from circuitscope.evaluation.scores import difference
+from circuitscope.evaluation.strict.subject import FAILS, HOLDS, Subject, unknown
+from circuitscope.tasks import Task
+from circuitscope.tasks.inputs import Encoded
+
+MARGIN = 0.1
+"""A loss of faithfulness up to this still counts as transfer."""
+LEAST = 0.1
+"""Faithfulness on the discovery's own examples below which there is nothing to transfer."""
+
+
+def transfer(subject: Subject, other: Callable[[str], Subject], task: Task, split: str) -> dict[str, Any]:
+    """Compare the two splits of a task.
+
+    Args:
+        subject: the circuit on the split that is evaluated.
+        other: the same circuit on another split.
+        split: the split that is evaluated.
+    """
+    origin = subject.circuit.info.get("split")
+    if origin not in ("train", "test"):
+        return unknown("the circuit does not say which split it was discovered on")
+    away = "test" if origin == "train" else "train"
+    try:
+        here, there = (subject if name == split else other(name) for name in (origin, away))
+    except (NothingFound, BadInput) as error:
+        return unknown(f"one of the splits cannot be evaluated: {error.got}")
+    known = _known(subject.circuit.info, subject.bench, task, (origin, away), (there.examples, here.examples))
+    figures = {
+        "discovery": {"split": origin, "examples": here.examples, **here.score},
+        "held_out": {"split": away, "examples": there.examples, **there.score},
+        "difference": difference(
+            (there.kept, there.empty, there.full), (here.kept, here.empty, here.full), seed=subject.seed
+        ),
+        "pairs": task.pairs,
+        "known": known,
+    }
+    return _verdict(figures) | figures
+
+
+def _verdict(figures: dict[str, Any]) -> dict[str, str]:
+    value, gap = figures["discovery"]["value"], figures["difference"]
+    if gap["value"] is None:
+        return {**unknown(gap["why"])}
+    if value < LEAST:
+        return {**unknown("the circuit does next to nothing on the examples that it was discovered on")}
+    if figures["known"]:
+        return {**unknown("the splits share the words that matter")}
+    if gap["low"] >= -MARGIN:
+        return {"verdict": HOLDS, "why": ""}
+    if gap["high"] < -MARGIN:
+        return {"verdict": FAILS, "why": ""}
+    return {**unknown("the examples are too few, or too different, to tell")}
+
+
+def _known(info: Any, bench: Bench, task: Task, splits: tuple[str, str], counts: tuple[int, int]) -> int:
+    """How many of the held-out examples are about words that the discovery's examples have."""
+    origin, away = splits
+    bos = bool(info.get("bos"))
+    limit = int(info.get("examples") or counts[1])
+    discovery, _ = task.encode(origin, bench.model.tokenizer, bos=bos, limit=limit)
+    held_out, _ = task.encode(away, bench.model.tokenizer, bos=bos, limit=counts[0])
+    seen = {token for example in discovery for token in (*example.clean, *(example.patch or ()))}
+    return sum(_is_known(example, seen) for example in held_out)
+
+
+def _is_known(example: Encoded, seen: set[int]) -> bool:
+    if example.patch is None:
+        return seen.issuperset(example.clean)
+    return not seen.isdisjoint(_differing(example.clean, example.patch))
+
+
+def _differing(clean: Sequence[int], patch: Sequence[int]) -> set[int]:
+    return {token for pair in zip(clean, patch, strict=True) if pair[0] != pair[1] for token in pair}

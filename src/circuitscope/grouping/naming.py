@@ -1,0 +1,155 @@
+"""A name for a group: where it is active, and what for.
+
+    "on pilots, knights, girls … → are, do, go (layer 1)"
+
+* The left side are the tokens on which the members are most active in the task's texts, if they choose among the
+  tokens that stand there ("on"); otherwise an example of what stands there ("at trust …").
+* The right side are the answers of the texts on which the members are active, if these are not all. A group that
+  suppresses the clean behaviour speaks against them: "… ⊣ is, has". Where activity does not depend on the answer, the
+  tokens that the write vectors promote take that place ("… makes likelier he, him").
+
+In brackets are the layers, and where names would still be equal the promoted tokens, or a number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from circuitscope.dashboards.shares import split_by_share
+from circuitscope.dashboards.values import FeatureTokens, NodeActivity, Share
+from circuitscope.terms import SUMMED, NodeId, Site
+
+_CHOOSY = 0.75
+"""A node that is active on at most this part of the different tokens at its place chooses among them."""
+_WORDS = 3
+_KEPT = 6
+
+
+@dataclass(frozen=True)
+class Member:
+    """A node with what its name is made from."""
+
+    node: NodeId
+    effect: float
+    activity: NodeActivity | None
+    """None for errors."""
+    promoted: FeatureTokens | None
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the members of a group have in common."""
+
+    tokens: tuple[str, ...]
+    choosy: bool
+    for_answers: tuple[str, ...]
+    promoted: tuple[str, ...]
+
+
+def traits_of(members: Sequence[Member]) -> Traits:
+    """What a group's features have in common, each counted by its |effect|."""
+    known = [(member, member.activity) for member in members if member.activity is not None]
+    weight = {member.node: abs(member.effect) or 1e-12 for member, _ in known}
+    total = sum(weight.values())
+    tokens: Counter[str] = Counter()
+    choosy = 0.0
+    for member, activity in known:
+        for rank, token in enumerate(activity.tokens):
+            tokens[token] += weight[member.node] / (1 + rank)  # type: ignore[assignment]
+        chooses = activity.tokens_active <= _CHOOSY * activity.tokens_seen
+        choosy += weight[member.node] * chooses
+    return Traits(
+        tuple(token for token, _ in tokens.most_common(_KEPT)),
+        bool(known) and choosy > total / 2,
+        _answers(known, weight),
+        _promoted(members),
+    )
+
+
+def _answers(known: Sequence[tuple[Member, NodeActivity]], weight: Mapping[NodeId, float]) -> tuple[str, ...]:
+    """The answers of the texts on which the members are active, most frequent texts first."""
+    total = sum(weight.values())
+    sums: dict[str, float] = {}
+    texts: dict[str, int] = {}
+    for member, activity in known:
+        for share in activity.answers:
+            sums[share.kind] = sums.get(share.kind, 0.0) + weight[member.node] * share.active / total
+            texts[share.kind] = share.texts
+    mean = [Share(kind, texts[kind], active, 0.0) for kind, active in sums.items()]
+    more, _ = split_by_share(mean)
+    return tuple(share.kind for share in sorted(more, key=lambda share: -share.texts))
+
+
+def _promoted(members: Sequence[Member]) -> tuple[str, ...]:
+    """Tokens that the members raise, each member's counted by its |effect| and relative to its first."""
+    votes: dict[str, float] = {}
+    for member in members:
+        raised = member.promoted.raised if member.promoted else ()
+        for item in raised:
+            votes[item.token] = (
+                votes.get(item.token, 0.0) + abs(member.effect) * item.weight / raised[0].weight
+            )
+    return tuple(sorted(votes, key=lambda token: -votes[token])[:_KEPT])
+
+
+def where_of(members: Sequence[Member], traits: Traits, heading: str = "") -> str:
+    """The name's left side.
+
+    Args:
+        heading: the token at the members' position, with an ellipsis if it differs between texts; may be empty.
+    """
+    first = members[0].node
+    if first.is_error:
+        place = "" if first.position == SUMMED else f" at position {first.position}"
+        return f"error of {first.site}{place}"
+    if not traits.tokens:
+        return "silent"
+    if traits.choosy:
+        return f"on {words(traits.tokens)}"
+    return f"at {heading.strip().replace('…', ' …') or words(traits.tokens)}"
+
+
+def aim_of(members: Sequence[Member], traits: Traits, *, at_end: bool) -> str:
+    """The name's right side; empty where nothing is known.
+
+    Args:
+        at_end: whether the members are near the output, so that what they promote directly matters.
+    """
+    if traits.for_answers:
+        return f"{'→' if members[0].effect >= 0 else '⊣'} {words(traits.for_answers)}"
+    return f"makes likelier {words(traits.promoted)}" if at_end and traits.promoted else ""
+
+
+def words(tokens: Sequence[str], count: int = _WORDS) -> str:
+    """The first few tokens without their spaces."""
+    plain = list(dict.fromkeys(token.strip() or "␣" for token in tokens))
+    return ", ".join(plain[:count]) + (" …" if len(plain) > count else "")
+
+
+def unique(names: Sequence[str], extra: Callable[[int], str]) -> list[str]:
+    """Names with what tells equal ones apart in brackets: ``extra`` of the row, and if that is equal too a number."""
+    found = list(names)
+    for tell in (extra, None):
+        rows: dict[str, list[int]] = {}
+        for row, name in enumerate(found):
+            rows.setdefault(name, []).append(row)
+        for name, same in rows.items():
+            more = [tell(row) if tell else str(number) for number, row in enumerate(same, start=1)]
+            if len(set(more)) > 1:
+                for row, text in zip(same, more, strict=True):
+                    found[row] = f"{name} ({text})"
+    return found
+
+
+def layers_of(sites: Sequence[str]) -> str:
+    """``embed``, ``layer 2`` or ``layers 2 and 3``; a single site by its own name."""
+    if len(sites) == 1:
+        return sites[0]
+    layers = sorted({Site.parse(site).layer for site in sites})
+    names = ["embed" if layer < 0 else str(layer) for layer in layers]
+    numbers = [name for name in names if name != "embed"]
+    front = "embed and " if len(numbers) < len(names) else ""
+    text = numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    return f"{front}layer{'s' if len(numbers) > 1 else ''} {text}"

@@ -1,0 +1,31 @@
+"""prune as a stage of a run folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from circuitscope.circuit import KIND
+from circuitscope.config import PruneConfig
+from circuitscope.discovery.job import Progress
+from circuitscope.pipeline.parts import open_run, save, silent
+from circuitscope.pruning import Pruned, prune
+from circuitscope.store import new_folder, read_manifest, refuse_existing, write_json, write_manifest
+
+STAGE = "prune"
+
+
+def run_prune(
+    run: Path, config: PruneConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Pruned:
+    """Prune the circuit of a run folder; writes ``prune/`` into it, with a run folder of its own inside."""
+    folder = run / STAGE
+    refuse_existing(folder, overwrite=overwrite, kind=STAGE)
+    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
+    settings = {name: value for name, value in asdict(config).items() if name not in ("device", "dtype")}
+    found = prune(parts.model, parts.dictionaries, parts.task, circuit, **settings, progress=progress)
+    with new_folder(folder, overwrite=overwrite) as draft:
+        write_json(draft / f"{STAGE}.json", dict(found.result))
+        save(found.circuit, draft / "circuit", config=read_manifest(run, KIND)["config"])
+        write_manifest(draft, STAGE, {"config": asdict(config)})
+    return found

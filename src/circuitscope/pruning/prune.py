@@ -1,0 +1,220 @@
+"""prune: the smallest circuit found that keeps a given faithfulness.
+
+A circuit's nodes are the strongest by |effect| in the whole model, and not all of them are needed once the rest is
+ablated. Three ways choose among the nodes that had an effect in the discovery:
+
+* thresholding (``thresholding``): the N strongest, as few as possible. This is what the others are held against;
+* greedy elimination (``greedy``): the least useful are left out, with effects computed anew within what is left;
+* learned masks (``learned``): shares of all nodes trained together.
+
+All choose on one split, by the mean faithfulness there, for 50, 75 and 90 % and for what is asked. The other split is
+only measured on. Sites of free layers are never ablated: the circuit's nodes there stay and are not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from circuitscope.circuit import Circuit, Nodes
+from circuitscope.dictionaries import Dictionaries
+from circuitscope.discovery.again import circuit_of, job_again
+from circuitscope.discovery.job import Progress
+from circuitscope.errors import BadInput, NothingFound
+from circuitscope.evaluation.evaluate import bench_for, check_free_layers
+from circuitscope.evaluation.scores import COVERAGE
+from circuitscope.evaluation.sweep import LEVELS
+from circuitscope.model import LanguageModel
+from circuitscope.pruning.judge import Judge, Rows
+from circuitscope.pruning.search import METHODS, THRESHOLDING, Table, search
+from circuitscope.tasks import Metric, Task, load_task
+from circuitscope.tasks.metrics import Measure
+from circuitscope.tasks.task import Examples
+from circuitscope.terms import ERROR
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """The smallest circuit found, and how it compares."""
+
+    circuit: Circuit
+    """With its edges computed anew; ``info["pruned"]`` says how it was chosen."""
+    result: Mapping[str, Any]
+    """Plain values: a row per method and level in ``rows``, the method that was best in ``chosen``."""
+
+
+def prune(
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    task: Task | str | Path | Examples,
+    circuit: Circuit,
+    *,
+    faithfulness: float = 0.9,
+    method: str = "best",
+    candidates: int | None = None,
+    metric: str | Metric | Measure | None = None,
+    select_examples: int = 300,
+    split: str = "train",
+    examples: int = 40,
+    baseline: str = "auto",
+    errors: str = "circuit",
+    free_layers: int | None = None,
+    steps: int = 60,
+    batch_size: int = 128,
+    seed: int = 0,
+    progress: Progress = lambda done, total, what: None,
+) -> Pruned:
+    """Find a smaller circuit that keeps the behaviour.
+
+    Args:
+        circuit: as ``discover`` made it; nodes that it does not have can come in.
+        faithfulness: what to keep, above 0 and at most 1, on the examples that select nodes.
+        method: ``greedy``, ``masks``, or ``best``, which takes the smaller circuit of the two.
+        candidates: how many of the strongest nodes to select from; by default four times those that thresholding
+            needs.
+        select_examples: how many examples of ``split`` select nodes. Fewer make smaller circuits that keep less on
+            other examples.
+        examples: how many of the other split to measure on.
+        steps: training steps of the masks.
+        seed: of the intervals, and of what ``resample`` draws; nothing else is random.
+        other arguments: as for ``evaluate``.
+
+    Raises:
+        NothingFound: no circuit found keeps the faithfulness; says how faithful the best is.
+    """
+    _check(circuit, faithfulness, method)
+    task = load_task(task, model)
+    free = model.n_layers // 3 if free_layers is None else free_layers
+    check_free_layers(free, model)
+
+    def judge_of(which: str, count: int) -> Judge:
+        bench = bench_for(
+            circuit, model, dictionaries, task, metric, count, which, baseline, errors, batch_size, seed
+        )
+        return Judge.of(bench, free)
+
+    judge = judge_of(split, select_examples)
+    judge.refuse_undefined(split, seed=seed)
+    ranked = _ranked(circuit, judge)
+    levels = sorted({*LEVELS, faithfulness})
+    found = search(
+        judge,
+        ranked,
+        levels,
+        faithfulness,
+        methods=METHODS[method],
+        candidates=candidates,
+        steps=steps,
+        progress=progress,
+    )
+    chosen, rows = _best(found, faithfulness, METHODS[method], candidates)
+    other = "test" if split == "train" else "train"
+    result = {
+        "task": task.name,
+        "model": model.name,
+        "metric": judge.bench.metric.name,
+        "metric_shown_as": judge.bench.metric.shown_as,
+        "split": split,
+        "examples": len(judge.full),
+        "held_out": other,
+        "errors": errors,
+        "coverage": COVERAGE,
+        "free_layers": free,
+        "candidates": len(ranked),
+        "asked": faithfulness,
+        "levels": levels,
+        "chosen": chosen,
+        "rows": _measured(found, ranked, judge, judge_of(other, examples), seed),
+    }
+    job = job_again(circuit, model, dictionaries, task, judge.bench.metric, progress=progress)
+    smaller = circuit_of(_with_free(ranked.take(rows), circuit, judge), circuit, job)
+    pruned = {"faithfulness": faithfulness, "method": chosen, "split": split, "nodes": len(rows)}
+    smaller = replace(smaller, info={**smaller.info, "pruned": {**pruned, "free_layers": free}})
+    return Pruned(smaller, result)
+
+
+def _check(circuit: Circuit, faithfulness: float, method: str) -> None:
+    if circuit.candidates is None:
+        raise BadInput(
+            "the circuit has no ranking of all its candidates", expected="a circuit as discover made it"
+        )
+    if not 0 < faithfulness <= 1:
+        raise BadInput(f"faithfulness = {faithfulness:g}", expected="a number above 0 and at most 1")
+    if method not in METHODS:
+        raise BadInput(f"method = {method!r}", expected=" or ".join(METHODS))
+
+
+def _ranked(circuit: Circuit, judge: Judge) -> Nodes:
+    """The candidates that an ablated run can leave out, by falling |effect|."""
+    nodes = circuit.candidates
+    assert nodes is not None
+    wanted = np.isin(nodes.site, _ablated(circuit, judge)) & (nodes.effect != 0)
+    if judge.bench.errors != "circuit":  # all are kept or all ablated, whatever the circuit says
+        wanted &= nodes.feature != ERROR
+    some = nodes.take(np.flatnonzero(wanted))
+    if len(some) == 0:
+        raise NothingFound(
+            "no node of the layers that are not free has an effect",
+            expected="some nodes",
+            mend="use fewer --free-layers",
+        )
+    return some.take(some.strongest())
+
+
+def _ablated(circuit: Circuit, judge: Judge) -> list[int]:
+    return [index for index, site in enumerate(circuit.sites) if site in judge.sites]
+
+
+def _with_free(chosen: Nodes, circuit: Circuit, judge: Judge) -> Nodes:
+    """The nodes chosen and those that the circuit has in free layers, in the order of computation."""
+    stay = circuit.nodes.take(np.flatnonzero(~np.isin(circuit.nodes.site, _ablated(circuit, judge))))
+    columns = {
+        name: np.concatenate([getattr(stay, name), getattr(chosen, name)])
+        for name in Nodes.__dataclass_fields__
+    }
+    nodes = Nodes(**columns)
+    last = np.where(nodes.feature == ERROR, np.iinfo(np.int64).max, nodes.feature)
+    return nodes.take(np.lexsort((last, nodes.position, nodes.site)))
+
+
+def _best(found: Table, asked: float, methods: tuple[str, ...], candidates: int | None) -> tuple[str, Rows]:
+    """The smallest set of those that were looked for; the first of equals."""
+    sets = [(name, found[name][asked].rows) for name in methods]
+    reached = [(name, rows) for name, rows in sets if rows is not None]
+    if not reached:
+        simple = found[THRESHOLDING][asked].rows
+        raise NothingFound(
+            f"among the {candidates} strongest nodes no circuit was found that keeps a faithfulness of {asked:g}",
+            expected=f"enough nodes to select from; thresholding needs {0 if simple is None else len(simple)}",
+            mend="raise --candidates, or leave it away",
+        )
+    return min(reached, key=lambda item: len(item[1]))
+
+
+def _strongest(ranked: Nodes, some: Nodes) -> Nodes:
+    """What thresholding takes with as many nodes."""
+    return ranked.take(np.arange(len(some)))
+
+
+def _measured(found: Table, ranked: Nodes, judge: Judge, held: Judge, seed: int) -> list[dict[str, Any]]:
+    """The comparison as plain values; ``same_size`` is thresholding with as many nodes, on the held-out split."""
+    rows = []
+    for method, by_level in found.items():
+        for level, one in sorted(by_level.items()):
+            some = None if one.rows is None else ranked.take(one.rows)
+            rows.append(
+                {
+                    "method": method,
+                    "level": level,
+                    "nodes": None if some is None else len(some),
+                    "faithfulness": None if some is None else judge.score(some, seed=seed),
+                    "held_out": None if some is None else held.score(some, seed=seed),
+                    "same_size": None if some is None else held.score(_strongest(ranked, some), seed=seed),
+                    "seconds": one.seconds,
+                }
+            )
+    return rows

@@ -1,0 +1,141 @@
+"""Every way to choose nodes, for every level of faithfulness."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from circuitscope.circuit import Nodes
+from circuitscope.discovery.job import Progress
+from circuitscope.errors import NothingFound
+from circuitscope.pruning.greedy import eliminate, spare
+from circuitscope.pruning.judge import Judge, Rows
+from circuitscope.pruning.learned import Ranking, read_off, train_masks
+from circuitscope.pruning.thresholding import most_faithful, threshold
+
+THRESHOLDING, GREEDY, MASKS = "thresholding", "greedy", "masks"
+METHODS: Mapping[str, tuple[str, ...]] = {"best": (GREEDY, MASKS), GREEDY: (GREEDY,), MASKS: (MASKS,)}
+MORE = 4
+"""Selected from, unless said otherwise: this many times the nodes that thresholding needs."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one way of choosing found for one level."""
+
+    rows: Rows | None
+    """Among the ranked nodes; None if nothing that keeps the level was found."""
+    seconds: float
+
+
+ByLevel = dict[float, Found]
+Table = dict[str, ByLevel]
+"""By name of the way of choosing."""
+
+
+def search(
+    judge: Judge,
+    ranked: Nodes,
+    levels: list[float],
+    asked: float,
+    *,
+    methods: tuple[str, ...],
+    candidates: int | None,
+    steps: int,
+    progress: Progress,
+) -> Table:
+    """The smallest sets found of ``ranked``, nodes by falling |effect|, for ``levels`` in rising order.
+
+    Raises:
+        NothingFound: not even thresholding keeps the level ``asked``, one of ``levels``.
+    """
+    found: Table = {THRESHOLDING: _thresholds(judge, ranked, levels, progress)}
+    if found[THRESHOLDING][asked].rows is None:
+        _refuse(judge, ranked, asked)
+    needed = max(len(one.rows) for one in found[THRESHOLDING].values() if one.rows is not None)
+    pool = ranked.take(np.arange(min(len(ranked), candidates or MORE * needed)))
+    if GREEDY in methods:
+        found[GREEDY] = _greedy(judge, pool, found[THRESHOLDING], progress)
+    if MASKS in methods:
+        found[MASKS] = _masks(judge, pool, levels, needed, steps, progress)
+    return found
+
+
+def _timed(work: Callable[[], Rows | None]) -> Found:
+    started = time.perf_counter()
+    rows = work()
+    return Found(rows, time.perf_counter() - started)
+
+
+def _thresholds(judge: Judge, ranked: Nodes, levels: list[float], progress: Progress) -> ByLevel:
+    """From the lowest level up: a higher one needs no fewer nodes."""
+    found: ByLevel = {}
+    start = 1
+    for number, level in enumerate(levels):
+        found[level] = _timed(partial(threshold, judge, ranked, level, start=start))
+        rows = found[level].rows
+        start = start if rows is None else len(rows)
+        progress(number + 1, len(levels), THRESHOLDING)
+    return found
+
+
+def _refuse(judge: Judge, ranked: Nodes, asked: float) -> None:
+    best, nodes = most_faithful(judge, ranked)
+    raise NothingFound(
+        f"no circuit of the {len(ranked)} nodes with an effect keeps a faithfulness of {asked:g}; the best found "
+        f"has {best:.3f}, with {nodes} nodes",
+        expected="a faithfulness that some circuit reaches",
+        mend="lower --faithfulness, or discover on more --examples, which finds more nodes with an effect",
+    )
+
+
+def _greedy(judge: Judge, pool: Nodes, simple: ByLevel, progress: Progress) -> ByLevel:
+    """From the highest level down, each going on from the last."""
+    found: ByLevel = {}
+    whole = judge.faithfulness(pool)
+    last: Rows | None = None
+    for number, level in enumerate(sorted(simple, reverse=True)):
+        start = last
+        if start is None:
+            start = np.arange(len(pool)) if whole >= level else _inside(simple[level].rows, pool)
+        found[level] = (
+            Found(None, 0.0) if start is None else _timed(partial(eliminate, judge, pool, start, level))
+        )
+        last = found[level].rows
+        progress(number + 1, len(simple), GREEDY)
+    return found
+
+
+def _inside(rows: Rows | None, pool: Nodes) -> Rows | None:
+    return rows if rows is not None and len(rows) <= len(pool) else None
+
+
+def _masks(
+    judge: Judge, pool: Nodes, levels: list[float], needed: int, steps: int, progress: Progress
+) -> ByLevel:
+    """One training for all levels; every level's seconds include it."""
+    started = time.perf_counter()
+    rankings = train_masks(
+        judge,
+        pool,
+        needed=needed,
+        lowest=levels[0],
+        steps=steps,
+        progress=lambda done, total: progress(done, total, "training masks"),
+    )
+    training = time.perf_counter() - started
+    found: ByLevel = {}
+    for number, level in enumerate(levels):
+        one = _timed(partial(_read, judge, pool, rankings, level))
+        found[level] = Found(one.rows, training + one.seconds)
+        progress(number + 1, len(levels), MASKS)
+    return found
+
+
+def _read(judge: Judge, pool: Nodes, rankings: list[Ranking], level: float) -> Rows | None:
+    rows = read_off(judge, pool, rankings, level)
+    return None if rows is None else spare(judge, pool, rows, level)

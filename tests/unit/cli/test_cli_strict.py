@@ -1,0 +1,130 @@
+"""evaluate --strict and the areas of a sweep, through the program on the tiny world."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_world import make_run, pair, write_lines
+
+import circuitscope as cs
+from circuitscope.evaluation.areas import FRACTIONS
+
+FRONTS = ("The", "The old", "The old old")
+FEW = ("--strict", "--random-circuits", 19, "--halvings", 3)
+
+
+@pytest.fixture
+def run(made, tmp_path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "run"))
+
+
+@pytest.fixture(scope="module")
+def divided(world, tmp_path_factory) -> Path:
+    """A run whose held-out pairs have nouns of their own; all ask for "are", so the random model is of one mind."""
+    task = tmp_path_factory.mktemp("divided") / "task"
+    task.mkdir()
+    for split, nouns in (("train", ("cat", "dog", "boy", "girl")), ("test", ("cook", "king"))):
+        rows = [pair(noun, ("is", "are"), 1, front) for noun in nouns for front in FRONTS]
+        write_lines(task / f"{split}.jsonl", rows)
+    return make_run(replace(world, task=task), task.parent / "run", nodes=60)
+
+
+def test_strict_tests_are_written_and_shown(program, divided):
+    result = program("evaluate", divided, *FEW)
+    assert result.status == 0
+    circuit = cs.load(divided)
+    strict = circuit.evaluation["strict"]
+    assert [name for name in strict if name != "free_layers"] == ["random", "stability", "transfer", "spare"]
+    assert strict["random"]["circuits"] == 19
+    assert strict["stability"]["halvings"] == 3
+    assert strict["stability"]["again"] == 1, "the run's examples keep the run's nodes"
+    assert strict["transfer"]["known"] == 0, "the nouns held out are new words"
+    assert (strict["transfer"]["discovery"]["examples"], strict["transfer"]["held_out"]["examples"]) == (
+        12,
+        6,
+    )
+    assert len(strict["spare"]["without"]) == strict["spare"]["nodes"] == len(circuit)
+    manifest = json.loads((divided / "evaluation" / "manifest.json").read_text())
+    assert manifest["config"]["random_circuits"] == 19
+
+    asked = (
+        "better than random nodes",
+        "the same from other examples",
+        "the same on words held out",
+        "minimal",
+    )
+    shown = program("show", divided).out
+    assert all(words in result.out for words in asked)
+    assert all(words in shown for words in asked)
+    assert json.loads(program("show", divided, "--json").out)["evaluation"]["strict"] == strict
+
+
+def test_a_behaviour_that_is_not_there_cannot_be_judged(program, run):
+    """Of all pairs together the random model makes nothing: scores are undefined, and verdicts with them."""
+    result = program("evaluate", run, *FEW)
+    found = cs.load(run).evaluation
+    assert found["scores"][0]["faithfulness"]["value"] is None
+    for name in ("random", "transfer", "spare"):
+        assert found["strict"][name]["verdict"] == "cannot be said"
+        assert "contains 0" in found["strict"][name]["why"]
+    assert found["strict"]["stability"]["verdict"] != "cannot be said", "which needs no scores"
+    words = " ".join(result.out.split())
+    assert words.count("Undefined: m(M) − m(∅) lies between") == 3
+    # The world's single file is divided by examples, so every noun is on both sides.
+    assert found["strict"]["transfer"]["known"] == found["strict"]["transfer"]["held_out"]["examples"] == 6
+    assert "new combinations of words, not new words" in words
+
+
+def test_without_strict_nothing_of_it_is_there(program, run):
+    result = program("evaluate", run, "--examples", 6)
+    assert "strict" not in cs.load(run).evaluation
+    assert "random nodes" not in result.out + program("show", run).out
+
+
+def test_a_stop_half_way_leaves_the_earlier_evaluation(program, run, monkeypatch):
+    assert program("evaluate", run).status == 0
+    before = (run / "evaluation" / "evaluation.json").read_bytes()
+
+    def stop(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["circuitscope.evaluation.evaluate"], "strict_tests", stop)
+    assert program("evaluate", run, "--strict", "--overwrite").status != 0
+    assert (run / "evaluation" / "evaluation.json").read_bytes() == before
+    assert sorted(path.name for path in run.iterdir()) == [
+        "circuit.safetensors",
+        "evaluation",
+        "manifest.json",
+    ]
+
+
+@pytest.mark.parametrize("option", ["--random-circuits", "--halvings", "--spare-examples"])
+def test_numbers_below_1_are_refused(program, run, option):
+    result = program("evaluate", run, "--strict", option, 0)
+    assert result.status == 1
+    assert f"{option} 0" in result.err
+
+
+def test_a_sweep_has_areas(program, run):
+    result = program("sweep", run, "--sizes", 2, "--random", 1, "--examples", 6, "--no-neurons")
+    assert result.status == 0
+    sweep = json.loads((run / "sweep" / "sweep.json").read_text())
+    assert sweep["fractions"] == list(FRACTIONS)
+    for curve in sweep["curves"]:
+        found = curve["areas"]
+        assert found["nodes"][-1] == curve["candidates"] == curve["nodes"][-1]
+        assert found["faithfulness"][-1] == curve["faithfulness"][-1], "the whole is in both"
+        if found["cpr"] is None:
+            assert None in found["faithfulness"]
+            continue
+        assert found["cpr"] == pytest.approx(np.trapezoid(found["faithfulness"], FRACTIONS))
+        line = next(line for line in result.out.splitlines() if re.search(rf"[│ ]{curve['name']} ", line))
+        assert f"{found['cpr']:.3f}" in line
+        assert f"{found['cmd']:.3f}" in line

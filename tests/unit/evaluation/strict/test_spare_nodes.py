@@ -1,0 +1,101 @@
+"""Nodes to spare: what each is worth, alone and together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from linear_case import Quick, by_hand, case, keeping, quiet
+
+from circuitscope.circuit import Nodes
+from circuitscope.evaluation.strict.spare_nodes import _most_together, spare_nodes
+from circuitscope.terms import ERROR
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return Quick(**vars(case()))
+
+
+def test_every_node_is_worth_its_effect():
+    """In the linear case faithfulness without a node is 1 minus its share."""
+    whole = case()
+    found = spare_nodes(whole, None, quiet)
+    nodes, ids = whole.circuit.nodes, whole.circuit.ids
+    assert found["without"].keys() == {str(node) for node in ids}
+    for row, node in enumerate(ids):
+        share = by_hand(whole, nodes.take(np.array([row])))
+        assert found["without"][str(node)] == pytest.approx(1 - share, abs=1e-9)
+
+
+def test_the_count_is_that_of_small_losses(whole):
+    found = spare_nodes(whole, None, quiet)
+    nodes = whole.circuit.nodes
+    shares = np.array([by_hand(whole, nodes.take(np.array([row]))) for row in range(len(nodes))])
+    assert found["droppable"] == (np.abs(shares) <= 0.01 + 1e-12).sum()
+    assert found["allowed"] == pytest.approx(0.01)
+    losses = np.abs(1 - np.array(list(found["without"].values())))
+    assert (np.diff(losses) <= 1e-12).all(), "the most needed first"
+
+
+def test_a_node_without_an_effect_can_be_dropped():
+    """A node at the first position does nothing here: only the last position's stream reaches the logits."""
+    whole = case()
+    nodes = whole.circuit.nodes
+    shares = nodes.effect / nodes.effect.sum()
+    strong = nodes.take(np.flatnonzero((shares > 0.1) & (shares < 0.5))[:2])
+    assert len(strong) == 2
+    columns = {name: np.append(column, column[:1]) for name, column in vars(strong).items()}
+    columns["position"][-1], columns["feature"][-1] = 0, 3
+    subject = replace(whole, circuit=replace(whole.circuit, nodes=Nodes(**columns)))
+    found = spare_nodes(subject, None, quiet)
+    name = str(subject.circuit.ids[-1])
+    assert found["without"][name] == pytest.approx(found["faithfulness"], abs=1e-12)
+    assert (found["nodes"], found["droppable"], found["together"]) == (3, 1, 1)
+    assert list(found["without"])[-1] == name, "the least needed comes last"
+
+
+def test_what_goes_together_is_within_the_loss_that_is_allowed(whole):
+    found = spare_nodes(whole, None, quiet)
+    assert 0 < found["together"] <= found["droppable"]
+    assert abs(1 - found["faithfulness_without_them"]) <= 0.01 + 1e-9
+    assert found["verdict"] == ("holds" if found["together"] <= 0.1 * found["nodes"] else "does not hold")
+
+
+def test_a_circuit_of_needed_nodes_is_minimal(whole):
+    """The strongest promoting nodes that stay below 1: each of them brings it closer."""
+    nodes = whole.circuit.nodes
+    strong = nodes.strongest()
+    strong = strong[nodes.effect[strong] > 0]
+    shares = np.cumsum(nodes.effect[strong]) / nodes.effect.sum()
+    rows = strong[: max(1, int((shares < 1).sum()))]
+    found = spare_nodes(keeping(whole, np.sort(rows)), None, quiet)
+    assert (found["droppable"], found["together"], found["verdict"]) == (0, 0, "holds")
+    assert found["faithfulness_without_them"] == found["faithfulness"]
+
+
+def test_some_of_the_examples_are_whole_batches():
+    whole = keeping(case(), [0, 1])
+    assert spare_nodes(whole, 2, quiet)["examples"] == 6
+    assert spare_nodes(whole, 7, quiet)["examples"] == 12
+    assert spare_nodes(whole, 500, quiet)["examples"] == 12
+
+
+def test_a_circuit_that_does_nothing_has_nothing_to_lose(whole):
+    nodes = whole.circuit.nodes
+    against = keeping(whole, np.flatnonzero(nodes.effect < 0))
+    assert spare_nodes(against, None, quiet)["verdict"] == "cannot be said"
+    assert "nothing" not in spare_nodes(whole, None, quiet)["why"]
+
+
+def test_errors_that_are_kept_anyway_are_not_asked_about(whole):
+    kept = replace(whole, bench=replace(whole.bench, errors="keep"))
+    found = spare_nodes(kept, None, quiet)
+    assert found["nodes"] == int((whole.circuit.nodes.feature != ERROR).sum())
+    assert not any("error" in node for node in found["without"])
+
+
+@pytest.mark.parametrize("limit", range(10))
+def test_the_bisection_finds_the_end(limit):
+    assert _most_together(9, lambda n: n <= limit) == limit

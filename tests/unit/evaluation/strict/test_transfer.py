@@ -1,0 +1,105 @@
+"""Transfer: what is compared, and when new words may be claimed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from linear_case import case, examples
+from test_stability import Given
+
+from circuitscope.errors import NothingFound
+from circuitscope.evaluation.strict.transfer import _verdict, transfer
+from circuitscope.tasks.inputs import Encoded, Skipped
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return case()
+
+
+class Splits(Given):
+    """A task with other token ids in each split."""
+
+    def encode(self, split, tokenizer, *, bos, limit=None):
+        own, held_out = self.encoded[:12], self.encoded[12:]
+        return list((own if split == "train" else held_out)[:limit]), Skipped()
+
+
+def run(whole, held_out, split="test"):
+    task = Splits("given", (), (), encoded=(*examples(12), *held_out))
+    return transfer(whole, lambda name: whole, task, split)
+
+
+def with_words(tokens: tuple[int, ...]) -> list[Encoded]:
+    """Examples whose pairs differ in words of one's own."""
+    return [
+        Encoded((*item.clean[:4], *tokens[:1]), (*item.clean[:4], *tokens[1:]), (2,), (3,))
+        for item in examples(6)
+    ]
+
+
+def test_a_circuit_that_does_as_well_on_new_words_transfers(whole):
+    found = run(whole, with_words((2, 3)))  # random examples begin at 4
+    assert found["known"] == 0
+    assert found["verdict"] == "holds"
+    assert found["difference"]["value"] == pytest.approx(0, abs=1e-9)
+    assert (found["discovery"]["split"], found["held_out"]["split"]) == ("train", "test")
+
+
+def test_nothing_is_claimed_about_new_words_where_words_are_shared(whole):
+    found = run(whole, [*with_words((2, 3)), *with_words((2, 10))])
+    assert found["known"] == 6
+    assert found["verdict"] == "cannot be said"
+    assert "share the words" in found["why"]
+    assert found["difference"]["value"] == pytest.approx(0, abs=1e-9), "the figures are there all the same"
+
+
+def test_words_that_both_sides_of_a_pair_have_do_not_count(whole):
+    """All held-out pairs have their first four tokens from the discovery's."""
+    held_out = with_words((2, 3))
+    seen = {token for item in examples(12) for token in item.clean}
+    assert all(seen.issuperset(item.clean[:4]) for item in held_out)
+    assert run(whole, held_out)["known"] == 0
+
+
+def test_a_single_text_is_known_if_all_its_words_are(whole):
+    known = [Encoded(item.clean, None, (2,), ()) for item in examples(3)]
+    fresh = [Encoded((*item.clean[:4], 2), None, (2,), ()) for item in examples(2)]
+    assert run(whole, [*known, *fresh])["known"] == 3
+
+
+def test_the_split_that_is_missing_is_the_reason(whole):
+    def nothing(name):
+        raise NothingFound("the test split of given has no usable example")
+
+    found = transfer(whole, nothing, Splits("given", (), (), encoded=examples(12)), "train")
+    assert found == {"verdict": "cannot be said", "why": found["why"]}
+    assert "no usable example" in found["why"]
+    bare = replace(whole, circuit=replace(whole.circuit, info={}))
+    assert "which split" in transfer(bare, nothing, Splits("given", (), ()), "test")["why"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "value", "known", "verdict"),
+    [
+        (-0.05, 0.02, 0.8, 0, "holds"),
+        (-0.3, -0.15, 0.8, 0, "does not hold"),
+        (-0.15, -0.05, 0.8, 0, "cannot be said"),
+        (-0.05, 0.02, 0.05, 0, "cannot be said"),
+        (-0.05, 0.02, 0.8, 1, "cannot be said"),
+        (None, None, 0.8, 0, "cannot be said"),
+        (0.2, 0.4, 0.5, 0, "holds"),
+    ],
+)
+def test_the_verdict_follows_the_interval(low, high, value, known, verdict):
+    middle = None if low is None else (low + high) / 2
+    figures: dict[str, Any] = {
+        "discovery": {"value": value},
+        "difference": {"value": middle, "low": low, "high": high, "why": "undefined"},
+        "known": known,
+    }
+    found = _verdict(figures)
+    assert found["verdict"] == verdict
+    assert (found["why"] != "") == (verdict == "cannot be said")
