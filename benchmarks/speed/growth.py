@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks import clock
 from benchmarks.shapes import Shape, random_dictionaries, random_model, random_pairs
+from benchmarks.speed.works import afresh
 from circuitscope.discovery.edge_pass import edge_pass
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import node_pass
@@ -69,10 +70,10 @@ def exponent(values: Sequence[float], measured: Sequence[float | None]) -> float
 
 def _in_own_process(case: Mapping[str, int]) -> Spent:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_spend, dict(case)).result()
+        return pool.submit(spend, dict(case)).result()
 
 
-def _spend(case: dict[str, int]) -> Spent:
+def spend(case: dict[str, int]) -> Spent:
     """Run both passes, after a small run that warms everything up."""
     logging.getLogger("circuitscope").setLevel(logging.ERROR)  # three points are for equal work
     shape = Shape(case["layers"], WIDTH, WIDTH // 64, vocab=512)
@@ -92,8 +93,8 @@ def _spend(case: dict[str, int]) -> Spent:
         batch_size=case["examples"],
         budget=DEFAULT_BUDGET,
     )
-    _passes(replace(job, examples=job.examples[:1]), case["nodes"])
-    return _passes(job, case["nodes"])
+    _passes(afresh(replace(job, examples=job.examples[:1])), case["nodes"])
+    return _passes(afresh(job), case["nodes"])
 
 
 def _passes(job: Job, count: int) -> Spent:

@@ -140,19 +140,19 @@ def _job(world: World) -> Job:
 
 def circuit_nodes(job: Job, count: int) -> Nodes:
     """The strongest nodes of a first pass under left, so that the naive side has the same circuit."""
-    found = node_pass(_afresh(replace(job, rule="left", points=POINTS)))
+    found = node_pass(afresh(replace(job, rule="left", points=POINTS)))
     rows, _ = select_nodes(found.nodes, None, count)
     return found.nodes.take(rows)
 
 
 def _circuit(job: Job, count: int) -> Any:
-    fresh = _afresh(job)
+    fresh = afresh(job)
     found = node_pass(fresh)
     rows, _ = select_nodes(found.nodes, None, count)
     return edge_pass(fresh, found.nodes.take(rows), "clean")
 
 
-def _afresh(job: Job) -> Job:
+def afresh(job: Job) -> Job:
     """The same job with nothing computed yet."""
     return Job(**{name: value for name, value in vars(job).items() if name not in ("partial", "recent")})
 

@@ -33,6 +33,7 @@ from circuitscope.effects.quadrature import quadrature
 from circuitscope.effects.replayer import Replayer
 from circuitscope.errors import BadInput
 from circuitscope.model import Cache, LanguageModel
+from circuitscope.model.language_model import Taps
 from circuitscope.terms import ERROR, Site
 
 EDGES_AT = ("clean", "patch", "both")
@@ -93,18 +94,19 @@ def edge_effects(
             mend="leave --edges-at away",
         )
     sides = ("clean", "patch") if at == "both" else (at,)
+    taps = dictionaries.taps(model)
     found: dict[tuple[Site, Site], list[EdgeEntries]] = {}
     for side in sides:
         cache = effects.clean_cache if side == "clean" else effects.patch_cache
         assert cache is not None
         for target, asked in rows.items():
-            _into(model, dictionaries, effects, cache, side, target, asked, 1 / len(sides), found)
+            _into(model, taps, effects, cache, side, target, asked, 1 / len(sides), found)
     return {pair: _joined(parts, len(sides)) for pair, parts in found.items()}
 
 
 def _into(
     model: LanguageModel,
-    dictionaries: Dictionaries,
+    taps: Taps,
     effects: NodeEffects,
     cache: Cache,
     side: str,
@@ -115,7 +117,6 @@ def _into(
 ) -> None:
     """Collect the edges into one site's rows, linearised at one side."""
     vector = weight * row_vectors(effects.sites[target], asked, side)
-    taps = dictionaries.taps(model)
     for products in direct_products(
         model, taps, cache, target, asked.example, asked.position, vector, effects.budget
     ):
