@@ -75,7 +75,7 @@ def compose(folder: Path) -> str:
         "`python -m benchmarks --preset full --out benchmarks/results` measures all of them anew.\n",
     ]
     for beginning, heading in HEADINGS.items():
-        files = sorted(folder.glob(f"{beginning}*.json"))
+        files = sorted(folder.glob(f"{beginning}*.json"), key=lambda file: file.stem)
         if files:
             parts.append(f"## {heading}\n")
         parts += [_section(file) for file in files]

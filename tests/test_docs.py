@@ -57,6 +57,11 @@ def test_the_page_of_formats_is_what_the_program_supports():
     assert text_of("formats.md") == generator["page"](), "run: python docs/generate_formats.py"
 
 
+def test_the_tables_of_approximation_are_what_was_measured():
+    generator = runpy.run_path(str(DOCS / "generate_approximation.py"))
+    assert text_of("approximation.md") == generator["page"](), "run: python docs/generate_approximation.py"
+
+
 def test_every_command_that_is_shown_exists():
     verbs = set(re.findall(r"^## ([a-z-]+)$", text_of("cli.md"), re.MULTILINE)) - {"circuitscope"}
     code = "\n".join(re.findall(r"^```sh$.*?^```$|`[^`\n]+`", everything(), re.MULTILINE | re.DOTALL))

@@ -78,7 +78,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--preset", choices=sorted(PRESETS), default="small", help="default: small")
     parser.add_argument("--json", type=Path, help="file to write the figures into")
     parser.add_argument(
-        "--work", type=Path, default=Path("build") / "stories", help="folder for trained dictionaries (default: build/stories)"
+        "--work",
+        type=Path,
+        default=Path("build") / "stories",
+        help="folder for trained dictionaries (default: build/stories)",
     )
     return parser.parse_args(sys.argv[1:])
 

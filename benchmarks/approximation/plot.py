@@ -30,6 +30,11 @@ NAMED = {
     "method_error": ("gauss-2", "gauss-64"),
 }
 """The Gauss rules that are named beside their dots; the others stand between them."""
+EXACT = "exact: no error"
+PLACES = [(5, 4), (5, 13), (5, 22), (5, -10), (5, -19)]
+"""Where a label can stand, in points from its dot; the first that is free is taken."""
+BELOW = ("left-10", "relp, attention differentiated")
+"""Labels that look for a place below their dots first."""
 COLOURS = {"ig gauss": "#1f6fb4", "ig": "#7a9cc0", "atp": "#d9480f", "relp": "#2b8a3e"}
 
 
@@ -50,6 +55,8 @@ def draw(entries: list[dict[str, Any]], target: Path) -> None:
             axis.set_ylabel(unit, fontsize=9)
             axis.set_xlabel("processor seconds, mean of behaviours", fontsize=9)
     figure.tight_layout()
+    for axis in axes.flat:
+        spread_labels(axis)
     figure.savefig(target, dpi=130, metadata={"Software": None} if target.suffix == ".png" else None)
 
 
@@ -62,7 +69,7 @@ def panel(axis: Any, entries: list[dict[str, Any]], part: str) -> None:
         error = average([entry.get(part) for entry in some], lambda scores: scores["all"]["effect_50"])
         if method == "exact" and part == "method_error" and seconds is not None:
             axis.axvline(seconds, color="#888888", linewidth=0.8, linestyle=":")
-            axis.annotate("exact: no error", (seconds, 0.03), xycoords=("data", "axes fraction"), fontsize=7,
+            axis.annotate(EXACT, (seconds, 0.03), xycoords=("data", "axes fraction"), fontsize=7,
                           rotation=90, ha="right", color="#555555")  # fmt: skip
         if seconds is None or error is None:
             continue
@@ -73,7 +80,7 @@ def panel(axis: Any, entries: list[dict[str, Any]], part: str) -> None:
             line.append((seconds, error))
         shown = method.removeprefix("ig ").strip("()")
         if not is_gauss or shown in NAMED[part]:
-            axis.annotate(shown, (seconds, error), xytext=(5, 4), textcoords="offset points", fontsize=7)
+            axis.annotate(shown, (seconds, error), xytext=PLACES[0], textcoords="offset points", fontsize=7)
     axis.plot([x for x, _ in line], [y for _, y in line], color=COLOURS["ig gauss"], linewidth=0.8)
     axis.set_xscale("log")
     axis.set_yscale("log")
@@ -84,6 +91,19 @@ def panel(axis: Any, entries: list[dict[str, Any]], part: str) -> None:
         side.set_minor_formatter(NullFormatter() if high > 10 * low else FuncFormatter(_some))
         side.set_tick_params(which="both", labelsize=8)
     axis.grid(alpha=0.2)
+
+
+def spread_labels(axis: Any) -> None:
+    """Move labels that would lie over an earlier one to the next free place around their dots."""
+    renderer = axis.figure.canvas.get_renderer()
+    taken: list[Any] = []
+    for label in [text for text in axis.texts if text.get_text() != EXACT]:
+        for place in PLACES[3:] + PLACES[:3] if label.get_text() in BELOW else PLACES:
+            label.set_position(place)
+            box = label.get_window_extent(renderer)
+            if not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
 
 
 def _some(value: float, _: Any) -> str:

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
                 status.update(f"{name}: {len(figures[name])} done")
     show(figures)
     if options.json:
-        given = sys.argv[1:] if arguments is None else arguments
-        command = " ".join(["python -m benchmarks.recovery", *given])
+        parts = " ".join(f"--only {name}" for name in options.only or ())
+        command = f"python -m benchmarks.recovery --preset {options.preset} {parts}".strip()
         write(options.json, command=command, preset=options.preset, **figures)
 
 

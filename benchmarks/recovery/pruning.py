@@ -10,7 +10,6 @@ that of thresholding with as many nodes. ``small`` takes one structure, ``full``
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,8 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
             rows += measure(structure)
     show({"pruning": rows})
     if options.json:
-        given = sys.argv[1:] if arguments is None else arguments
-        command = " ".join(["python -m benchmarks.recovery.pruning", *given])
+        command = f"python -m benchmarks.recovery.pruning --preset {options.preset}"
         write(options.json, command=command, preset=options.preset, pruning=rows)
 
 

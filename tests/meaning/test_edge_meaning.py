@@ -6,6 +6,7 @@ between at its clean value, and looks at the downstream activation times its ave
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from circuitscope.dictionaries import neuron_dictionaries
 from circuitscope.effects import Rows, direct, edge_effects, node_effects, output_effects
 from circuitscope.effects.edges import direct_sites
 from circuitscope.effects.replayer import Replayer
+from circuitscope.model import linear_rules
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
 from circuitscope.terms import ERROR, Site
 
@@ -300,6 +302,29 @@ def test_edges_into_the_output_hold_later_sites(family):
         example = side.features.token // 5
         ours = torch.zeros(2, dtype=torch.float64).index_add(0, example, side.feature_effect)
         torch.testing.assert_close(ours, measured, atol=2e-4, rtol=2e-3)
+
+
+@pytest.mark.parametrize("method", ["atp", "atp-graddrop", "relp"])
+@pytest.mark.parametrize("family", ["neox-parallel", "llama"])
+def test_edges_into_the_output_are_made_as_the_method_makes_effects(family, method):
+    """One gradient at clean, under relp's rules for relp, with the later sites held."""
+    model = toy_model(family)
+    sites = [site for site in model.sites if site.kind in ("attn", "mlp")]
+    dictionaries, inputs = toy_dictionaries(model, "identity", sites), toy_inputs([5, 5])
+    effects = node_effects(model, dictionaries, inputs, LOGIT_DIFFERENCE, method=method)
+    found = output_effects(model, dictionaries, effects)
+    taps, cache = dictionaries.taps(model), effects.clean_cache
+    for site, later in direct_sites(model, dictionaries).items():
+        if not later:
+            assert found[site] is effects.sites[site]
+            continue
+        leaf = cache.x[site].clone().requires_grad_()
+        edits = {other: (taps[other], lambda _, other=other: cache.x[other]) for other in later}
+        with torch.enable_grad(), linear_rules(model) if method == "relp" else nullcontext():
+            edits[site] = (taps[site], lambda _, x=leaf: x)
+            logits = model.logits(inputs.clean, inputs.clean.last[:, None], edits)
+            (gradient,) = torch.autograd.grad(LOGIT_DIFFERENCE(logits, inputs).sum(), leaf)
+        torch.testing.assert_close(found[site].gradient, gradient)
 
 
 def test_frozen_sites_do_not_leak_into_the_node_effects():

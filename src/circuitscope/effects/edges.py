@@ -18,6 +18,7 @@ Nothing here runs a whole model backward, or holds a dense row over features.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -32,7 +33,7 @@ from circuitscope.effects.nodes import NodeEffects, SiteEffects, line_of, with_g
 from circuitscope.effects.quadrature import quadrature
 from circuitscope.effects.replayer import Replayer
 from circuitscope.errors import BadInput
-from circuitscope.model import Cache, LanguageModel
+from circuitscope.model import Cache, LanguageModel, linear_rules
 from circuitscope.model.language_model import Taps
 from circuitscope.terms import ERROR, Site
 
@@ -277,17 +278,19 @@ def output_effects(
     """Edges into the output: each node's effect that passes no later dictionary's site.
 
     For a site that nothing follows (the usual last residual site) that is the node effect itself. Otherwise
-    the same integral is taken with the later sites held at their clean values.
+    the method's own gradient is taken again with the later sites held at their clean values: ig's integral, the
+    gradient at clean of ``atp`` (with GradDrop too: nothing is left to drop), the coefficient of ``relp``.
     """
     taps = dictionaries.taps(model)
     replayer = Replayer(model, effects.inputs, effects.metric, effects.clean_cache, effects.budget)
+    alphas, weights = quadrature(rule, points) if effects.method == "ig" else ([0.0], [1.0])
     found = {}
-    for site, later in direct_sites(model, dictionaries).items():
-        side = effects.sites[site]
-        if later:
-            frozen = {other: taps[other] for other in later}
-            alphas, weights = ([0.0], [1.0]) if effects.method == "atp" else quadrature(rule, points)
-            (gradients,) = replayer.mean_gradients([line_of(site, side)], alphas, [weights], frozen)
-            side = with_gradient(side, gradients[0])
-        found[site] = side
+    with linear_rules(model) if effects.method == "relp" else nullcontext():
+        for site, later in direct_sites(model, dictionaries).items():
+            side = effects.sites[site]
+            if later:
+                frozen = {other: taps[other] for other in later}
+                (gradients,) = replayer.mean_gradients([line_of(site, side)], alphas, [weights], frozen)
+                side = with_gradient(side, gradients[0])
+            found[site] = side
     return found
