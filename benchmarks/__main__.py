@@ -30,6 +30,7 @@ SMALL: Commands = {
     "approximation": ["benchmarks.approximation", "--preset", "small"],
     "recovery": ["benchmarks.recovery", "--preset", "small"],
     "recovery-pruning": ["benchmarks.recovery.pruning", "--preset", "small"],
+    "shift": ["benchmarks.shift", "--preset", "small", "--afresh"],
 }
 
 FULL: Commands = {
@@ -46,6 +47,7 @@ FULL: Commands = {
     "approximation": ["benchmarks.approximation", "--preset", "full"],
     "recovery": ["benchmarks.recovery", "--preset", "full"],
     "recovery-pruning": ["benchmarks.recovery.pruning", "--preset", "full"],
+    "shift": ["benchmarks.shift", "--preset", "full", "--afresh"],
 }
 
 WITH_GPU: Commands = {

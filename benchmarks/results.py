@@ -25,10 +25,16 @@ TABLES = {
     "approximation": "benchmarks.approximation.tables",
     "recovery": "benchmarks.recovery.tables",
     "recovery-pruning": "benchmarks.recovery.pruning",
+    "shift": "benchmarks.shift.tables",
 }
 """Which module makes the tables of a file, by the beginning of its name; the longest that fits counts."""
 
-HEADINGS = {"speed": "Speed", "approximation": "Approximation", "recovery": "Recovery of known circuits"}
+HEADINGS = {
+    "speed": "Speed",
+    "approximation": "Approximation",
+    "recovery": "Recovery of known circuits",
+    "shift": "SHIFT",
+}
 """The parts of the page, in order, by the beginning of the names of their files."""
 
 

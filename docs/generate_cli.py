@@ -37,15 +37,26 @@ def page() -> str:
     """The whole page as Markdown."""
     program: Any = typer.main.get_command(app)
     parts = [INTRODUCTION, f"## {program.name}\n\n{prose(program.help)}\n\n{options(program)}"]
-    parts += [verb(program.name, command) for command in program.commands.values()]
+    for command in program.commands.values():
+        parts += verbs(program.name, command)
     return "\n".join(parts)
 
 
-def verb(program: str, command: Any) -> str:
+def verbs(program: str, command: Any) -> list[str]:
+    """A verb, or a group of verbs: its own words, and a smaller heading for each verb in it."""
+    if not hasattr(command, "commands"):
+        return [verb(program, command)]
+    inner = [verb(f"{program} {command.name}", item, heading="###") for item in command.commands.values()]
+    called = f"```text\n{program} {command.name} VERB …\n```\n"
+    return [f"## {command.name}\n\n{prose(command.help)}\n\n{called}", *inner]
+
+
+def verb(program: str, command: Any, heading: str = "##") -> str:
     """One verb: what it does, how it is called, its options."""
     arguments = [item.metavar or item.name.upper() for item in command.params if is_argument(item)]
     usage = " ".join([program, command.name, *arguments, "[OPTIONS]"])
-    return f"## {command.name}\n\n{prose(command.help)}\n\n```text\n{usage}\n```\n\n{options(command)}"
+    name = " ".join([*program.split()[1:], command.name])
+    return f"{heading} {name}\n\n{prose(command.help)}\n\n```text\n{usage}\n```\n\n{options(command)}"
 
 
 def options(command: Any) -> str:

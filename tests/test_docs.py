@@ -68,6 +68,9 @@ def test_every_command_that_is_shown_exists():
     shown = set(re.findall(r"(?:^|`)circuitscope ([a-z][a-z-]*)", code, re.MULTILINE))
     assert shown
     assert shown <= verbs
+    inner = set(re.findall(r"^### shift ([a-z-]+)$", text_of("cli.md"), re.MULTILINE))
+    assert {"train", "status"} <= inner
+    assert set(re.findall(r"(?:^|`)circuitscope shift ([a-z][a-z-]*)", code, re.MULTILINE)) <= inner
 
 
 def test_every_option_that_is_named_exists():
@@ -362,6 +365,13 @@ def test_groups_run(stage):
     assert sum(made["sums"].values()) == pytest.approx(made["circuit"].nodes.effect.sum())
     assert sum(map(len, made["members"].values())) == 40
     assert (stage / "groups.png").stat().st_size > 1000
+
+
+def test_shift_in_python_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = run_snippet("shift.py")
+    assert 0 < sum(map(len, made["struck"].values())) < 20
+    assert made["retrained"].unintended < made["before"].unintended
 
 
 def test_effects_by_hand_run(stage):

@@ -20,29 +20,40 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Circuit": "circuitscope.circuit",
     "CircuitscopeError": "circuitscope.errors",
+    "Classifier": "circuitscope.editing",
     "Dictionaries": "circuitscope.dictionaries",
     "Example": "circuitscope.tasks",
+    "LabelledText": "circuitscope.editing.data",
     "NodeId": "circuitscope.terms",
     "Site": "circuitscope.terms",
     "ablate": "circuitscope.evaluation",
+    "classifier_circuit": "circuitscope.editing",
     "compare": "circuitscope.circuit",
     "discover": "circuitscope.discovery",
     "edge_effects": "circuitscope.effects",
+    "edits_of": "circuitscope.editing",
     "evaluate": "circuitscope.evaluation",
+    "features_to_judge": "circuitscope.pipeline.shift",
     "group": "circuitscope.grouping",
     "load": "circuitscope.circuit",
     "load_dictionaries": "circuitscope.dictionaries",
+    "load_labelled_sets": "circuitscope.editing.data",
     "load_model": "circuitscope.model",
     "load_task": "circuitscope.tasks",
     "node_effects": "circuitscope.effects",
     "plot": "circuitscope.report:plot_circuit",
     "prune": "circuitscope.pruning",
+    "read_sheet": "circuitscope.editing.judging",
     "register_family": "circuitscope.model",
+    "removed": "circuitscope.editing.judging",
     "report": "circuitscope.pipeline",
     "save": "circuitscope.pipeline",
+    "score": "circuitscope.editing",
     "sweep": "circuitscope.evaluation",
+    "train_classifier": "circuitscope.editing",
     "train_dictionaries": "circuitscope.dictionaries.training",
     "write_dictionaries": "circuitscope.dictionaries",
+    "write_features": "circuitscope.editing.judging",
 }
 
 __all__ = [*_PUBLIC, "__version__"]
@@ -56,6 +67,16 @@ if TYPE_CHECKING:
     from circuitscope.dictionaries import write_dictionaries as write_dictionaries
     from circuitscope.dictionaries.training import train_dictionaries as train_dictionaries
     from circuitscope.discovery import discover as discover
+    from circuitscope.editing import Classifier as Classifier
+    from circuitscope.editing import classifier_circuit as classifier_circuit
+    from circuitscope.editing import edits_of as edits_of
+    from circuitscope.editing import score as score
+    from circuitscope.editing import train_classifier as train_classifier
+    from circuitscope.editing.data import LabelledText as LabelledText
+    from circuitscope.editing.data import load_labelled_sets as load_labelled_sets
+    from circuitscope.editing.judging import read_sheet as read_sheet
+    from circuitscope.editing.judging import removed as removed
+    from circuitscope.editing.judging import write_features as write_features
     from circuitscope.effects import edge_effects as edge_effects
     from circuitscope.effects import node_effects as node_effects
     from circuitscope.errors import CircuitscopeError as CircuitscopeError
@@ -67,6 +88,7 @@ if TYPE_CHECKING:
     from circuitscope.model import register_family as register_family
     from circuitscope.pipeline import report as report  # the package of that name is it too
     from circuitscope.pipeline import save as save
+    from circuitscope.pipeline.shift import features_to_judge as features_to_judge
     from circuitscope.pruning import prune as prune
     from circuitscope.report import plot_circuit as plot  # noqa: F401
     from circuitscope.tasks import Example as Example

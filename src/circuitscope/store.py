@@ -276,12 +276,15 @@ def _field(hint: Any, value: Any) -> Any:
     return from_plain(hint, value) if is_dataclass else value
 
 
-def write_manifest(folder: Path, kind: str, content: Mapping[str, Any]) -> None:
-    """Finish a folder: record what it is, the versions that made it, and every file's hash."""
+def write_manifest(folder: Path, kind: str, content: Mapping[str, Any], *, files_too: bool = True) -> None:
+    """Finish a folder: record what it is, the versions that made it, and every file's hash.
+
+    Without ``files_too`` no file is listed: for a folder of folders, each of which has a manifest of its own.
+    """
     files = {
         str(file.relative_to(folder)): hash_file(file)
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != MANIFEST
+        if files_too and file.is_file() and file.name != MANIFEST
     }
     write_json(
         folder / MANIFEST,

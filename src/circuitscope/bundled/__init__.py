@@ -12,3 +12,5 @@ BUNDLED = "bundled"
 """What the model and its dictionaries are called on the command line and in Python."""
 BUNDLED_MODEL = Path(__file__).with_name("model")
 BUNDLED_DICTIONARIES = Path(__file__).with_name("dictionaries")
+BUNDLED_VERDICTS = Path(__file__).with_name("shift_verdicts.csv")
+"""A sheet of SHIFT on the bundled biographies, filled in by reading each feature's contexts."""

@@ -21,6 +21,7 @@ from circuitscope.cli import (
     plot,
     prune,
     report,
+    shift,
     show,
     sweep,
     train,
@@ -36,7 +37,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verb in (demo, discover, evaluate, sweep, prune, group, plot, report, export, show, inspect, train):
+for verb in (
+    demo,
+    discover,
+    evaluate,
+    sweep,
+    prune,
+    group,
+    plot,
+    report,
+    export,
+    show,
+    inspect,
+    shift,
+    train,
+):
     verb.register(app)
 
 

@@ -81,7 +81,7 @@ def _metavar(item: dataclasses.Field[Any], kind: type) -> str:
 
 
 def _default_text(item: dataclasses.Field[Any]) -> str:
-    if item.metadata.get("required") or item.default is None:
+    if item.metadata.get("required") or item.default in (None, ""):
         return ""
     value = item.default
     return f" (default: {('yes' if value else 'no') if isinstance(value, bool) else value})"

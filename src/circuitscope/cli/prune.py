@@ -83,8 +83,11 @@ def chosen_sentence(result: Mapping[str, Any]) -> str:
     """What was written, and what it keeps on examples that did not select it."""
     rows = {row["method"]: row for row in result["rows"] if row["level"] == result["asked"]}
     chosen, simple = rows[result["chosen"]], rows["thresholding"]
-    kept = _value(chosen["held_out"])
+    kept, held_out = _value(chosen["held_out"]), chosen["held_out"]
+    below = held_out is not None and held_out["high"] is not None and held_out["high"] < result["asked"]
     return (
         f"{chosen['nodes']} nodes ({result['chosen']}) keep {chosen['faithfulness']['value']:.2f} on "
-        f"{result['split']}, {kept} on held-out {result['held_out']}; thresholding needs {simple['nodes']}"
+        f"{result['split']}, {kept} on held-out {result['held_out']}"
+        + ", which is less than was asked for: the set is partly chosen for its examples" * below
+        + f"; thresholding needs {simple['nodes']}"
     )

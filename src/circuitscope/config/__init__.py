@@ -3,10 +3,22 @@
 from circuitscope.config.base import Config, ConfigType, Place, build, parse_bytes
 from circuitscope.config.demo import DemoConfig
 from circuitscope.config.discover import DiscoverConfig
+from circuitscope.config.effects import EffectsConfig
 from circuitscope.config.evaluate import AblationConfig, EvaluateConfig, SweepConfig
 from circuitscope.config.group import GroupConfig
 from circuitscope.config.prune import PruneConfig
 from circuitscope.config.report import ReportConfig
+from circuitscope.config.shift import (
+    ShiftApplyConfig,
+    ShiftCompareConfig,
+    ShiftDemoConfig,
+    ShiftDictionariesConfig,
+    ShiftEffectsConfig,
+    ShiftEvaluateConfig,
+    ShiftJudgeConfig,
+    ShiftRetrainConfig,
+    ShiftTrainConfig,
+)
 from circuitscope.config.train import TrainConfig
 
 __all__ = [
@@ -15,11 +27,21 @@ __all__ = [
     "ConfigType",
     "DemoConfig",
     "DiscoverConfig",
+    "EffectsConfig",
     "EvaluateConfig",
     "GroupConfig",
     "Place",
     "PruneConfig",
     "ReportConfig",
+    "ShiftApplyConfig",
+    "ShiftCompareConfig",
+    "ShiftDemoConfig",
+    "ShiftDictionariesConfig",
+    "ShiftEffectsConfig",
+    "ShiftEvaluateConfig",
+    "ShiftJudgeConfig",
+    "ShiftRetrainConfig",
+    "ShiftTrainConfig",
     "SweepConfig",
     "TrainConfig",
     "build",

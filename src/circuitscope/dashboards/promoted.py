@@ -68,8 +68,11 @@ def promoted_tokens(
 
 
 def direct_logits(model: LanguageModel, direction: Float[Tensor, "row width"]) -> Float[Tensor, "row vocab"]:
-    """What directions in the last residual stream add to the logits, without the last norm's denominator."""
-    return linear_part(model.final_norm, direction) @ model.unembedding.T
+    """What directions in the last residual stream add to the logits, without the last norm's denominator.
+
+    Of a model that was cut (a classifier's) the logits are those of the whole one, whose tokens people read.
+    """
+    return linear_part(model.whole.final_norm, direction) @ model.whole.unembedding.T
 
 
 def linear_part(norm: nn.Module, x: Float[Tensor, "row width"]) -> Float[Tensor, "row width"]:

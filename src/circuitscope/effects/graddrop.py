@@ -8,9 +8,11 @@ A node's direct and indirect effects can cancel in one gradient though they do n
 3. a node's effect is the mean over ℓ of |atp's effect with ℓ dropped|.
 
 Two decisions that the paper leaves open. That mean has no sign; it gets the sign of the effect by plain atp (and is
-0 where that is 0), so that blue and red keep their meaning. And dropping a node's own block leaves attention and
-MLP sites without any gradient: such terms are left out of the mean, which is the paper's 1/(L−1); at ``embed`` and
-residual sites all L count. Where no term is left, in a model of one block, the effect is atp's.
+0 where that is 0), so that blue and red keep their meaning. A circuit's mean over examples can therefore cancel where
+the sign changes between examples, as with every method here, while the paper averages sizes. And dropping a node's
+own block leaves attention and MLP sites without any gradient: such terms are left out of the mean, which is the
+paper's 1/(L−1); at ``embed`` and residual sites all L count. Where no term is left, in a model of one block, the
+effect is atp's.
 
 The other half of AtP*, the QK-fix, is left out. It computes the softmax anew for nodes that *are* queries or keys
 of a head. No site is such a tensor: a feature reaches queries, keys and values of many heads at once, and

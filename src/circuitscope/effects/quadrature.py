@@ -2,8 +2,8 @@
 
 * ``left`` is what the published code intends (k/N, k = 0 … N−1): it takes the clean end and leaves the patch end
   out, so its error falls only like 1/N.
-* ``gauss`` with a number of points is Gauss–Legendre, exact for polynomials of degree 2N − 1; three points beat
-  ten of ``left`` on a real model (docs/approximation.md).
+* ``gauss`` with a number of points is Gauss–Legendre, exact for polynomials of degree 2N − 1; what each number
+  of points is worth on two models is measured in docs/approximation.md.
 * ``gauss`` without one takes 3, 7, 15 and 31 points as needed. These rules are nested (Kronrod 1965, Patterson
   1968): each takes over every point of the one before, so a site that needs 7 pays for 4 more and not for 10.
 """

@@ -203,14 +203,26 @@ def _held(
         return x
     new = x
     if len(held.feature):
-        here = _at(held.position, position)
-        change = (held.value - dictionary.encode_some(x, held.feature)) * here
-        new = new + change @ dictionary.write_vectors(held.feature)
+        new = with_features_at(dictionary, x, held.feature, held.value, _at(held.position, position))
     if held.error:
         gone = _at(torch.tensor(held.error, device=x.device), position).any(dim=1)
         error = x - dictionary.decode(dictionary.encode_active(x), x)
         new = new - error * gone[:, None]
     return new
+
+
+def with_features_at(
+    dictionary: Dictionary,
+    x: Float[Tensor, "token width"],
+    features: Int[Tensor, " some"],
+    value: Float[Tensor, " some"],
+    where: Bool[Tensor, "token some"] | None = None,
+) -> Float[Tensor, "token width"]:
+    """x + Σ_i (a_i − f_i(x)) v_i: features held at values, where asked; all else, the error too, stays."""
+    change = value - dictionary.encode_some(x, features)
+    if where is not None:
+        change = change * where
+    return x + change @ dictionary.write_vectors(features)
 
 
 def _at(wanted: Int[Tensor, " row"], position: Int[Tensor, " token"]) -> Bool[Tensor, "token row"]:

@@ -25,7 +25,7 @@ def ratio(value: Values, empty: Values, full: Values, *, seed: int = 0) -> dict[
     drawn = _drawn_ratios(value, empty, full, np.random.default_rng(seed))
     if isinstance(drawn, str):
         return _undefined(drawn)
-    low, high = _interval(drawn)
+    low, high = interval(drawn)
     return {"value": _ratio(value, empty, full), "low": low, "high": high, "why": ""}
 
 
@@ -42,7 +42,7 @@ def difference(
         return _undefined(ours)
     if isinstance(theirs, str):
         return _undefined(theirs)
-    low, high = _interval(ours - theirs)
+    low, high = interval(ours - theirs)
     return {"value": _ratio(*first) - _ratio(*second), "low": low, "high": high, "why": ""}
 
 
@@ -54,7 +54,7 @@ def _drawn_ratios(value: Values, empty: Values, full: Values, draw: np.random.Ge
     """The ratio of every resampling of the examples, or why it is undefined."""
     rows = draw.integers(len(full), size=(RESAMPLES, len(full)))
     below = (full - empty)[rows].mean(axis=1)
-    low, high = _interval(below)
+    low, high = interval(below)
     if low <= 0 <= high:
         return f"undefined: m(M) − m(∅) lies between {low:.3g} and {high:.3g}, which contains 0"
     ratios: Values = (value - empty)[rows].mean(axis=1) / below
@@ -65,7 +65,8 @@ def _undefined(why: str) -> dict[str, Any]:
     return {"value": None, "low": None, "high": None, "why": why}
 
 
-def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The middle 95 % of what was drawn."""
     tail = (1 - COVERAGE) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)

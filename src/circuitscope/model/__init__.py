@@ -12,6 +12,7 @@ from circuitscope.model.contexts import (
     documents_of,
     read_contexts,
 )
+from circuitscope.model.cut_model import cut_after
 from circuitscope.model.family import Family, Tap, family_of, register_family, supported_families
 from circuitscope.model.hooks import Edit, hooked
 from circuitscope.model.language_model import Cache, LanguageModel
@@ -33,6 +34,7 @@ __all__ = [
     "TokenTexts",
     "bos_id",
     "cut",
+    "cut_after",
     "decide_bos",
     "documents_of",
     "family_of",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from jaxtyping import Int
@@ -105,7 +106,7 @@ def keep_masks_finite(blocks: Sequence[nn.Module]) -> None:
     """Keep the attention masks of a float64 model within float32.
 
     Attention computes its softmax in float32, where the smallest float64 is −∞: a row of padding on the left, which
-    may look at nothing, would become NaN and spread.
+    may look at nothing, would become NaN and spread. A block that two models share is looked after once.
     """
     lowest = torch.finfo(torch.float32).min
 
@@ -117,8 +118,13 @@ def keep_masks_finite(blocks: Sequence[nn.Module]) -> None:
         # Some models pass the mask by name, some by place; nothing else that a block gets has four axes.
         return tuple(map(finite, arguments)), {name: finite(value) for name, value in keywords.items()}
 
-    for block in blocks:
+    for block in set(blocks) - set(_finite):
         block.register_forward_pre_hook(hook, with_kwargs=True)
+        _finite.add(block)
+
+
+_finite: WeakSet[nn.Module] = WeakSet()
+"""The blocks whose masks are kept finite."""
 
 
 @contextmanager

@@ -45,13 +45,23 @@ class Cache:
 class LanguageModel:
     """A causal language model with the record of its family; its weights are frozen."""
 
-    def __init__(self, hf: nn.Module, family: Family, *, name: str, tokenizer: Any = None) -> None:
+    def __init__(
+        self,
+        hf: nn.Module,
+        family: Family,
+        *,
+        name: str,
+        tokenizer: Any = None,
+        whole: LanguageModel | None = None,
+    ) -> None:
         self.hf = hf.eval().requires_grad_(False)
+        self.whole: LanguageModel = self if whole is None else whole
+        """The model that this one was cut from (``cut_after``); itself if it is whole."""
         self.family = family
         self.name = name
         self.tokenizer = tokenizer
-        whole: Any = hf.config
-        self.config: Any = whole.get_text_config()
+        config: Any = hf.config
+        self.config: Any = config.get_text_config()
         *parents, self._blocks_name = family.blocks.split(".")
         self._blocks_parent = hf.get_submodule(".".join(parents))
         self.blocks: tuple[nn.Module, ...] = tuple(getattr(self._blocks_parent, self._blocks_name))

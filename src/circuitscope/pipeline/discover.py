@@ -16,7 +16,7 @@ from circuitscope.dictionaries import source as named
 from circuitscope.discovery import Partial, discover
 from circuitscope.discovery.job import Progress
 from circuitscope.discovery.partial import partial_folder
-from circuitscope.pipeline.parts import Loaded, load_parts, save, silent
+from circuitscope.pipeline.parts import Loaded, load_parts, portable, save, silent
 from circuitscope.store import refuse_existing
 
 
@@ -33,7 +33,7 @@ def run_discover(config: DiscoverConfig, *, overwrite: bool = False, progress: P
         partial=lambda plan: Partial.beside(out, plan),
         progress=progress,
     )
-    save(circuit, out, config=_portable(config), overwrite=overwrite)
+    save(circuit, out, config=portable(asdict(config), "model", "task"), overwrite=overwrite)
     Partial.discard(out)
     return load(out)
 
@@ -53,16 +53,6 @@ def _settings(config: DiscoverConfig) -> dict[str, Any]:
     """The config's fields that are arguments of ``discover``."""
     elsewhere = ("model", "dictionaries", "task", "out", "device", "dtype", "seed")
     return {name: value for name, value in asdict(config).items() if name not in elsewhere}
-
-
-def _portable(config: DiscoverConfig) -> dict[str, Any]:
-    """The config with local folders in full, so that later stages find them from anywhere."""
-    values = asdict(config)
-    for name in ("model", "task"):
-        path = Path(values[name]).expanduser()
-        if path.exists():
-            values[name] = str(path.resolve())
-    return {**values, "dictionaries": named.portable(config.dictionaries)}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from circuitscope.circuit import KIND, Circuit, load, write_circuit
 from circuitscope.dictionaries import Dictionaries, load_dictionaries
+from circuitscope.dictionaries import source as named
 from circuitscope.discovery.job import Progress, fingerprint
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel, load_model
@@ -73,6 +74,20 @@ def open_run(run: Path, *, device: str, dtype: str, progress: Progress = silent)
             mend="bring the old ones back, or discover again",
         )
     return circuit, parts
+
+
+def portable(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Settings with local files and folders in full, so that later stages find them from anywhere.
+
+    Args:
+        names: the settings that may be paths, besides ``dictionaries``.
+    """
+    values = dict(config)
+    for name in names:
+        path = Path(values[name]).expanduser()
+        if path.exists():
+            values[name] = str(path.resolve())
+    return {**values, "dictionaries": named.portable(values["dictionaries"])}
 
 
 def save(

@@ -120,7 +120,7 @@ def _is_run(folder: Path) -> bool:
 def _report_one(run: Path, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
     folder = Path(config.out).expanduser() if config.out else run / STAGE
     refuse_existing(folder, overwrite=overwrite, kind=STAGE)
-    text = _read_text(config.text)
+    text = read_text(config.text)
     circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
     found = _with_dashboards(run, circuit, parts, text, config, progress)
     with new_folder(folder, overwrite=overwrite) as draft:
@@ -206,7 +206,8 @@ def _texts_of(example: Example) -> list[str]:
     return found
 
 
-def _read_text(path: str) -> str | None:
+def read_text(path: str) -> str | None:
+    """A text file in UTF-8; None for no path."""
     if not path:
         return None
     try:

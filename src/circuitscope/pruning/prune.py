@@ -132,7 +132,13 @@ def prune(
     }
     job = job_again(circuit, model, dictionaries, task, judge.bench.metric, progress=progress)
     smaller = circuit_of(_with_free(ranked.take(rows), circuit, judge), circuit, job)
-    pruned = {"faithfulness": faithfulness, "method": chosen, "split": split, "nodes": len(rows)}
+    pruned = {
+        "faithfulness": faithfulness,
+        "method": chosen,
+        "split": split,
+        "examples": len(judge.full),
+        "nodes": len(rows),
+    }
     smaller = replace(smaller, info={**smaller.info, "pruned": {**pruned, "free_layers": free}})
     return Pruned(smaller, result)
 

@@ -66,9 +66,9 @@ def _random(found: Figures) -> str:
         f"on average ({_range(found['random'])})."
     )
     return (
-        f"{first} Each has as many features and errors at every {place} as the circuit's {found['nodes']:,} nodes, "
-        f"drawn from the {found['drawn_from']:,} that have an effect there; so {share(found['shared'])} of its "
-        "nodes are the circuit's own."
+        f"{first} Each has as many features and errors at every {place} as the circuit's "
+        f"{plural(found['nodes'], 'node')}, drawn from the {found['drawn_from']:,} that have an effect there; so "
+        f"{share(found['shared'])} of its nodes are the circuit's own."
     )
 
 

@@ -84,6 +84,37 @@ def _negative_logit(logits: Tensor, inputs: Inputs) -> Tensor:
     return -_together(logits[:, -1], inputs.clean_answers, inputs.clean_answer_mask)
 
 
+def _live_columns(inputs: Inputs) -> Tensor:
+    """Every column: a mean over tokens needs them all, and padding is left out of it by the mask."""
+    tokens = inputs.clean
+    return torch.arange(tokens.positions, device=tokens.ids.device).expand(tokens.batch, -1)
+
+
+def _mean_classifier_logit(logits: Tensor, inputs: Inputs) -> Tensor:
+    live = inputs.clean.live
+    mean = (_only_word(logits) * live).sum(dim=1) / live.sum(dim=1).clamp(min=1)
+    return -_sign(inputs) * mean
+
+
+def _last_classifier_logit(logits: Tensor, inputs: Inputs) -> Tensor:
+    return -_sign(inputs) * _only_word(logits)[:, -1]
+
+
+def _only_word(logits: Tensor) -> Tensor:
+    if logits.shape[-1] != 1:
+        raise BadInput(
+            f"a metric of classifiers, and a model with {logits.shape[-1]} logits at every token",
+            expected="a classifier as a model, which has one",
+            mend="leave --metric away, or use classifier.as_model()",
+        )
+    return logits[:, :, 0]
+
+
+def _sign(inputs: Inputs) -> Tensor:
+    """+1 for class 1 and -1 for class 0: a classifier's examples carry their class as their clean answer."""
+    return 2 * inputs.clean_answers[:, 0] - 1
+
+
 LOGIT_DIFFERENCE = Metric(
     "logit-difference",
     _logit_difference,
@@ -97,10 +128,18 @@ PROBABILITY_DIFFERENCE = Metric(
 LOG_PROBABILITY = Metric("log-probability", _negative_log_probability, "log p(clean answer)")
 LOGIT = Metric("logit", _negative_logit, "logit(clean answer)", answers_only=True)
 
+CLASSIFIER_MEAN = Metric(
+    "classifier-logit", _mean_classifier_logit, "logit of the true class", positions=_live_columns
+)
+CLASSIFIER_LAST = Metric("classifier-logit-last", _last_classifier_logit, "logit of the true class")
+"""Of a classifier as a model (``circuitscope.editing``), whose one logit at a token is the probe's: pooled over the
+tokens that are neither padding nor BOS, or at the last token. The logit of class 0 is the negative of class 1's."""
+
 METRICS = {
     metric.name: metric for metric in (LOGIT_DIFFERENCE, PROBABILITY_DIFFERENCE, LOG_PROBABILITY, LOGIT)
 }
-"""Named by the side that tables show; the discovery metric is its negative (log-probability: −log p)."""
+"""Of answers. Named by the side that tables show; the discovery metric is its negative (log-probability: −log p)."""
+OF_CLASSIFIERS = {metric.name: metric for metric in (CLASSIFIER_MEAN, CLASSIFIER_LAST)}
 
 
 def metric_named(metric: str | Metric | Measure, *, pairs: bool) -> Metric:
@@ -114,13 +153,14 @@ def metric_named(metric: str | Metric | Measure, *, pairs: bool) -> Metric:
     if isinstance(metric, str):
         if metric == "auto":
             return LOGIT_DIFFERENCE if pairs else LOG_PROBABILITY
-        if metric not in METRICS:
+        known = METRICS | OF_CLASSIFIERS
+        if metric not in known:
             raise BadInput(
                 f"no such metric: {metric!r}",
                 expected=f"auto, {', '.join(METRICS)}, or from Python any function",
                 mend="check the spelling",
             )
-        metric = METRICS[metric]
+        metric = known[metric]
     if metric.needs_pairs and not pairs:
         raise BadInput(
             f"metric {metric.name!r} needs pairs, and the task has single inputs",

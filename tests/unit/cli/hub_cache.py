@@ -9,9 +9,9 @@ from pathlib import Path
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
-def snapshot(hub: Path, repository: str) -> Path:
+def snapshot(hub: Path, repository: str, kind: str = "models") -> Path:
     """The folder that a repository's files are put in; made if it is not there."""
-    place = hub / f"models--{repository.replace('/', '--')}"
+    place = hub / f"{kind}--{repository.replace('/', '--')}"
     files = place / "snapshots" / REVISION
     files.mkdir(parents=True, exist_ok=True)
     (place / "refs").mkdir(exist_ok=True)

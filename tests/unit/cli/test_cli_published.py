@@ -15,6 +15,8 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
 from hub_cache import offline, put, snapshot
@@ -35,11 +37,13 @@ WIDTH, FEATURES = 32, 48
 GEMMA_HEADS, GEMMA_HEAD_WIDTH = 4, 12
 
 
-def commands(model: str) -> list[list[str]]:
+def commands(model: str, verb: str = "discover") -> list[list[str]]:
     """The README's commands about a model, as lists of words."""
     text = README.read_text(encoding="utf-8").replace("\\\n", " ")
     found = [
-        line for line in re.findall(r"^circuitscope .*$", text, re.MULTILINE) if f"--model {model} " in line
+        line
+        for line in re.findall(rf"^circuitscope {verb} .*$", text, re.MULTILINE)
+        if f"--model {model} " in line
     ]
     return [shlex.split(line, comments=True) for line in found]
 
@@ -127,6 +131,28 @@ def test_pythia_with_its_published_dictionaries(tmp_path, shared):
     pythia(hub, shared)
     pythia_release(hub, tmp_path / "made")
     try_commands("EleutherAI/pythia-70m-deduped", tmp_path, hub, sites=19)
+
+
+def test_the_readmes_classifier_on_bias_in_bios_from_the_hub(tmp_path, shared):
+    """Invented texts in the layout of the data set's repository, found by its id as a download leaves it."""
+    hub = tmp_path / "hub"
+    pythia(hub, shared)
+    pythia_release(hub, tmp_path / "made")
+    work = {21: "teaches algebra at a university", 13: "cares for patients at a clinic"}
+    rows = [
+        {"hard_text": f"{name} {work[job]} since {year}.", "profession": job, "gender": gender}
+        for job in work
+        for gender, name in enumerate(("He", "She"))
+        for year in range(2000, 2012)
+    ]
+    data = snapshot(hub, "LabHC/bias_in_bios", kind="datasets") / "data"
+    data.mkdir()
+    for split in ("train", "test"):
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), data / f"{split}-00000-of-00001.parquet")
+    (words,) = commands("EleutherAI/pythia-70m-deduped", "shift train")
+    assert "a classifier at resid_4" in run(words[1:], tmp_path, hub)
+    made = json.loads((tmp_path / words[3] / "manifest.json").read_text())
+    assert made["config"]["data"] == "LabHC/bias_in_bios"
 
 
 # -- Gemma ---------------------------------------------------------------------------------------------------

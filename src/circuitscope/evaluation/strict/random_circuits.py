@@ -75,6 +75,8 @@ def _verdict(own: float, values: NDArray[np.float64]) -> dict[str, Any]:
         "faithfulness": own,
         "random": {"mean": float(values.mean()), "low": float(values.min()), "high": float(values.max())},
     }
+    if np.ptp([own, *values]) <= _SAME:
+        return unknown("the circuit and every random one do exactly the same", **found)
     if 1 / (len(values) + 1) > LEVEL:
         return unknown(f"{len(values)} random circuits are too few for any p up to {LEVEL:g}", **found)
     return {"verdict": HOLDS if p <= LEVEL else FAILS, "why": "", **found}

@@ -44,6 +44,10 @@ def stability(
     ]
     if missing:
         return unknown(f"the circuit does not say how it was discovered ({', '.join(missing)})")
+    if info.get("pruned"):
+        return unknown(
+            "its nodes were chosen by pruning, not by their strength; look at the circuit it came from"
+        )
     job = job_again(
         subject.circuit,
         subject.bench.model,

@@ -36,15 +36,19 @@ def transfer(subject: Subject, other: Callable[[str], Subject], task: Task, spli
         other: the same circuit on another split.
         split: the split that is evaluated.
     """
-    origin = subject.circuit.info.get("split")
+    info = subject.circuit.info
+    origin = info.get("split")
     if origin not in ("train", "test"):
         return unknown("the circuit does not say which split it was discovered on")
+    pruned_on = (info.get("pruned") or {}).get("split", origin)
+    if pruned_on != origin:
+        return unknown(f"it was discovered on {origin} and pruned on {pruned_on}: no split is held out")
     away = "test" if origin == "train" else "train"
     try:
         here, there = (subject if name == split else other(name) for name in (origin, away))
     except (NothingFound, BadInput) as error:
         return unknown(f"one of the splits cannot be evaluated: {error.got}")
-    known = _known(subject.circuit.info, subject.bench, task, (origin, away), (there.examples, here.examples))
+    known = _known(info, subject.bench, task, (origin, away), (there.examples, here.examples))
     figures = {
         "discovery": {"split": origin, "examples": here.examples, **here.score},
         "held_out": {"split": away, "examples": there.examples, **there.score},
@@ -76,7 +80,8 @@ def _known(info: Any, bench: Bench, task: Task, splits: tuple[str, str], counts:
     """How many of the held-out examples are about words that the discovery's examples have."""
     origin, away = splits
     bos = bool(info.get("bos"))
-    limit = int(info.get("examples") or counts[1])
+    pruned = (info.get("pruned") or {}).get("examples") or 0
+    limit = max(int(info.get("examples") or counts[1]), int(pruned))
     discovery, _ = task.encode(origin, bench.model.tokenizer, bos=bos, limit=limit)
     held_out, _ = task.encode(away, bench.model.tokenizer, bos=bos, limit=counts[0])
     seen = {token for example in discovery for token in (*example.clean, *(example.patch or ()))}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from linear_case import Quick, by_hand, case, keeping, quiet
 
 from circuitscope.circuit import Nodes
-from circuitscope.evaluation.strict.random_circuits import draw_alike, random_circuits
+from circuitscope.evaluation.strict.random_circuits import _verdict, draw_alike, random_circuits
 from circuitscope.terms import ERROR
 
 
@@ -132,3 +132,10 @@ def test_progress_is_told_circuit_by_circuit(whole):
     seen = []
     random_circuits(keeping(whole, last_features(whole)[:3]), 3, lambda *step: seen.append(step))
     assert seen == [(1, 3, "random circuits"), (2, 3, "random circuits"), (3, 3, "random circuits")]
+
+
+def test_where_all_do_the_same_nothing_can_be_said():
+    found = _verdict(0.0, np.zeros(99))
+    assert found["verdict"] == "cannot be said"
+    assert "exactly the same" in found["why"]
+    assert _verdict(0.5, np.zeros(99))["verdict"] == "holds"

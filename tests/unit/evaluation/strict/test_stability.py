@@ -111,6 +111,14 @@ def test_what_cannot_be_divided_says_so(whole):
     assert "does not say how it was discovered (method" in found["why"]
 
 
+def test_halves_say_nothing_of_a_pruned_circuit(whole):
+    named = of_size(whole, 5, [ONE] * 8)
+    info = {**named.circuit.info, "pruned": {"split": "train", "examples": 8}}
+    found = run(replace(named, circuit=replace(named.circuit, info=info)), [ONE] * 8)
+    assert found["verdict"] == "cannot be said"
+    assert "chosen by pruning" in found["why"]
+
+
 def test_a_function_as_metric_is_the_one_given_to_the_evaluation(whole):
     named = of_size(whole, 5, [ONE] * 4)
     info = {**named.circuit.info, "metric": "mine"}

@@ -56,6 +56,29 @@ def test_nothing_is_claimed_about_new_words_where_words_are_shared(whole):
     assert found["difference"]["value"] == pytest.approx(0, abs=1e-9), "the figures are there all the same"
 
 
+def pruned(whole, **how):
+    circuit = whole.circuit
+    return replace(whole, circuit=replace(circuit, info={**circuit.info, "pruned": how}))
+
+
+def test_a_circuit_that_was_pruned_on_the_other_split_has_none_held_out(whole):
+    found = run(pruned(whole, split="test", examples=6), with_words((2, 3)))
+    assert found["verdict"] == "cannot be said"
+    assert "pruned on test" in found["why"]
+
+
+def test_the_words_of_the_examples_that_pruned_it_count_too(whole):
+    few = replace(whole, circuit=replace(whole.circuit, info={**whole.circuit.info, "examples": 6}))
+    late = with_words((2, 3))  # discovery sees the first 6 examples, pruning these too
+
+    def known(subject):
+        task = Splits("given", (), (), encoded=(*examples(6), *late, *late))
+        return transfer(subject, lambda name: subject, task, "test")["known"]
+
+    assert known(few) == 0
+    assert known(pruned(few, split="train", examples=12)) == 6
+
+
 def test_words_that_both_sides_of_a_pair_have_do_not_count(whole):
     """All held-out pairs have their first four tokens from the discovery's."""
     held_out = with_words((2, 3))

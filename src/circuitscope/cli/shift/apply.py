@@ -1,0 +1,32 @@
+"""circuitscope shift apply"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from circuitscope.cli.console import progress, say
+from circuitscope.cli.options import OVERWRITE, configured
+from circuitscope.cli.shift.place import RUN, SHEET
+from circuitscope.config import ShiftApplyConfig
+
+
+def register(app: typer.Typer) -> None:
+    app.command("apply")(apply)
+
+
+@configured(ShiftApplyConfig, leading={"run": RUN, "sheet": SHEET, "overwrite": OVERWRITE})
+def apply(config: ShiftApplyConfig, run: Path, sheet: Path, overwrite: bool) -> None:
+    """Take a finished sheet's verdicts: what it strikes is removed from now on, the rest stays.
+
+    Features whose verdict is unsure stay. The verdicts are kept in the workspace, with who gave them and when.
+    """
+    from circuitscope.pipeline.shift import run_shift_apply
+
+    with progress() as show:
+        applied = run_shift_apply(run, sheet, config, overwrite=overwrite, progress=show)
+    said = ", ".join(f"{count} {verdict}" for verdict, count in applied.verdicts.items() if verdict)
+    say(f"{said}; {applied.new} of these verdicts are new")
+    say(f"{len(applied.removal)} features removed, written to {run / 'removed'}")
+    say(f"next: circuitscope shift retrain {run}, or circuitscope shift evaluate {run}")

@@ -1,0 +1,30 @@
+"""circuitscope shift demo"""
+
+from __future__ import annotations
+
+import typer
+
+from circuitscope.cli.console import progress, say
+from circuitscope.cli.options import OVERWRITE, configured
+from circuitscope.cli.shift.compare import show_comparison
+from circuitscope.config import ShiftDemoConfig
+
+
+def register(app: typer.Typer) -> None:
+    app.command("demo")(demo)
+
+
+@configured(ShiftDemoConfig, leading={"overwrite": OVERWRITE})
+def demo(config: ShiftDemoConfig, overwrite: bool) -> None:
+    """Show SHIFT on the model that comes with circuitscope, with a sheet of verdicts that comes along.
+
+    A classifier learns professor or nurse from texts in which all professors are men and all nurses are women. The
+    sheet says of each feature that it uses whether it is about the profession, and why. Needs no network.
+    """
+    from circuitscope.pipeline.shift import run_shift_demo
+
+    with progress() as show:
+        made = run_shift_demo(config, overwrite=overwrite, progress=show)
+    show_comparison(made.comparison)
+    say(f"verdicts and their reasons: {made.sheet}")
+    say(f"every step is in {made.run}; judge it yourself: circuitscope shift judge {made.run} --interactive")

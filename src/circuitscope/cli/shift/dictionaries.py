@@ -1,0 +1,67 @@
+"""circuitscope shift score-dictionaries"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.options import configured
+from circuitscope.config import ShiftDictionariesConfig
+
+
+def register(app: typer.Typer) -> None:
+    app.command("score-dictionaries")(score_dictionaries)
+
+
+@configured(ShiftDictionariesConfig)
+def score_dictionaries(config: ShiftDictionariesConfig) -> None:
+    """Score dictionaries by SCR and TPP: how well they let one concept be taken out without the other.
+
+    Both are as in SAEBench, on the label and the attribute of the texts.
+    """
+    from circuitscope.pipeline.shift import run_score_dictionaries
+
+    with progress() as show:
+        result = run_score_dictionaries(config, progress=show)
+    out.print(scr_tpp_table(result))
+    if config.json:
+        say(f"written to {config.json}")
+
+
+def scr_tpp_table(result: Mapping[str, Any]) -> Table:
+    """Two rows per site, a column per number of features."""
+    counts = sorted({count for row in result["rows"] for count in row["counts"]})
+    concepts = {name: " or ".join(values) for name, values in result["concepts"].items()}
+    table = Table(
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title=f"SCR and TPP, {escape(str(result['data']))}, by how many features are taken out",
+        caption="SCR: the part of the way from the biased classifier to the oracle that taking out the spurious "
+        "concept goes, in the direction that begins lower; – where there is no way to go. TPP: what a concept's "
+        f"probe loses by its own features, less what the other's loses. Label: {concepts['label']}; attribute: "
+        f"{concepts['attribute']}.",
+    )
+    for heading in ("site", "score"):
+        table.add_column(heading, no_wrap=True)
+    for count in counts:
+        table.add_column(str(count), justify="right")
+    for heading in ("spurious", "biased", "oracle"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in result["rows"]:
+        meant = "label" if row["spurious"] == "attribute" else "attribute"
+        accuracy = (f"{row['biased'][meant]:.2f}", f"{row['oracle'][meant]:.2f}")
+        table.add_row(row["site"], "SCR", *_cells(row, "scr", counts), row["spurious"], *accuracy)
+        table.add_row("", "TPP", *_cells(row, "tpp", counts))
+    return table
+
+
+def _cells(row: Mapping[str, Any], name: str, counts: list[int]) -> list[str]:
+    values = dict(zip(row["counts"], row[name], strict=True))
+    return ["–" if values.get(count) is None else f"{values[count]:.2f}" for count in counts]

@@ -1,0 +1,32 @@
+"""circuitscope shift effects"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.options import OVERWRITE, configured
+from circuitscope.cli.shift.place import RUN
+from circuitscope.cli.tables import circuit_table, summary
+from circuitscope.config import ShiftEffectsConfig
+
+
+def register(app: typer.Typer) -> None:
+    app.command("effects")(effects)
+
+
+@configured(ShiftEffectsConfig, leading={"run": RUN, "overwrite": OVERWRITE})
+def effects(config: ShiftEffectsConfig, run: Path, overwrite: bool) -> None:
+    """Find the features that the classifier uses: its circuit.
+
+    An effect above 0 promotes the true class. A command that was killed goes on from its last finished batch.
+    """
+    from circuitscope.pipeline.shift import run_shift_effects
+
+    with progress() as show:
+        circuit = run_shift_effects(run, config, overwrite=overwrite, progress=show)
+    out.print(summary(circuit))
+    out.print(circuit_table(circuit, 10))
+    say(f"written to {run / 'circuit'}; next: circuitscope shift judge {run}")

@@ -1,0 +1,33 @@
+"""circuitscope shift evaluate"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.options import OVERWRITE, configured
+from circuitscope.cli.shift.place import RUN
+from circuitscope.cli.shift.tables import scores_table
+from circuitscope.config import ShiftEvaluateConfig
+
+
+def register(app: typer.Typer) -> None:
+    app.command("evaluate")(evaluate)
+
+
+@configured(ShiftEvaluateConfig, leading={"run": RUN, "overwrite": OVERWRITE})
+def evaluate(config: ShiftEvaluateConfig, run: Path, overwrite: bool) -> None:
+    """Score the classifier on held-out texts: as it is, with features removed, and trained again.
+
+    Scores whichever of these the run has, on balanced texts, where label and attribute come apart, and on ambiguous
+    ones.
+    """
+    from circuitscope.pipeline.shift import run_shift_evaluate
+
+    with progress() as show:
+        result = run_shift_evaluate(run, config, overwrite=overwrite, progress=show)
+    for texts in dict.fromkeys(row["texts"] for row in result["rows"]):
+        out.print(scores_table(result, texts))
+    say(f"written to {run / 'scores'}")

@@ -1,0 +1,111 @@
+"""circuitscope shift judge"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from circuitscope.cli.console import errors, progress, say
+from circuitscope.cli.options import OVERWRITE, configured
+from circuitscope.cli.shift.place import RUN
+from circuitscope.config import ShiftJudgeConfig
+from circuitscope.errors import BadInput
+
+if TYPE_CHECKING:
+    from circuitscope.pipeline.shift import Ask, SheetWritten
+
+SHEET = "sheet.csv"
+_CONFLICTS = 10
+
+_SHEET = (
+    Annotated[
+        Path | None,
+        typer.Option(
+            "--sheet", help="The file to write, .csv or .jsonl (default: sheet.csv in RUN).", metavar="FILE"
+        ),
+    ],
+    None,
+)
+_INTERACTIVE = (
+    Annotated[
+        bool,
+        typer.Option(
+            "--interactive",
+            help="Ask here, one feature at a time; goes on with a sheet that is there already.",
+        ),
+    ],
+    False,
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("judge")(judge)
+
+
+@configured(
+    ShiftJudgeConfig,
+    leading={"run": RUN, "sheet": _SHEET, "interactive": _INTERACTIVE, "overwrite": OVERWRITE},
+)
+def judge(
+    config: ShiftJudgeConfig, run: Path, sheet: Path | None, interactive: bool, overwrite: bool
+) -> None:
+    """Write a sheet with every feature of a run's circuit, to say of each whether it is about the task.
+
+    A row has the feature's effect, its top contexts, the tokens that it promotes and suppresses, and a blank verdict
+    (keep, remove or unsure) and note. Earlier verdicts of people on the same dictionaries and task are filled in.
+    Nothing leaves the computer unless an endpoint is asked for.
+    """
+    from circuitscope.circuit import load
+    from circuitscope.editing.judging.values import task_of
+    from circuitscope.editing.steps import need
+    from circuitscope.pipeline.shift import run_shift_judge
+
+    if interactive and config.judge != "person":
+        raise BadInput(
+            f"--interactive with --judge {config.judge}",
+            expected="one judge",
+            mend=f"leave --interactive away; what --judge {config.judge} says can be corrected in its sheet",
+        )
+    need(run, "circuit")
+    if config.judge == "endpoint":
+        errors.print(
+            f"the features' contexts and tokens are sent to {config.endpoint}",
+            style="yellow", markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    path = sheet or run / SHEET
+    if overwrite or not (interactive and path.exists()):
+        with progress() as show:  # no bar runs while somebody is asked: it would write over the question
+            written = run_shift_judge(run, path, config, overwrite=overwrite, progress=show)
+    if interactive:
+        written = run_shift_judge(run, path, config, ask=_asker(task_of(load(run / "circuit"))))
+    _report(run, written)
+
+
+def _asker(task: str) -> Ask:
+    from circuitscope.cli.shift.asking import ask_in_terminal
+
+    def ask(features, take):  # type: ignore[no-untyped-def]
+        ask_in_terminal(features, take, task=task)
+
+    return ask
+
+
+def _report(run: Path, written: SheetWritten) -> None:
+    """What is in the sheet, and what to do next."""
+    verdicts = Counter(item.verdict or "blank" for item in written.features)
+    words = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+    say(f"{len(written.features)} features: {words}; in {written.path}")
+    if written.conflicts:
+        rest = len(written.conflicts) - _CONFLICTS
+        count = len(written.conflicts)
+        say(f"judges differ about {count} of the features; the newest verdict of a person is filled in:")
+        for line in written.conflicts[:_CONFLICTS]:
+            say(f"  {line}")
+        if rest > 0:
+            say(f"  and {rest} more")
+    if verdicts["blank"]:
+        say(f"next: fill in the verdicts (circuitscope shift judge {run} --interactive asks for them), then")
+    say(f"{'' if verdicts['blank'] else 'next: '}circuitscope shift apply {run} {written.path}")

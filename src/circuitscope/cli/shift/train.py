@@ -1,0 +1,31 @@
+"""circuitscope shift train"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from circuitscope.cli.console import progress, say
+from circuitscope.cli.options import OVERWRITE, configured
+from circuitscope.cli.shift.place import RUN
+from circuitscope.config import ShiftTrainConfig
+
+
+def register(app: typer.Typer) -> None:
+    app.command("train")(train)
+
+
+@configured(ShiftTrainConfig, leading={"run": RUN, "overwrite": OVERWRITE})
+def train(config: ShiftTrainConfig, run: Path, overwrite: bool) -> None:
+    """Train a classifier on ambiguous texts: the first step of a SHIFT.
+
+    In these texts the label that is meant and the attribute that is not always agree. Later steps read from RUN
+    which model, dictionaries and texts it is about.
+    """
+    from circuitscope.pipeline.shift import run_shift_train
+
+    with progress() as show:
+        classifier = run_shift_train(run, config, overwrite=overwrite, progress=show)
+    say(f"a classifier at {classifier.site}, {classifier.pooling} pooling, written to {run / 'classifier'}")
+    say(f"next: circuitscope shift effects {run}")

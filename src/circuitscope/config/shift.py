@@ -1,0 +1,239 @@
+"""Settings of SHIFT, one frozen dataclass per step.
+
+What a run is about (model, dictionaries, data) is said once, at its first step; later steps read it from the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from circuitscope.bundled import BUNDLED
+from circuitscope.config.base import Config, Place, option, positive
+from circuitscope.config.discover import BOS, DICTIONARIES, MODEL, refuse_bundled_dictionaries
+from circuitscope.config.effects import EffectsConfig
+from circuitscope.errors import BadInput
+from circuitscope.terms import Site
+
+
+@dataclass(frozen=True)
+class LabelledData(Config):
+    """Which labelled texts, and which of their classes and attributes."""
+
+    data: str = option(
+        BUNDLED,
+        "The labelled texts: bundled, a data set on the hub such as LabHC/bias_in_bios, or a parquet, JSON-lines or "
+        "CSV file or folder of one's own.",
+    )
+    classes: str = option("", "The two classes to tell apart, as professor,nurse; by default the usual two.")
+    attributes: str = option("", "The two values of the attribute, as male,female; by default the usual two.")
+    text_field: str = option("", "The field with the text, if it is not found by name.")
+    label_field: str = option("", "The field with the class, if it is not found by name.")
+    attribute_field: str = option("", "The field with the attribute, if it is not found by name.")
+    limit: int | None = option(None, "At most this many texts in each set.")
+    data_seed: int = option(42, "Seed of the order of the texts, and of what is drawn of them.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("classes", "attributes"):
+            value = getattr(self, name)
+            if value and len([word for word in value.split(",") if word.strip()]) != 2:
+                raise BadInput(
+                    f"--{name} {value!r}",
+                    expected="two names with a comma between them: a probe has one logit, so it tells two apart",
+                    mend=f"--{name} professor,nurse" if name == "classes" else "--attributes male,female",
+                )
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """The arguments of ``load_labelled_sets`` besides the source; what is not given is left away."""
+        named: dict[str, Any] = {
+            "classes": tuple(word.strip() for word in self.classes.split(",")) if self.classes else None,
+            "attributes": tuple(word.strip() for word in self.attributes.split(","))
+            if self.attributes
+            else None,
+            "text_field": self.text_field or None,
+            "label_field": self.label_field or None,
+            "attribute_field": self.attribute_field or None,
+            "limit": self.limit,
+        }
+        return {**{name: value for name, value in named.items() if value is not None}, "seed": self.data_seed}
+
+
+@dataclass(frozen=True)
+class ShiftTrainConfig(LabelledData, Place):
+    """Settings of a run and of its classifier."""
+
+    model: str = option(BUNDLED, MODEL)
+    dictionaries: str = option(BUNDLED, DICTIONARIES)
+    site: str = option(
+        "",
+        "The residual site whose activations are pooled, as resid_4; by default that of the last layer but one.",
+    )
+    pooling: str = option(
+        "mean", "Pool over all tokens but padding and BOS, or take the last one.", choices=("mean", "last")
+    )
+    fit: str = option(
+        "adamw", "Train the probe by AdamW or by logistic regression.", choices=("adamw", "logistic")
+    )
+    learning_rate: float = option(0.01, "Learning rate of AdamW.")
+    epochs: int = option(1, "How often AdamW goes through the texts.")
+    batch: int = option(128, "Texts per step of AdamW.")
+    seed: int = option(42, "Seed of the probe's first weights and of the order of its texts.")
+    bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(epochs=self.epochs, batch=self.batch)
+        if not 0 < self.learning_rate < float("inf"):
+            raise BadInput(f"--learning-rate {self.learning_rate}", expected="a number above 0")
+        if self.site and Site.parse(self.site).kind != "resid":
+            raise BadInput(f"--site {self.site}", expected="a residual site, as resid_4")
+        refuse_bundled_dictionaries(self.model, self.dictionaries)
+
+
+@dataclass(frozen=True)
+class RunPlace(Config):
+    """Where a run's later steps work."""
+
+    device: str = option("auto", "Where to run: auto, cpu, cuda, cuda:1, mps.")
+
+
+@dataclass(frozen=True)
+class ShiftEffectsConfig(EffectsConfig, RunPlace):
+    """Settings of the circuit of a run's classifier."""
+
+
+JUDGES = ("person", "words", "endpoint")
+
+
+@dataclass(frozen=True)
+class ShiftJudgeConfig(RunPlace):
+    """Settings of a sheet."""
+
+    contexts: int = option(10, "Contexts to show of each feature.")
+    text: str = option(
+        "",
+        "A text file to look for contexts in; by default the text that belongs to a bundled model, else the texts "
+        "that the classifier was trained on.",
+    )
+    texts: int = option(2000, "At most this many of the training texts, for contexts and word lists.")
+    judge: str = option(
+        "person",
+        "Who fills in the verdicts: a person, or a baseline: word lists, or a language model at an endpoint.",
+        choices=JUDGES,
+    )
+    remove_words: str = option(
+        "", "For --judge words: words that a classifier should not use, a file or a list with commas."
+    )
+    keep_words: str = option("", "For --judge words: words of the task, a file or a list with commas.")
+    measure: str = option(
+        "correlation",
+        "For --judge words: what decides: the correlation, over tokens, of a feature's activation with the listed "
+        "words, or the share of its activation that lies on them.",
+        choices=("correlation", "share"),
+    )
+    level: float | None = option(
+        None,
+        "For --judge words: the score from which on it decides; by default 0.3 of a correlation, 0.5 of a share.",
+    )
+    reach: int = option(0, "For --judge words: how many tokens behind a listed word count as listed, too.")
+    endpoint: str = option(
+        "", "For --judge endpoint: an OpenAI-compatible address such as http://localhost:8000/v1."
+    )
+    model_name: str = option("", "For --judge endpoint: the model's name there.")
+    key_variable: str = option(
+        "", "For --judge endpoint: the environment variable with its key, if it wants one."
+    )
+    about: str = option("", "For --judge endpoint: what the classifier is meant to do, in a sentence.")
+    who: str = option("", "With --interactive: whose verdicts these are; by default the user's name.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(contexts=self.contexts, texts=self.texts)
+        needed = {"words": ("remove_words",), "endpoint": ("endpoint", "model_name")}.get(self.judge, ())
+        for name in needed:
+            if not getattr(self, name):
+                raise BadInput(
+                    f"--judge {self.judge} without --{name.replace('_', '-')}",
+                    expected=" and ".join(f"--{item.replace('_', '-')}" for item in needed),
+                    mend="add it, or leave --judge away and judge yourself",
+                )
+
+
+@dataclass(frozen=True)
+class ShiftApplyConfig(RunPlace):
+    """Settings of applying a sheet of verdicts."""
+
+    who: str = option(
+        "", "Whose verdicts these are, where the sheet names nobody; by default the user's name."
+    )
+    how: str = option(
+        "zero", "Set removed features to zero, or to their mean over the texts.", choices=("zero", "mean")
+    )
+
+
+@dataclass(frozen=True)
+class ShiftRetrainConfig(RunPlace):
+    """Settings of training the probe again."""
+
+
+@dataclass(frozen=True)
+class ShiftEvaluateConfig(RunPlace):
+    """Settings of the scores."""
+
+    seed: int = option(0, "Seed of the bootstrap.")
+
+
+@dataclass(frozen=True)
+class ShiftCompareConfig(RunPlace):
+    """Settings of the comparison with baselines and skylines."""
+
+    seeds: int = option(1, "How many seeds, from that of the run on; with several, intervals are over seeds.")
+    draws: int = option(5, "Draws of random features.")
+    verdicts: str = option(
+        "",
+        "A sheet with verdicts on features that the run's own sheet does not know, as other seeds' circuits have.",
+    )
+    cue_words: str = option(
+        "",
+        "The words that give the attribute away, a file or a list with commas; by default English words of gender.",
+    )
+    task_words: str = option(
+        "",
+        "The words of the task, a file or a list with commas: concepts of the bottleneck, and what the automatic "
+        "judge keeps; by default those of professors and nurses.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(seeds=self.seeds, draws=self.draws)
+
+
+@dataclass(frozen=True)
+class ShiftDemoConfig(RunPlace):
+    """Settings of the demonstration of SHIFT."""
+
+    out: str = option("runs/shift-demo", "The run folder to write.")
+    seeds: int = option(1, "How many seeds to compare; with several, intervals are over seeds.")
+    limit: int | None = option(None, "At most this many texts in each set; fewer are quicker, and noisier.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(seeds=self.seeds)
+
+
+@dataclass(frozen=True)
+class ShiftDictionariesConfig(LabelledData, Place):
+    """Settings of SCR and TPP."""
+
+    model: str = option(BUNDLED, MODEL)
+    dictionaries: str = option(BUNDLED, DICTIONARIES)
+    site: str = option("", "One residual site, as resid_4; by default every one that has a dictionary.")
+    seed: int = option(42, "Seed of the probes.")
+    bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
+    json: str = option("", "A file to write the figures to.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_bundled_dictionaries(self.model, self.dictionaries)

@@ -1,0 +1,15 @@
+"""What SHIFT is compared with: the published baselines and skylines, and what its critics ask for.
+
+* ``bench``: what every row works on; a row's predictions are kept as soon as they are there;
+* ``choosers``: which features to take out, by the circuit and in simpler ways;
+* ``rows``: the table, a function per row;
+* ``concepts``: concept bottleneck probing;
+* ``figures``: all rows and curves over several seeds, as plain figures.
+"""
+
+from circuitscope.editing.comparison.bench import Bench, Judge, Verdicts
+from circuitscope.editing.comparison.choosers import CHOOSERS
+from circuitscope.editing.comparison.figures import compare
+from circuitscope.editing.comparison.words import CONCEPTS, CUE_WORDS
+
+__all__ = ["CHOOSERS", "CONCEPTS", "CUE_WORDS", "Bench", "Judge", "Verdicts", "compare"]

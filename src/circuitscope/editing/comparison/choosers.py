@@ -1,0 +1,105 @@
+"""Ways to choose the features that somebody then judges, each as a list with the strongest first.
+
+* ``circuit``: by effect in the classifier's circuit, at all sites;
+* ``direct attribution``: at the classifier's own site, |w · v_i| |f̄_i(1) − f̄_i(0)|, with w the probe and f̄_i(c) the
+  pooled activation, mean over the texts of class c. With as many texts of either class that is twice the direct
+  effect on the logit of the true class; it is also what SCR chooses by (Karvonen et al. 2024, arXiv 2411.18895).
+  It is blind to all sites before;
+* ``mean difference``: at the same site, ‖v_i‖ |f̄_i(1) − f̄_i(0)|, which does not look at the probe either;
+* ``embedding only``: by total effect among the features of the embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from circuitscope.dictionaries import Dictionaries, neurons_like
+from circuitscope.editing.classifier import Classifier
+from circuitscope.editing.comparison.bench import Bench, Feature
+from circuitscope.editing.data import LabelledText, by_attribute
+from circuitscope.editing.effects import classifier_circuit, up_to
+from circuitscope.editing.judging.values import effects_of
+from circuitscope.editing.pooled_features import class_means
+from circuitscope.terms import Site
+
+Chooser = Callable[[Bench, Classifier, int], list[Feature]]
+"""At most so many features."""
+
+
+def by_circuit(bench: Bench, classifier: Classifier) -> list[Feature]:
+    """The features of the classifier's circuit, as many as its settings keep."""
+    circuit = classifier_circuit(classifier, bench.dictionaries, bench.sets.train_ambiguous, **bench.circuit)
+    return list(effects_of(circuit))
+
+
+def by_direct_attribution(bench: Bench, classifier: Classifier, most: int) -> list[Feature]:
+    return _at_the_probe(bench, classifier, lambda write: (write @ classifier.weight.to(write)).abs(), most)
+
+
+def by_mean_difference(bench: Bench, classifier: Classifier, most: int) -> list[Feature]:
+    return _at_the_probe(bench, classifier, lambda write: write.norm(dim=1), most)
+
+
+def by_embedding(bench: Bench, classifier: Classifier, most: int) -> list[Feature]:
+    embed = Site("embed", -1)
+    if embed not in bench.dictionaries:
+        return []
+    return _strongest(
+        classifier, bench.dictionaries.only([embed]), bench.sets.train_ambiguous, most, bench.circuit
+    )
+
+
+CHOOSERS: dict[str, Chooser] = {
+    "direct attribution": by_direct_attribution,
+    "mean difference": by_mean_difference,
+    "embedding only": by_embedding,
+}
+"""Beside ``by_circuit``, which says how many features there are to choose."""
+
+
+def promoting_the_attribute(
+    bench: Bench, classifier: Classifier, most: int, *, neurons: bool
+) -> tuple[Dictionaries, list[Feature]]:
+    """What a skyline takes out: the units that most promote the attribute, on balanced texts where it is known."""
+    units = up_to(classifier, bench.dictionaries)
+    if neurons:
+        units = neurons_like(units, bench.model)
+    texts = by_attribute(bench.sets.train_balanced)
+    return units, _strongest(classifier, units, texts, most, bench.circuit, promoting=True)
+
+
+def _strongest(
+    classifier: Classifier,
+    units: Dictionaries,
+    texts: Sequence[LabelledText],
+    most: int,
+    settings: Any,
+    *,
+    promoting: bool = False,
+) -> list[Feature]:
+    """The features of largest effect; errors, and with ``promoting`` effects below 0, are passed over."""
+    plain = {name: value for name, value in settings.items() if name not in ("node_threshold", "nodes")}
+    circuit = classifier_circuit(classifier, units, texts, **{**plain, "nodes": 4 * most + len(units)})
+    effects = effects_of(circuit)
+    return [feature for feature, effect in effects.items() if effect > 0 or not promoting][:most]
+
+
+def _at_the_probe(
+    bench: Bench, classifier: Classifier, weigh: Callable[[Tensor], Tensor], most: int
+) -> list[Feature]:
+    """The features of the classifier's site whose difference between the classes weighs most."""
+    site = classifier.site
+    if site not in bench.dictionaries:
+        return []
+    dictionary = bench.dictionaries[site]
+    first, second = class_means(
+        bench.model, dictionary, site, bench.sets.train_ambiguous, pooling=bench.pooling, bos=bench.bos
+    )
+    every = torch.arange(dictionary.n_features, device=bench.model.device)
+    strength = weigh(dictionary.write_vectors(every)) * (second - first).abs()
+    order = torch.argsort(strength, descending=True, stable=True)[:most]
+    return [(site, feature) for feature in order.tolist() if strength[feature] > 0]

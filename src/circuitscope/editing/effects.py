@@ -1,0 +1,72 @@
+"""classifier_circuit: which features a classifier uses, as a circuit (Marks et al. 2024, section 4).
+
+The examples are single inputs with the zero baseline, positions are summed, and the metric is −(logit of the true
+class): an effect above 0 means that the feature promotes the true class. BOS is never a node. The circuit lives on
+the dictionaries' sites up to the classifier's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from circuitscope.circuit import Circuit
+from circuitscope.dictionaries import Dictionaries
+from circuitscope.discovery import discover
+from circuitscope.editing.classifier import Classifier
+from circuitscope.editing.data.values import LabelledText
+from circuitscope.editing.judging.values import DICTIONARY_HASHES
+from circuitscope.editing.texts import LabelledTask, labelled_task
+from circuitscope.errors import BadInput
+
+
+def classifier_circuit(
+    classifier: Classifier,
+    dictionaries: Dictionaries,
+    texts: Sequence[LabelledText] | LabelledTask,
+    *,
+    examples: int = 100,
+    **settings: Any,
+) -> Circuit:
+    """The circuit of a classifier.
+
+    Args:
+        dictionaries: of the whole model; those of sites after the classifier's are left out.
+        texts: what to average over; a task brings a name and a held-out split for evaluation along.
+        examples: how many texts, from the first on.
+        settings: other arguments of ``discover``: ``node_threshold`` or ``nodes``, ``edge_threshold``, ``method``,
+            ``rule``, ``points``, ``batch_size``, ``memory``, ``partial``, ``progress``.
+
+    Raises:
+        BadInput: no dictionary's site lies within the classifier.
+        NothingFound: no node is strong enough.
+    """
+    task = (
+        texts if isinstance(texts, LabelledTask) else labelled_task("classifier", texts, (), classifier.model)
+    )
+    circuit = discover(
+        classifier.as_model(),
+        up_to(classifier, dictionaries),
+        task,
+        examples=examples,
+        metric=classifier.metric,
+        positions="sum",
+        bos="yes" if classifier.bos else "no",
+        **{"baseline": "zero", **settings},
+    )
+    # of each dictionary by itself, so that verdicts on it hold whatever other sites a circuit has
+    hashes = {site.name: dictionaries.only([site]).content_hash for site in circuit.sites}
+    return replace(circuit, info={**circuit.info, DICTIONARY_HASHES: hashes})
+
+
+def up_to(classifier: Classifier, dictionaries: Dictionaries) -> Dictionaries:
+    """The dictionaries of the sites that the classifier's site can depend on: all up to it in the computation."""
+    sites = [site for site in dictionaries if site <= classifier.site]
+    if not sites:
+        raise BadInput(
+            f"the dictionaries are for {', '.join(map(str, dictionaries))}, the classifier ends at {classifier.site}",
+            expected=f"a dictionary of a site up to {classifier.site}",
+            mend="train the classifier at a later site, or load other dictionaries",
+        )
+    return dictionaries.only(sites)

@@ -1,0 +1,16 @@
+"""removed: from verdicts to the features that are taken out of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from circuitscope.editing.ablation import FeatureSet, feature_set
+from circuitscope.editing.judging.values import JudgedFeature
+
+
+def removed(features: Sequence[JudgedFeature]) -> FeatureSet:
+    """The features judged ``remove``, by site in the order of computation.
+
+    Those judged ``unsure`` stay: only what somebody is sure about is taken out.
+    """
+    return feature_set([(item.site, item.feature) for item in features if item.verdict == "remove"])

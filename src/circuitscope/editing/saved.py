@@ -1,0 +1,105 @@
+"""Classifiers and removed features as folders: safetensors and a manifest, no pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from circuitscope.dictionaries import Dictionaries
+from circuitscope.discovery.job import fingerprint
+from circuitscope.editing.ablation import EditsOf, FeatureSet, Means, edits_of
+from circuitscope.editing.classifier import Classifier
+from circuitscope.errors import BadFile, BadInput
+from circuitscope.model import LanguageModel
+from circuitscope.store import read_arrays, read_manifest, write_arrays, write_manifest
+from circuitscope.terms import Site
+
+CLASSIFIER, REMOVED = "classifier", "removed"
+"""Kinds of folders."""
+_PROBE, _FEATURES = "classifier.safetensors", "features.safetensors"
+_MEANS = "mean of "
+
+
+def write_classifier(draft: Path, classifier: Classifier, content: Mapping[str, Any]) -> None:
+    """Fill a folder that is being written; the model itself is named by its hash and not in it."""
+    probe = {"weight": classifier.weight, "bias": classifier.bias}
+    write_arrays(draft / _PROBE, {name: value.cpu().numpy() for name, value in probe.items()})
+    described = {
+        "site": classifier.site.name,
+        "pooling": classifier.pooling,
+        "bos": classifier.bos,
+        "model": classifier.model.name,
+        "model_hash": fingerprint(classifier.model),
+    }
+    write_manifest(draft, CLASSIFIER, {**described, **content})
+
+
+def read_classifier(folder: Path, model: LanguageModel) -> Classifier:
+    """A saved classifier on its model.
+
+    Raises:
+        BadFile: the folder is damaged, or is none of a classifier.
+        BadInput: it was trained on another model.
+    """
+    manifest = read_manifest(folder, CLASSIFIER)
+    if manifest["model_hash"] != fingerprint(model):
+        raise BadInput(
+            f"the classifier in {folder} was trained on other weights than those of {model.name}",
+            expected=f"{manifest['model']}, weights {manifest['model_hash'][:12]}…",
+            mend="load that model in that number format, or train again",
+        )
+    arrays = read_arrays(folder / _PROBE)
+    if {name: value.shape for name, value in arrays.items()} != {"weight": (model.width,), "bias": ()}:
+        raise BadFile(
+            f"{folder / _PROBE} holds {', '.join(arrays)}",
+            expected=f"weight, {model.width} numbers, and bias, one",
+            mend="train again",
+        )
+    weight, bias = (torch.from_numpy(arrays[name]).to(model.device) for name in ("weight", "bias"))
+    return Classifier(
+        model, Site.parse(manifest["site"]), manifest["pooling"], weight, bias, bool(manifest["bos"])
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """Features that are taken out of a model, and what they are set to."""
+
+    features: FeatureSet
+    how: str = "zero"
+    means: Means | None = None
+
+    def __len__(self) -> int:
+        return sum(len(some) for some in self.features.values())
+
+    def edits_of(self, model: LanguageModel, dictionaries: Dictionaries) -> EditsOf:
+        """The edits of any batch of tokens."""
+        return edits_of(model, dictionaries, self.features, self.how, self.means)
+
+
+def write_removal(draft: Path, removal: Removal, content: Mapping[str, Any]) -> None:
+    """Fill a folder that is being written."""
+    arrays = {site.name: some.cpu().numpy() for site, some in removal.features.items()}
+    for site, means in (removal.means or {}).items():
+        arrays[_MEANS + site.name] = (
+            means.float().cpu().numpy() if means.dtype == torch.bfloat16 else means.cpu().numpy()
+        )
+    write_arrays(draft / _FEATURES, arrays)
+    write_manifest(draft, REMOVED, {"how": removal.how, "count": len(removal), **content})
+
+
+def read_removal(folder: Path) -> Removal:
+    """Removed features as they were saved."""
+    manifest = read_manifest(folder, REMOVED)
+    arrays = read_arrays(folder / _FEATURES)
+    sites = sorted(Site.parse(name) for name in arrays if not name.startswith(_MEANS))
+    features = {site: torch.from_numpy(arrays[site.name].astype(np.int64)) for site in sites}
+    means = {
+        site: torch.from_numpy(arrays[_MEANS + site.name]) for site in sites if manifest["how"] == "mean"
+    }
+    return Removal(features, manifest["how"], means or None)

@@ -1,0 +1,130 @@
+"""compare: SHIFT beside baselines, skylines and simpler ways to choose, on a run's classifier and over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from circuitscope.circuit import KIND, Circuit, load
+from circuitscope.config import ShiftCompareConfig
+from circuitscope.discovery import Partial
+from circuitscope.discovery.job import Progress
+from circuitscope.editing.comparison import Bench, Judge, Verdicts, compare
+from circuitscope.editing.comparison.bench import Feature
+from circuitscope.editing.comparison.words import concepts_of, cue_words_of
+from circuitscope.editing.judging import JudgedFeature, WordLists, judge_by_words, read_sheet, sheet_for
+from circuitscope.editing.judging.word_list import read_words
+from circuitscope.editing.saved import CLASSIFIER
+from circuitscope.editing.steps import made_from, need
+from circuitscope.pipeline.parts import silent
+from circuitscope.pipeline.shift.apply import SHEET
+from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
+from circuitscope.report.plot_removal import plot_removal
+from circuitscope.store import new_folder, read_manifest, refuse_existing, write_json, write_manifest
+from circuitscope.tasks.language import PROFESSIONS
+
+STEP = "comparison"
+FILE, PICTURE = "comparison.json", "curves.png"
+_JUDGED_TEXTS = 2000
+_MEASURE = "share"
+"""Of word lists: a feature that is active on few listed words, and nowhere else, counts as one about them."""
+_OF_CIRCUITS = ("examples", "node_threshold", "method", "rule", "points", "batch_size", "memory")
+
+
+def run_shift_compare(
+    folder: Path, config: ShiftCompareConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> dict[str, Any]:
+    """Compare a run that has been applied; writes ``comparison/`` into it, and returns its figures.
+
+    A comparison that was stopped goes on with the first row that is not there.
+    """
+    refuse_existing(folder / STEP, overwrite=overwrite, kind=STEP)
+    need(folder, "classifier", "circuit", "removed")
+    run = open_shift(folder, device=config.device, progress=progress)
+    origins = made_from(folder, "classifier", "circuit", "removed")
+    training = dict(read_manifest(folder / "classifier", CLASSIFIER)["training"])
+    first = int(training.pop("seed"))
+    seeds = range(first, first + config.seeds)
+    settings = {name: value for name, value in asdict(config).items() if name not in ("device", "seeds")}
+    kept = Partial.beside(folder / STEP, plan(run, run.sets.test_balanced, origins, settings))
+    bench = _bench(run, folder, training, config, kept, progress)
+    result = {"task": run.task.name, **compare(bench, seeds)}
+    with new_folder(folder / STEP, overwrite=overwrite) as draft:
+        write_json(draft / FILE, result)
+        plot_removal(result, draft / PICTURE)
+        write_manifest(draft, STEP, {"config": asdict(config), "made_from": origins})
+    Partial.discard(folder / STEP)
+    return result
+
+
+def _bench(
+    run: ShiftRun,
+    folder: Path,
+    training: dict[str, Any],
+    config: ShiftCompareConfig,
+    kept: Partial,
+    progress: Progress,
+) -> Bench:
+    classifier, circuit = run.classifier(), load(folder / "circuit")
+    source = str(run.config["data"])
+    cues = read_words(config.cue_words) if config.cue_words else cue_words_of(source)
+    concepts = read_words(config.task_words) if config.task_words else concepts_of(source, run.sets)
+    return Bench(
+        run.model,
+        run.dictionaries,
+        run.sets,
+        classifier.site,
+        classifier.pooling,
+        classifier.bos,
+        training,
+        _circuit_settings(folder, circuit),
+        _verdicts(folder, circuit, config.verdicts),
+        _judge(run, classifier.bos, cues, _kept_words(source, concepts, config)),
+        cues,
+        concepts,
+        config.draws,
+        kept,
+        progress,
+    )
+
+
+def _circuit_settings(folder: Path, circuit: Circuit) -> dict[str, Any]:
+    """How the run's circuit was discovered, for the circuits of other seeds."""
+    made = read_manifest(folder / "circuit", KIND)["config"]
+    found = {name: made[name] for name in _OF_CIRCUITS if made.get(name) is not None}
+    return found if "node_threshold" in found else {**found, "nodes": len(circuit)}
+
+
+def _verdicts(folder: Path, circuit: Circuit, more: str) -> Verdicts:
+    """What the run's sheet says, and what another says about features that the run's does not have."""
+    own = read_sheet(folder / "removed" / SHEET, circuit)
+    others = sheet_for(Path(more).expanduser(), circuit, every=True) if more else []
+    return {(item.site, item.feature): item.verdict for item in (*others, *own)}
+
+
+def _kept_words(source: str, concepts: Sequence[str], config: ShiftCompareConfig) -> tuple[str, ...]:
+    """What the automatic judge keeps; in the bundled language words about any profession."""
+    if config.task_words or source != "bundled":
+        return tuple(concepts)
+    words = (word for item in PROFESSIONS for word in (item.name, item.field, *item.places, *item.objects))
+    return tuple(dict.fromkeys(words))
+
+
+def _judge(run: ShiftRun, bos: bool, cues: Sequence[str], keep: Sequence[str]) -> Judge:
+    """Word lists, asked once about each feature."""
+    folded = {word.casefold() for word in cues}
+    kept = tuple(word for word in keep if word.casefold() not in folded)
+    words = WordLists(tuple(cues), kept, measure="share")
+    texts = [text.text for text in run.sets.train_ambiguous[:_JUDGED_TEXTS]]
+    known: dict[Feature, str] = {}
+
+    def judge(features: Sequence[Feature]) -> Verdicts:
+        new = [JudgedFeature(*feature, 0.0, (), (), ()) for feature in features if feature not in known]
+        if new:
+            judged = judge_by_words(run.model, run.dictionaries, new, texts, words, bos=bos)
+            known.update({(item.site, item.feature): item.verdict for item in judged})
+        return {feature: known[feature] for feature in features}
+
+    return judge

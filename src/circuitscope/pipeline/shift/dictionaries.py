@@ -1,0 +1,56 @@
+"""SCR and TPP of dictionaries on labelled texts, one residual site after the other."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from circuitscope.config import ShiftDictionariesConfig
+from circuitscope.dictionaries import Dictionaries, load_dictionaries
+from circuitscope.discovery.job import Progress
+from circuitscope.editing.data import load_labelled_sets
+from circuitscope.editing.scr_tpp import scr_and_tpp
+from circuitscope.errors import BadInput
+from circuitscope.model import decide_bos, load_model
+from circuitscope.pipeline.parts import silent
+from circuitscope.store import write_json
+from circuitscope.terms import Site
+
+
+def run_score_dictionaries(config: ShiftDictionariesConfig, *, progress: Progress = silent) -> dict[str, Any]:
+    """Both scores of every residual site's dictionary, or of one site's.
+
+    Returns:
+        Plain values: the names of the concepts, and a row per site.
+    """
+    model = load_model(config.model, device=config.device, dtype=config.dtype)
+    dictionaries = load_dictionaries(config.dictionaries, model)
+    sites = _sites(dictionaries, config.site)
+    sets = load_labelled_sets(config.data, model, **config.loading)
+    bos = decide_bos(config.bos, dictionaries.prepend_bos, model.tokenizer)
+    rows = []
+    for number, site in enumerate(sites):
+        progress(number, len(sites), "dictionaries")
+        found = scr_and_tpp(model, dictionaries[site], site, sets, bos=bos, seed=config.seed)
+        rows.append({"site": site.name, **asdict(found)})
+    result = {
+        "data": sets.name,
+        "concepts": {"label": list(sets.classes), "attribute": list(sets.attributes)},
+        "rows": rows,
+    }
+    if config.json:
+        write_json(Path(config.json).expanduser(), result)
+    return result
+
+
+def _sites(dictionaries: Dictionaries, asked: str) -> list[Site]:
+    there = [site for site in dictionaries if site.kind == "resid"]
+    wanted = [Site.parse(asked)] if asked else there
+    if not wanted or wanted[0] not in there:
+        raise BadInput(
+            f"no dictionary of {asked}" if asked else "no dictionary of a residual site",
+            expected=", ".join(map(str, there)) or "a dictionary of a residual site, which probes read",
+            mend="choose one of these sites" if there else "load other dictionaries",
+        )
+    return wanted

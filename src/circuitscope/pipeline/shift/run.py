@@ -1,0 +1,135 @@
+"""The run folder of a SHIFT with what its steps work on: model, dictionaries and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from circuitscope.config.shift import LabelledData, ShiftTrainConfig
+from circuitscope.dictionaries import Dictionaries, load_dictionaries
+from circuitscope.discovery.job import Progress, fingerprint
+from circuitscope.editing.classifier import Classifier
+from circuitscope.editing.data import LabelledSets, LabelledText, load_labelled_sets
+from circuitscope.editing.saved import read_classifier
+from circuitscope.editing.steps import KIND, need
+from circuitscope.editing.texts import LabelledTask, labelled_task
+from circuitscope.errors import BadInput
+from circuitscope.model import LanguageModel, load_model
+from circuitscope.store import MANIFEST, hash_json, read_manifest, write_manifest
+
+ABOUT = ("model", "dictionaries", "dtype", *(item.name for item in fields(LabelledData)))
+"""The settings that say what a run is about."""
+
+
+@dataclass(frozen=True)
+class ShiftRun:
+    """A run with what its steps work on."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    """What it is about."""
+    model: LanguageModel
+    dictionaries: Dictionaries
+    """Of the whole model."""
+    sets: LabelledSets
+
+    @property
+    def task(self) -> LabelledTask:
+        """Telling the classes of the ambiguous texts."""
+        sets = self.sets
+        name = f"{sets.name}: {sets.classes[0]} or {sets.classes[1]}"
+        return labelled_task(
+            name, sets.train_ambiguous, sets.test_ambiguous, self.model, classes=sets.classes
+        )
+
+    def classifier(self) -> Classifier:
+        """The classifier of the first step."""
+        need(self.folder, "classifier")
+        return read_classifier(self.folder / "classifier", self.model)
+
+
+def load_run(folder: Path, config: Mapping[str, Any], device: str, progress: Progress) -> ShiftRun:
+    """Load model, dictionaries and data by name."""
+    progress(0, 3, "loading the model")
+    model = load_model(config["model"], device=device, dtype=config["dtype"])
+    progress(1, 3, "loading the dictionaries")
+    dictionaries = load_dictionaries(config["dictionaries"], model)
+    progress(2, 3, "loading the texts")
+    data = LabelledData(**{item.name: config[item.name] for item in fields(LabelledData)})
+    return ShiftRun(folder, config, model, dictionaries, load_labelled_sets(data.data, model, **data.loading))
+
+
+def begin(run: ShiftRun, *, overwrite: bool) -> None:
+    """Say in the run's manifest what it is about; goes on with a run that says the same.
+
+    A run about something else is refused unless ``overwrite``, or as long as it has no classifier.
+    """
+    content = {"config": dict(run.config), **_hashes(run)}
+    folder = run.folder
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise BadInput(
+            f"{folder} is a folder that circuitscope did not write",
+            expected="a new path, or the folder of an earlier run",
+            mend="choose another path",
+        )
+    if (folder / MANIFEST).is_file():
+        earlier = read_manifest(folder, KIND)
+        if all(earlier.get(name) == value for name, value in content.items()):
+            return
+        if (folder / "classifier").exists() and not overwrite:
+            raise BadInput(
+                f"{folder} is a run about something else",
+                expected="the same model, dictionaries and texts, or a new path",
+                mend="choose another path, or say --overwrite",
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_manifest(folder, KIND, content, files_too=False)
+
+
+def about(config: ShiftTrainConfig) -> dict[str, Any]:
+    """The part of the first step's settings that says what a run is about."""
+    values = asdict(config)
+    return {name: values[name] for name in ABOUT}
+
+
+def open_shift(folder: Path, *, device: str, dtype: str = "auto", progress: Progress) -> ShiftRun:
+    """A run with its model, dictionaries and texts, which are checked to be those that it began with.
+
+    Raises:
+        BadFile: the folder is no run.
+        BadInput: the model, the dictionaries or the texts have changed since.
+    """
+    manifest = read_manifest(folder, KIND)
+    config = {**manifest["config"], **({} if dtype == "auto" else {"dtype": dtype})}
+    run = load_run(folder, config, device, progress)
+    for name, found in _hashes(run).items():
+        if found != manifest[name] and (name != "model_hash" or dtype == "auto"):
+            what = {"model_hash": "model", "dictionaries_hash": "dictionaries", "data_hash": "data"}[name]
+            raise BadInput(
+                f"the {what} in {config[what]} changed since {folder} was begun",
+                expected=f"content {manifest[name][:12]}…",
+                mend="bring the old one back, or begin another run",
+            )
+    return run
+
+
+def _hashes(run: ShiftRun) -> dict[str, str]:
+    names = ("train_ambiguous", "test_ambiguous", "train_balanced", "test_balanced")
+    texts = {name: [vars(text) for text in getattr(run.sets, name)] for name in names}
+    return {
+        "model_hash": fingerprint(run.model),
+        "dictionaries_hash": run.dictionaries.content_hash,
+        "data_hash": hash_json(texts),
+    }
+
+
+def plan(run: ShiftRun, texts: Sequence[LabelledText], *more: Any) -> dict[str, Any]:
+    """What a step that was killed must have in common with the one that goes on."""
+    return {
+        "model": fingerprint(run.model),
+        "texts": hash_json([vars(text) for text in texts]),
+        "device": str(run.model.device),
+        "settings": hash_json(list(more)),
+    }

@@ -1,0 +1,202 @@
+"""circuitscope shift compare: every row is what the steps themselves give, and a stopped comparison goes on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from shift_world import fill_sheet, settings, steps, write_data
+
+from circuitscope.config import ShiftApplyConfig, ShiftCompareConfig
+from circuitscope.discovery.partial import Partial
+from circuitscope.editing.classifier import train_classifier
+from circuitscope.editing.comparison import figures as module
+from circuitscope.editing.comparison.words import without_words
+from circuitscope.editing.data import LabelledText
+from circuitscope.editing.scores import score
+from circuitscope.pipeline.shift import compare as stage
+from circuitscope.pipeline.shift import open_shift, run_shift_apply, run_shift_compare
+from circuitscope.report.plot_removal import plot_removal
+from circuitscope.store import read_json
+
+WORDS = {"cue_words": "cat,cats,king,kings", "task_words": "is,are,has,have"}
+
+
+def compared(**changed):
+    return ShiftCompareConfig(**{"device": "cpu", "draws": 2, **WORDS, **changed})
+
+
+@pytest.fixture(scope="module")
+def walked(world, tmp_path_factory):
+    """A run with every step but the comparison."""
+    place = tmp_path_factory.mktemp("compared")
+    folder, sheet = place / "run", place / "sheet.jsonl"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CIRCUITSCOPE_HOME", str(place / "home"))
+        made = steps(folder, settings(world, write_data(place / "data")), sheet)
+        for name in ("classifier", "circuit"):
+            made[name]()
+        run_shift_apply(folder, fill_sheet(folder, sheet), ShiftApplyConfig(device="cpu"))
+        for name in ("retrained", "scores"):
+            made[name]()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(walked):
+    return run_shift_compare(walked, compared())
+
+
+def rows(result):
+    return {(row["section"], row["name"]): row for row in result["rows"]}
+
+
+def test_the_rows_of_shift_are_those_of_the_steps(walked, result):
+    scores = read_json(walked / "scores" / "scores.json")
+    own = {row["classifier"]: row for row in scores["rows"] if row["texts"] == "balanced"}
+    for name in ("original", "SHIFT", "SHIFT + retrain"):
+        found = rows(result)["as published", name]["summary"]
+        for figure in ("intended", "unintended", "worst_group"):
+            assert found[figure]["mean"] == pytest.approx(own[name][figure])
+        assert found["groups"] == pytest.approx(own[name]["groups"])
+
+
+def test_every_row_is_there_and_says_how_much_it_takes_out(result):
+    found = rows(result)
+    published = [name for section, name in found if section == "as published"]
+    assert published == [
+        "original", "random features", "concept bottleneck", "SHIFT", "SHIFT + retrain", "neuron skyline",
+        "feature skyline", "oracle",
+    ]  # fmt: skip
+    removed = {key: row["summary"]["removed"] for key, row in found.items()}
+    assert removed["as published", "SHIFT"] > 0
+    for name in ("random features", "SHIFT + retrain", "neuron skyline", "feature skyline"):
+        assert removed["as published", name] == removed["as published", "SHIFT"]
+    for name in ("original", "concept bottleneck", "oracle"):
+        assert removed["as published", name] == 0
+    assert ("without features", "cue words deleted + retrain") in found
+    assert next(curve["chooser"] for curve in result["curves"]) == "circuit"
+
+
+def test_the_oracle_is_a_probe_trained_on_balanced_texts(walked, result):
+    run = open_shift(walked, device="cpu", progress=lambda *_: None)
+    first = run.classifier()
+    oracle = train_classifier(
+        run.model, run.sets.train_balanced, site=first.site, bos=first.bos, epochs=3, batch_size=16
+    )
+    wanted = score(oracle.predict(run.sets.test_balanced), run.sets.test_balanced)
+    found = rows(result)["as published", "oracle"]["summary"]
+    assert found["intended"]["mean"] == pytest.approx(wanted.intended)
+    assert found["worst_group"]["mean"] == pytest.approx(wanted.worst_group)
+
+
+def test_a_comparison_that_was_stopped_goes_on_with_the_same_figures(walked, result, tmp_path, monkeypatch):
+    import shutil
+
+    again = tmp_path / "run"
+    shutil.copytree(walked, again)
+    shutil.rmtree(again / "comparison", ignore_errors=True)
+    kept, put = [], Partial.put
+
+    def stop_after_a_few(self, name, arrays):
+        put(self, name, arrays)
+        kept.append(name)
+        if len(kept) == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Partial, "put", stop_after_a_few)
+    with pytest.raises(KeyboardInterrupt):
+        run_shift_compare(again, compared())
+    first = list(kept)
+    assert not (again / "comparison").exists()
+    found = run_shift_compare(again, compared())
+    assert not set(first) & set(kept[len(first) :])  # nothing was made twice
+    assert found == result
+
+
+def test_several_seeds_have_spans_over_seeds(walked):
+    found = run_shift_compare(walked, compared(seeds=2), overwrite=True)
+    assert found["seeds"] == [42, 43]
+    for row in found["rows"]:
+        values = [one["intended"] for one in row["scores"]]
+        figure = row["summary"]["intended"]
+        assert len(values) == 2
+        assert figure["mean"] == pytest.approx(np.mean(values))
+        assert (figure["low"], figure["high"]) == (min(values), max(values))
+
+
+def test_the_picture_has_a_line_for_each_way_to_choose(result, tmp_path):
+    figure = plot_removal(result, tmp_path / "curves.svg")
+    axes = figure.axes[0]
+    named = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+    assert set(named) == {*(curve["chooser"] for curve in result["curves"]), "original", "oracle"}
+    for curve in result["curves"]:
+        drawn = {
+            round(float(x), 6): float(y) for x, y in zip(*named[curve["chooser"]].get_data(), strict=True)
+        }
+        for value in curve["mean"].values():
+            assert drawn[round(value["removed"], 6)] == pytest.approx(100 * value["worst_group"])
+    assert (tmp_path / "curves.svg").stat().st_size > 0
+
+
+def test_the_command_prints_the_table(program, walked):
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in WORDS.items()]
+    made = program("shift", "compare", walked, "--device", "cpu", "--draws", "2", "--overwrite", *options)
+    assert made.status == 0
+    assert (walked / "comparison" / "curves.png").is_file()
+    for word in ("concept bottleneck", "SHIFT + retrain", "oracle", "worst group", "chosen by"):
+        assert word in made.out
+
+
+def test_what_is_missing_is_named(program, walked, tmp_path):
+    refused = program("shift", "compare", tmp_path / "nothing")
+    assert refused.status == 1
+    assert "nothing" in refused.err
+
+
+def test_words_are_deleted_whole_and_whatever_their_case():
+    texts = [LabelledText("Her husband is there. She has heroes.", 1, 1), LabelledText("She", 0, 1)]
+    found = without_words(texts, ("she", "her", "husband"))
+    assert [text.text for text in found] == ["is there. has heroes.", "She"]
+    assert [text.label for text in found] == [1, 0]
+
+
+def test_an_automatic_judge_is_asked_once_about_a_feature(walked, monkeypatch):
+    run = open_shift(walked, device="cpu", progress=lambda *_: None)
+    asked = []
+    whole = stage.judge_by_words
+
+    def count(model, dictionaries, features, *rest, **more):
+        asked.append(len(features))
+        return whole(model, dictionaries, features, *rest, **more)
+
+    monkeypatch.setattr(stage, "judge_by_words", count)
+    judge = stage._judge(run, False, ("cat", "king"), ("is", "has"))
+    site = next(iter(run.dictionaries))
+    first = judge([(site, 0), (site, 1)])
+    assert judge([(site, 1), (site, 2), (site, 0)])[site, 0] == first[site, 0]
+    assert asked == [2, 1]
+
+
+def test_a_mean_over_draws_is_a_mean():
+    figures = {"unintended": 0.5, "worst_group": 0.1, "groups": (0.1, 0.2, 0.3, 0.4)}
+    drawn = [{**figures, "intended": value} for value in (0.2, 0.4)]
+    for one in drawn:
+        one.update({f"{name}_interval": (0.0, 1.0) for name in module.FIGURES})
+    mean = module._mean_scores(drawn)
+    assert mean["intended"] == pytest.approx(0.3)
+    assert mean["intended_interval"] == [0.2, 0.4]
+    assert torch.tensor(mean["groups"]).allclose(torch.tensor([0.1, 0.2, 0.3, 0.4]))
+
+
+def test_a_mean_curve_ends_with_all_that_each_seed_takes_out():
+    def point(seed, removed, value):
+        return {"seed": seed, "removed": removed, **dict.fromkeys(module.FIGURES, value)}
+
+    points = [point(1, 2, 0.2), point(1, 7, 0.6), point(2, 2, 0.4), point(2, 5, 0.8)]
+    found = module.mean_curve(points)
+    assert list(found) == ["2", "5", "all"]
+    assert found["2"]["intended"] == pytest.approx(0.3)
+    assert found["5"] == {**dict.fromkeys(module.FIGURES, 0.8), "removed": 5}
+    assert found["all"]["removed"] == 6
+    assert found["all"]["worst_group"] == pytest.approx(0.7)

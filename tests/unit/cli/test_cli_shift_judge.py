@@ -1,0 +1,179 @@
+"""circuitscope shift judge: by a person in the terminal, by words, by an endpoint; and on to apply."""
+
+from __future__ import annotations
+
+import io
+import shutil
+
+import pytest
+from endpoint_server import serving
+from shift_world import settings, steps, write_data
+
+from circuitscope.circuit import load
+from circuitscope.editing.judging import VerdictStore, read_sheet
+from circuitscope.editing.saved import read_removal
+
+KEY = "sk-secret-1234"
+
+
+@pytest.fixture(scope="module")
+def judgeable(world, tmp_path_factory):
+    """A run with its circuit, to be copied."""
+    folder = tmp_path_factory.mktemp("judgeable")
+    data = write_data(folder / "data")
+    ready = steps(folder / "run", settings(world, data), folder / "sheet.csv")
+    ready["classifier"]()
+    ready["circuit"]()
+    return folder / "run"
+
+
+@pytest.fixture
+def run(judgeable, tmp_path, monkeypatch):
+    monkeypatch.setenv("CIRCUITSCOPE_HOME", str(tmp_path / "home"))
+    return shutil.copytree(judgeable, tmp_path / "run")
+
+
+@pytest.fixture
+def judge(program, run, monkeypatch):
+    """Run ``shift judge`` on the run, with lines that a person types."""
+
+    def call(*more, typed=""):
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        return program("shift", "judge", run, "--device", "cpu", *more)
+
+    return call
+
+
+def test_a_person_is_asked_can_leave_and_go_on(judge, program, run, monkeypatch):
+    circuit, sheet = load(run / "circuit"), run / "sheet.csv"
+    said = judge("--interactive", "--who", "Ada", typed="r\nan animal\nk\n\nq\n")
+    assert said.status == 0, said.err
+    assert "being or having" in said.out
+    rows = read_sheet(sheet, circuit, finished=False)
+    assert [(item.verdict, item.note) for item in rows[:3]] == [
+        ("remove", "an animal"),
+        ("keep", ""),
+        ("", ""),
+    ]
+    known = VerdictStore().known(circuit)
+    assert {item.who for item in known.values()} == {"Ada"}
+    assert len(known) == 2
+
+    monkeypatch.setattr("circuitscope.model.load_model", None)  # to go on needs no model
+    rest = len(rows) - 2
+    said = judge("--interactive", typed="u\n\n" * rest)
+    assert said.status == 0, said.err
+    assert f"1 of {rest} · {rows[2].name}" in said.out
+    assert f"1 keep, 1 remove, {rest} unsure" in said.out
+    assert "--interactive" not in said.out
+    applied = program("shift", "apply", run, sheet)
+    assert applied.status == 0, applied.err
+    assert "0 of these verdicts are new" in applied.out
+    removal = read_removal(run / "removed")
+    assert {(site, *ids.tolist()) for site, ids in removal.features.items()} == {
+        (rows[0].site, rows[0].feature)
+    }
+
+
+def test_earlier_verdicts_are_filled_into_a_new_sheet(judge, run, tmp_path):
+    judge("--interactive", "--who", "Ada", typed="r\nan animal\nq\n")
+    said = judge("--sheet", tmp_path / "new.jsonl")
+    assert said.status == 0, said.err
+    first, *others = read_sheet(tmp_path / "new.jsonl", load(run / "circuit"), finished=False)
+    assert (first.verdict, first.note, first.who) == ("remove", "an animal", "Ada")
+    assert {item.verdict for item in others} == {""}
+
+
+def test_a_sheet_that_lacks_what_was_stored_is_brought_up_to_date(judge, run):
+    """As after a kill between the store and the sheet."""
+    judge()
+    sheet = run / "sheet.csv"
+    blank = sheet.read_bytes()
+    judge("--interactive", typed="r\n\nq\n")
+    sheet.write_bytes(blank)
+    judge("--interactive", typed="q\n")
+    assert read_sheet(sheet, load(run / "circuit"), finished=False)[0].verdict == "remove"
+
+
+def test_words_judge_and_are_named_as_what_they_are(judge, program, run):
+    said = judge(
+        "--judge", "words", "--remove-words", "cat,cats,king,kings", "--keep-words", "is,are,has,have"
+    )
+    assert said.status == 0, said.err
+    rows = read_sheet(run / "sheet.csv", load(run / "circuit"))
+    assert all(item.automatic and "for the words to remove" in item.note for item in rows)
+    assert not VerdictStore().known(load(run / "circuit"))  # no person has judged
+    applied = program("shift", "apply", run, run / "sheet.csv")
+    assert applied.status == 0, applied.err
+
+
+def test_an_endpoint_judges_and_its_key_is_written_nowhere(judge, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUDGE_KEY", KEY)
+    with serving() as server:
+        server.will_say('{"verdict": "remove", "reason": "a cat"}')
+        words = (
+            "--judge",
+            "endpoint",
+            "--endpoint",
+            server.url,
+            "--model-name",
+            "m",
+            "--key-variable",
+            "JUDGE_KEY",
+        )
+        said = judge(*words, "--about", "Tell being from having.")
+        assert said.status == 0, said.err
+        assert f"sent to {server.url}" in said.err
+        assert server.asked[0][1]["Authorization"] == f"Bearer {KEY}"
+        assert "Tell being from having." in server.asked[0][2]["messages"][1]["content"]
+        count = len(server.asked)
+        judge(*words, "--about", "Tell being from having.", "--overwrite")
+        assert len(server.asked) == count  # what was answered is not asked again
+    rows = read_sheet(run / "sheet.csv", load(run / "circuit"))
+    assert {(item.verdict, item.note) for item in rows} == {("remove", "a cat")}
+    assert KEY not in said.out + said.err
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert run / "replies.jsonl" in files
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--judge", "words"), "--judge words without --remove-words"),
+        (("--judge", "words", "--remove-words", "a", "--keep-words", "A"), "a is among the words to remove"),
+        (("--judge", "endpoint", "--endpoint", "http://localhost:1"), "without --model-name"),
+        (
+            (
+                "--judge",
+                "endpoint",
+                "--endpoint",
+                "http://x/v1",
+                "--model-name",
+                "m",
+                "--key-variable",
+                "NO_KEY",
+            ),
+            "NO_KEY is empty or not set",
+        ),
+        (("--judge", "oracle"), "--judge 'oracle'"),
+        (("--interactive", "--judge", "words", "--remove-words", "a"), "--interactive with --judge words"),
+        (("--sheet", "sheet.xlsx"), "ends in .xlsx"),
+        (("--contexts", "0"), "--contexts 0"),
+    ],
+)
+def test_what_is_refused_before_any_work(judge, monkeypatch, words, complaint):
+    monkeypatch.setattr("circuitscope.pipeline.shift.judge.open_shift", None)
+    said = judge(*words)
+    assert said.status == 1
+    assert complaint in said.err
+
+
+def test_a_sheet_is_replaced_only_when_that_is_said(judge, run):
+    judge()
+    before = (run / "sheet.csv").read_bytes()
+    said = judge()
+    assert said.status == 1
+    assert "is there already" in said.err
+    assert (run / "sheet.csv").read_bytes() == before
+    assert judge("--overwrite").status == 0
