@@ -3,8 +3,8 @@
     python -m training.shift_sheet
 
 The rows are the features of five classifiers' circuits (seeds 42 to 46), with contexts from text of the bundled
-language that has no labels. Verdicts and notes were written by reading these contexts; a feature that the sheet does
-not know yet gets a blank verdict, to be filled in by hand.
+language that has no labels, and from the training texts. Verdicts and notes were written by reading these contexts; a
+feature that the sheet does not know yet gets a blank verdict, to be filled in by hand.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from circuitscope.pipeline.shift.judge import features_to_judge
 from circuitscope.terms import Site
 
 SEEDS = range(42, 47)
-CONTEXTS = 6
+CONTEXTS, TEXTS = 5, 2000
 
 Key = tuple[Site, int]
 
@@ -58,9 +58,11 @@ def judged_features(seed: int) -> tuple[Circuit, list[JudgedFeature]]:
     name = f"{sets.name}: {sets.classes[0]} or {sets.classes[1]}"
     task = labelled_task(name, sets.train_ambiguous, sets.test_ambiguous, model, classes=sets.classes)
     circuit = classifier_circuit(classifier, dictionaries, task, node_threshold=THRESHOLD)
-    text = default_text(BUNDLED)
-    assert text is not None
-    return circuit, features_to_judge(circuit, classifier, dictionaries, text, contexts=CONTEXTS)
+    texts = [text.text for text in sets.train_ambiguous[:TEXTS]]
+    general = default_text(BUNDLED)
+    return circuit, features_to_judge(
+        circuit, classifier, dictionaries, texts, text=general, contexts=CONTEXTS
+    )
 
 
 def with_verdict(item: JudgedFeature, known: JudgedFeature | None) -> JudgedFeature:

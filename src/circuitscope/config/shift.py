@@ -111,11 +111,13 @@ JUDGES = ("person", "words", "endpoint")
 class ShiftJudgeConfig(RunPlace):
     """Settings of a sheet."""
 
-    contexts: int = option(10, "Contexts to show of each feature.")
+    contexts: int = option(
+        6, "Contexts to show of each feature, of general text and of the training texts each."
+    )
     text: str = option(
         "",
-        "A text file to look for contexts in; by default the text that belongs to a bundled model, else the texts "
-        "that the classifier was trained on.",
+        "General text, a file, to look for contexts in before the texts that the classifier was trained on; by "
+        "default the text that belongs to a bundled model, else none.",
     )
     texts: int = option(2000, "At most this many of the training texts, for contexts and word lists.")
     judge: str = option(

@@ -27,6 +27,8 @@ log = logging.getLogger("circuitscope")
 
 FITS = ("adamw", "logistic")
 LOGISTIC_STEPS = 2000
+FEW_STEPS = 30
+"""Fewer steps of AdamW than this leave a probe near its first weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,11 @@ def fit_probe(
 def _by_adamw(
     x: Tensor, labels: Tensor, lr: float, epochs: int, batch_size: int, seed: int, l1: float
 ) -> Probe:
+    steps = epochs * -(-len(x) // batch_size)
+    if steps < FEW_STEPS:
+        log.warning(
+            "AdamW makes only %d steps; use more epochs, smaller batches, or logistic regression", steps
+        )
     generator = torch.Generator().manual_seed(seed)
     bound = 1 / math.sqrt(x.shape[1])  # what torch.nn.Linear draws from
 

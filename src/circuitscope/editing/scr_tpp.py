@@ -11,7 +11,8 @@ SCR_N = (A_N − A_biased) / (A_oracle − A_biased), the oracle being that conc
 whose biased accuracy is lower is reported.
 
 *TPP* (targeted probe perturbation): TPP_N is how much a concept's probe loses when its own N features are taken out,
-less what the other concept's probe loses by that; mean over both concepts.
+less what the other concept's probe loses by that; mean over both concepts. (SAEBench has
+more than two, one per class.)
 """
 
 from __future__ import annotations

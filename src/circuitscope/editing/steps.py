@@ -53,6 +53,12 @@ def made_from(run: Path, *steps: str) -> dict[str, str]:
 
 def need(run: Path, *steps: str) -> None:
     """Raise BadInput unless these steps are there, each made from what is there now."""
+    if not (run / MANIFEST).is_file() or read_json(run / MANIFEST).get("kind") != KIND:
+        raise BadInput(
+            f"{run} is not the folder of a SHIFT",
+            expected="a folder that circuitscope shift train began",
+            mend=f"circuitscope shift train {run}, or name the right folder",
+        )
     for step in steps:
         if not (run / step / MANIFEST).is_file():
             raise BadInput(
@@ -77,6 +83,14 @@ def outdated_by(run: Path, step: str) -> str | None:
         if not there.is_file() or state_of(run, earlier) != state:
             return earlier
     return None
+
+
+def _left_out(run: Path, step: str) -> str | None:
+    """A step that the scores know nothing of, since it was made after them."""
+    if step != "scores":
+        return None
+    later = (name for name in ("removed", "retrained") if (run / name / MANIFEST).is_file())
+    return next((name for name in later if name not in _origins(run, step)), None)
 
 
 def _origins(run: Path, step: str) -> dict[str, str]:
@@ -112,8 +126,10 @@ def statuses(run: Path) -> list[StepStatus]:
             found.append(StepStatus(step, verb, "unfinished" if stopped else "to do"))
             continue
         stale = {item.step for item in found if item.state == "out of date"}
-        changed = outdated_by(run, step) or next(
-            (name for name in _origins(run, step) if name in stale), None
+        changed = (
+            outdated_by(run, step)
+            or _left_out(run, step)
+            or next((name for name in _origins(run, step) if name in stale), None)
         )
         made = str(read_json(run / step / MANIFEST).get("created") or "")
         found.append(StepStatus(step, verb, "out of date" if changed else "done", made, changed))

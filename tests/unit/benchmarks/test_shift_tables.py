@@ -21,10 +21,11 @@ WORST = {
 
 
 def row(name, worst):
-    scores = [{"intended": 0.5, "unintended": 0.5, "worst_group": value} for value in worst]
+    groups = [0.1, 0.2, 0.3, 0.4]
+    scores = [{"intended": 0.5, "unintended": 0.5, "worst_group": value, "groups": groups} for value in worst]
     mean = {"mean": sum(worst) / len(worst), "low": min(worst), "high": max(worst)}
     half = {"mean": 0.5, "low": 0.5, "high": 0.5}
-    found = {"intended": half, "unintended": half, "worst_group": mean, "groups": [0.1, 0.2, 0.3, 0.4]}
+    found = {"intended": half, "unintended": half, "worst_group": mean, "groups": groups}
     return {"section": "as published", "name": name, "scores": scores, "summary": {**found, "removed": 0.0}}
 
 

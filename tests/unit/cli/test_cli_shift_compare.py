@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from shift_world import fill_sheet, settings, steps, write_data
 
-from circuitscope.config import ShiftApplyConfig, ShiftCompareConfig
+from circuitscope.config import ShiftApplyConfig, ShiftCompareConfig, ShiftEvaluateConfig
 from circuitscope.discovery.partial import Partial
 from circuitscope.editing.classifier import train_classifier
 from circuitscope.editing.comparison import figures as module
@@ -15,7 +17,7 @@ from circuitscope.editing.comparison.words import without_words
 from circuitscope.editing.data import LabelledText
 from circuitscope.editing.scores import score
 from circuitscope.pipeline.shift import compare as stage
-from circuitscope.pipeline.shift import open_shift, run_shift_apply, run_shift_compare
+from circuitscope.pipeline.shift import open_shift, run_shift_apply, run_shift_compare, run_shift_evaluate
 from circuitscope.report.plot_removal import plot_removal
 from circuitscope.store import read_json
 
@@ -91,8 +93,6 @@ def test_the_oracle_is_a_probe_trained_on_balanced_texts(walked, result):
 
 
 def test_a_comparison_that_was_stopped_goes_on_with_the_same_figures(walked, result, tmp_path, monkeypatch):
-    import shutil
-
     again = tmp_path / "run"
     shutil.copytree(walked, again)
     shutil.rmtree(again / "comparison", ignore_errors=True)
@@ -152,6 +152,49 @@ def test_what_is_missing_is_named(program, walked, tmp_path):
     refused = program("shift", "compare", tmp_path / "nothing")
     assert refused.status == 1
     assert "nothing" in refused.err
+
+
+def test_rows_that_lack_their_words_are_left_out(walked, caplog):
+    found = run_shift_compare(walked, ShiftCompareConfig(device="cpu", draws=1), overwrite=True)
+    names = [row["name"] for row in found["rows"]]
+    assert "concept bottleneck" not in names
+    assert {row["section"] for row in found["rows"]} == {"as published"}
+    assert found["curves"] == []
+    assert "--task-words" in caplog.text
+    assert "--cue-words" in caplog.text
+
+
+def test_features_are_set_to_what_the_run_sets_them_to(walked, tmp_path, monkeypatch):
+    monkeypatch.setenv("CIRCUITSCOPE_HOME", str(tmp_path / "home"))
+    again = tmp_path / "run"
+    shutil.copytree(walked, again)
+    for later in ("retrained", "scores", "comparison"):
+        shutil.rmtree(again / later, ignore_errors=True)
+    sheet = fill_sheet(again, tmp_path / "sheet.jsonl")
+    run_shift_apply(again, sheet, ShiftApplyConfig(device="cpu", how="mean"), overwrite=True)
+    scores = run_shift_evaluate(again, ShiftEvaluateConfig(device="cpu"), overwrite=True)
+    (own,) = (row for row in scores["rows"] if (row["classifier"], row["texts"]) == ("SHIFT", "balanced"))
+    found = rows(run_shift_compare(again, compared(), overwrite=True))["as published", "SHIFT"]["summary"]
+    assert found["groups"] == pytest.approx(own["groups"])
+
+
+def test_other_words_do_not_go_on_with_what_was_kept(walked, tmp_path, monkeypatch):
+    again = tmp_path / "run"
+    shutil.copytree(walked, again)
+    shutil.rmtree(again / "comparison", ignore_errors=True)
+    words = tmp_path / "words.txt"
+    plans = []
+
+    def note(bench, seeds):
+        plans.append(read_json(bench.kept.folder / "plan.json"))
+        return {"rows": [], "curves": []}
+
+    monkeypatch.setattr(stage, "compare", note)
+    monkeypatch.setattr(stage, "plot_removal", lambda result, path: None)
+    for text in ("cat\nking\n", "cat\n"):
+        words.write_text(text)
+        run_shift_compare(again, compared(cue_words=str(words)), overwrite=True)
+    assert plans[0] != plans[1]
 
 
 def test_words_are_deleted_whole_and_whatever_their_case():

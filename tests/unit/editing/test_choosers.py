@@ -35,7 +35,7 @@ def bench():
     return Bench(
         model, dictionaries, sets, SITE, "mean", True, {"epochs": 20, "batch_size": 16},
         {"nodes": 40, **FEW}, {}, lambda features: {},
-        cue_words_of("bundled"), concepts_of("bundled", sets),
+        cue_words_of("bundled", sets), concepts_of("bundled", sets),
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
     span = (
         f"mean, lowest and highest of {len(seeds)} seeds"
         if len(seeds) > 1
-        else "with intervals that cover 95"
+        else "with intervals that cover 95 (random features: the lowest and highest draw)"
     )
     table = Table(
         box=SIMPLE_HEAD,

@@ -27,4 +27,5 @@ def demo(config: ShiftDemoConfig, overwrite: bool) -> None:
         made = run_shift_demo(config, overwrite=overwrite, progress=show)
     show_comparison(made.comparison)
     say(f"verdicts and their reasons: {made.sheet}")
-    say(f"every step is in {made.run}; judge it yourself: circuitscope shift judge {made.run} --interactive")
+    say(f"every step is in {made.run}; to judge it yourself:")
+    say(f"  circuitscope shift judge {made.run} --sheet {made.run}/mine.csv --interactive")

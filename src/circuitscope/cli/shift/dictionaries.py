@@ -44,20 +44,19 @@ def scr_tpp_table(result: Mapping[str, Any]) -> Table:
         pad_edge=False,
         title=f"SCR and TPP, {escape(str(result['data']))}, by how many features are taken out",
         caption="SCR: the part of the way from the biased classifier to the oracle that taking out the spurious "
-        "concept goes, in the direction that begins lower; – where there is no way to go. TPP: what a concept's "
-        f"probe loses by its own features, less what the other's loses. Label: {concepts['label']}; attribute: "
-        f"{concepts['attribute']}.",
+        "concept goes, in the direction that begins lower (accuracy: both ends); – where there is no way to go. TPP: "
+        f"what a concept's probe loses by its own features, less what the other's loses. Label: "
+        f"{concepts['label']}; attribute: {concepts['attribute']}.",
     )
     for heading in ("site", "score"):
         table.add_column(heading, no_wrap=True)
     for count in counts:
-        table.add_column(str(count), justify="right")
-    for heading in ("spurious", "biased", "oracle"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(str(count), justify="right", no_wrap=True)
+    table.add_column("accuracy", justify="right", no_wrap=True)
     for row in result["rows"]:
         meant = "label" if row["spurious"] == "attribute" else "attribute"
-        accuracy = (f"{row['biased'][meant]:.2f}", f"{row['oracle'][meant]:.2f}")
-        table.add_row(row["site"], "SCR", *_cells(row, "scr", counts), row["spurious"], *accuracy)
+        way = f"{row['biased'][meant]:.2f}→{row['oracle'][meant]:.2f}"
+        table.add_row(row["site"], "SCR", *_cells(row, "scr", counts), way)
         table.add_row("", "TPP", *_cells(row, "tpp", counts))
     return table
 

@@ -52,6 +52,8 @@ class Bench:
     """An automatic judge, the same for every way to choose features."""
     cue_words: tuple[str, ...]
     concepts: tuple[str, ...]
+    how: str = "zero"
+    """What features that are taken out are set to: ``zero``, or their ``mean`` over the ambiguous training texts."""
     draws: int = 5
     """Draws of random features."""
     kept: Batches = field(default_factory=InMemory)

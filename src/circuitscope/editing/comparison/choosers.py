@@ -11,7 +11,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,6 +27,8 @@ from circuitscope.editing.effects import classifier_circuit, up_to
 from circuitscope.editing.judging.values import effects_of
 from circuitscope.editing.pooled_features import class_means
 from circuitscope.terms import Site
+
+log = logging.getLogger("circuitscope")
 
 Chooser = Callable[[Bench, Classifier, int], list[Feature]]
 """At most so many features."""
@@ -69,7 +73,23 @@ def promoting_the_attribute(
     if neurons:
         units = neurons_like(units, bench.model)
     texts = by_attribute(bench.sets.train_balanced)
-    return units, _strongest(classifier, units, texts, most, bench.circuit, promoting=True)
+    with _about("the neuron skyline" if neurons else "the feature skyline"):
+        return units, _strongest(classifier, units, texts, most, bench.circuit, promoting=True)
+
+
+@contextmanager
+def _about(what: str) -> Iterator[None]:
+    """Say what messages on the way are about."""
+
+    def named(record: logging.LogRecord) -> bool:
+        record.msg = f"{what}: {record.msg}"
+        return True
+
+    log.addFilter(named)
+    try:
+        yield
+    finally:
+        log.removeFilter(named)
 
 
 def _strongest(

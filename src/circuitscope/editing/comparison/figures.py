@@ -40,7 +40,7 @@ def compare(bench: Bench, seeds: Sequence[int]) -> dict[str, Any]:
             bench.progress(number, len(seeds), f"seed {seed}: {row.name}")
             scores = _scores(bench, f"{seed}-{row.section}-{row.name}", row.make, seed)
             rows.setdefault((row.section, row.name), []).append(scores)
-        for chooser in ("circuit", *CHOOSERS):
+        for chooser in ("circuit", *CHOOSERS) if bench.cue_words else ():
             for count, make in one.curve(chooser):
                 bench.progress(number, len(seeds), f"seed {seed}: {count} features by {chooser}")
                 scores = _scores(bench, f"{seed}-{count} by {chooser}", make, seed)

@@ -1,7 +1,7 @@
 """The rows of the comparison: predictions of one classifier for the balanced test texts, each by a function.
 
-A row says how many features (or neurons) it takes out. Every row of a seed has the same first classifier. Where
-nothing else is said, what is taken out is set to zero, and each site's error is kept.
+A row says how many features (or neurons) it takes out. Every row of a seed has the same first classifier. Features
+that are taken out are set to what the run sets them to, and each site's error is kept.
 """
 
 from __future__ import annotations
@@ -82,16 +82,19 @@ class OneSeed:
     # -- rows ----------------------------------------------------------------------------------------
 
     def rows(self) -> Iterator[Row]:
-        """All rows; those that the dictionaries do not allow are left out."""
+        """All rows; those that the dictionaries do not allow, or that lack their words, are left out."""
         removed = self.by_person
         yield Row(PUBLISHED, "original", lambda: (self._predict(), 0))
         yield Row(PUBLISHED, "random features", self._random)
-        yield Row(PUBLISHED, "concept bottleneck", self._concepts)
+        if self.bench.concepts:
+            yield Row(PUBLISHED, "concept bottleneck", self._concepts)
         yield Row(PUBLISHED, "SHIFT", lambda: self._without(removed))
         yield Row(PUBLISHED, "SHIFT + retrain", lambda: self._without(removed, retrain=True))
         yield Row(PUBLISHED, "neuron skyline", lambda: self._skyline(neurons=True))
         yield Row(PUBLISHED, "feature skyline", lambda: self._skyline(neurons=False))
         yield Row(PUBLISHED, "oracle", self._oracle)
+        if not self.bench.cue_words:
+            return
         for chooser in ("circuit", *CHOOSERS):
             if self.chosen(chooser):
                 judged = self.judged(chooser)
@@ -168,7 +171,14 @@ class OneSeed:
 
 
 def _edits(bench: Bench, units: Dictionaries, features: Sequence[Feature]) -> EditsOf | None:
-    return edits_of(bench.model, units, feature_set(features)) if features else None
+    """What sets features to 0, or to their mean if the run does so; None for no features."""
+    if not features:
+        return None
+    chosen = feature_set(features)
+    means = None
+    if bench.how == "mean":
+        means = feature_means(bench.model, units, chosen, bench.sets.train_ambiguous, bos=bench.bos)
+    return edits_of(bench.model, units, chosen, bench.how, means)
 
 
 def _removed(features: Sequence[Feature], verdicts: Verdicts) -> list[Feature]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.editing.data import LabelledSets, LabelledText
+from circuitscope.editing.data import GENDERS, LabelledSets, LabelledText
 from circuitscope.tasks.language import PROFESSIONS
 from circuitscope.tasks.language.words import FEMALE_NAMES, MALE_NAMES
 
@@ -41,16 +41,18 @@ CUE_WORDS = (
 """English words that say a gender; names are not among them."""
 
 
-def cue_words_of(source: str) -> tuple[str, ...]:
-    """The cue words of a source of texts: those of the bundled language with its names."""
+def cue_words_of(source: str, sets: LabelledSets) -> tuple[str, ...]:
+    """The cue words of a source of texts, in the bundled language with its names; none for another attribute."""
+    if set(sets.attributes) != set(GENDERS):
+        return ()
     names = (*MALE_NAMES, *FEMALE_NAMES) if source == BUNDLED else ()
     return (*CUE_WORDS, *names)
 
 
 def concepts_of(source: str, sets: LabelledSets) -> tuple[str, ...]:
-    """The concepts of a source of texts: what is said about its two classes."""
+    """The concepts of a source of texts: what is said about its two classes; none for classes that are not known."""
     if source != BUNDLED:
-        return CONCEPTS
+        return CONCEPTS if set(sets.classes) == {"professor", "nurse"} else ()
     two = [item for item in PROFESSIONS if item.name in sets.classes]
     return tuple(
         dict.fromkeys(word for item in two for word in (item.name, item.field, *item.places, *item.objects))

@@ -6,6 +6,7 @@ Files are parquet, JSON lines or CSV; their fields are found by name (``layout``
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from circuitscope.bundled import BUNDLED
 from circuitscope.editing.data import bias_in_bios, bundled
-from circuitscope.editing.data.layout import BIOS, Fields, Given, choose_fields, labelled, named, two_values
+from circuitscope.editing.data.layout import Fields, Given, choose_fields, labelled, named, two_values
 from circuitscope.editing.data.records import SUFFIXES, field_names, read_rows
 from circuitscope.editing.data.sets import make_sets
 from circuitscope.editing.data.values import LabelledSets
@@ -21,6 +22,8 @@ from circuitscope.errors import BadFile, BadInput
 from circuitscope.model import LanguageModel
 from circuitscope.tasks.language import PROFESSIONS
 from circuitscope.tasks.task import HELD_OUT_SHARE
+
+log = logging.getLogger("circuitscope")
 
 SPLITS = ("train", "test")
 Named = list[tuple[str, str, str]]
@@ -68,12 +71,14 @@ def load_labelled_sets(
     if str(source) == BUNDLED:
         return _bundled(model_or_tokenizer, *wanted, limit, seed)
     given: Given = (text_field, label_field, attribute_field)
-    name, splits, fields = _read(source, given, seed)
-    usual_classes = bias_in_bios.CLASSES if fields.label == BIOS.label else None
+    name, splits, _ = _read(source, given, seed)
     rows = splits["train"] + splits["test"]
-    two_classes = two_values("class", (row[1] for row in rows), wanted[0], usual_classes, name)
+    two_classes = two_values("class", (row[1] for row in rows), wanted[0], bias_in_bios.CLASSES, name)
     two_attributes = two_values("attribute", (row[2] for row in rows), wanted[1], bias_in_bios.GENDERS, name)
     train, test = (labelled(splits[split], two_classes, two_attributes) for split in SPLITS)
+    others = len(rows) - len(train) - len(test)
+    if others:
+        log.info("%d of %d texts have another class or attribute and are left out", others, len(rows))
     return make_sets(
         name, train, test, classes=two_classes, attributes=two_attributes, seed=seed, limit=limit
     )

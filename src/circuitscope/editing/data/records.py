@@ -24,7 +24,7 @@ def field_names(path: Path) -> list[str]:
             import pyarrow.parquet
 
             return list(pyarrow.parquet.read_schema(path).names)
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix == ".csv":
                 return next(csv.reader(file), [])
             first = next((line for line in file if line.strip()), "")
@@ -52,14 +52,14 @@ def _parquet(path: Path, fields: Sequence[str]) -> Iterator[Row]:
 
 
 def _csv(path: Path, fields: Sequence[str]) -> Iterator[Row]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         for row in reader:
             yield _picked(row, fields, f"{path}, line {reader.line_num}")
 
 
 def _json_lines(path: Path, fields: Sequence[str]) -> Iterator[Row]:
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 where = f"{path}, line {number}"

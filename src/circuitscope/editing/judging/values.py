@@ -1,7 +1,6 @@
 """A feature with what a person judges it by, and the verdict, as plain values.
 
-The feature is shown on texts that the classifier was trained on, so a judge sees no example in which the intended
-and the unintended signal come apart.
+The feature is shown on texts without their labels, and never on those that scores are measured on.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from circuitscope.editing.comparison.bench import Feature
 from circuitscope.editing.comparison.words import concepts_of, cue_words_of
 from circuitscope.editing.judging import JudgedFeature, WordLists, judge_by_words, read_sheet, sheet_for
 from circuitscope.editing.judging.word_list import read_words
-from circuitscope.editing.saved import CLASSIFIER
+from circuitscope.editing.saved import CLASSIFIER, read_removal
 from circuitscope.editing.steps import made_from, need
 from circuitscope.pipeline.parts import silent
 from circuitscope.pipeline.shift.apply import SHEET
@@ -27,9 +28,9 @@ from circuitscope.tasks.language import PROFESSIONS
 
 STEP = "comparison"
 FILE, PICTURE = "comparison.json", "curves.png"
+log = logging.getLogger("circuitscope")
+
 _JUDGED_TEXTS = 2000
-_MEASURE = "share"
-"""Of word lists: a feature that is active on few listed words, and nowhere else, counts as one about them."""
 _OF_CIRCUITS = ("examples", "node_threshold", "method", "rule", "points", "batch_size", "memory")
 
 
@@ -47,9 +48,16 @@ def run_shift_compare(
     training = dict(read_manifest(folder / "classifier", CLASSIFIER)["training"])
     first = int(training.pop("seed"))
     seeds = range(first, first + config.seeds)
-    settings = {name: value for name, value in asdict(config).items() if name not in ("device", "seeds")}
-    kept = Partial.beside(folder / STEP, plan(run, run.sets.test_balanced, origins, settings))
-    bench = _bench(run, folder, training, config, kept, progress)
+    bench = _bench(run, folder, training, config, progress)
+    words = [
+        bench.cue_words,
+        bench.concepts,
+        sorted((str(site), f, v) for (site, f), v in bench.person.items()),
+    ]
+    kept = Partial.beside(
+        folder / STEP, plan(run, run.sets.test_balanced, origins, bench.how, bench.draws, *words)
+    )
+    bench = replace(bench, kept=kept)
     result = {"task": run.task.name, **compare(bench, seeds)}
     with new_folder(folder / STEP, overwrite=overwrite) as draft:
         write_json(draft / FILE, result)
@@ -64,13 +72,13 @@ def _bench(
     folder: Path,
     training: dict[str, Any],
     config: ShiftCompareConfig,
-    kept: Partial,
     progress: Progress,
 ) -> Bench:
     classifier, circuit = run.classifier(), load(folder / "circuit")
     source = str(run.config["data"])
-    cues = read_words(config.cue_words) if config.cue_words else cue_words_of(source)
+    cues = read_words(config.cue_words) if config.cue_words else cue_words_of(source, run.sets)
     concepts = read_words(config.task_words) if config.task_words else concepts_of(source, run.sets)
+    _say_what_is_missing(cues, concepts)
     return Bench(
         run.model,
         run.dictionaries,
@@ -84,10 +92,19 @@ def _bench(
         _judge(run, classifier.bos, cues, _kept_words(source, concepts, config)),
         cues,
         concepts,
+        read_removal(folder / "removed").how,
         config.draws,
-        kept,
-        progress,
+        progress=progress,
     )
+
+
+def _say_what_is_missing(cues: Sequence[str], concepts: Sequence[str]) -> None:
+    if not concepts:
+        log.warning("no words of these classes are known: no concept bottleneck; name some with --task-words")
+    if not cues:
+        log.warning(
+            "no words of this attribute are known: no automatic judge, no deletion; name some with --cue-words"
+        )
 
 
 def _circuit_settings(folder: Path, circuit: Circuit) -> dict[str, Any]:
@@ -116,6 +133,9 @@ def _judge(run: ShiftRun, bos: bool, cues: Sequence[str], keep: Sequence[str]) -
     """Word lists, asked once about each feature."""
     folded = {word.casefold() for word in cues}
     kept = tuple(word for word in keep if word.casefold() not in folded)
+    if not cues:
+        return lambda features: {}
+    # by share: a feature that is active on a few of the words, and nowhere else, counts as one about them
     words = WordLists(tuple(cues), kept, measure="share")
     texts = [text.text for text in run.sets.train_ambiguous[:_JUDGED_TEXTS]]
     known: dict[Feature, str] = {}

@@ -1,16 +1,17 @@
 """demo: SHIFT on the bundled model, with the sheet that comes with the package.
 
-Every step is there to be looked at in the run folder afterwards; what is there already is not made again.
+Every step is there to be looked at in the run folder afterwards. What is there already, and still goes with the steps
+before it, is not made again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from circuitscope.bundled import BUNDLED_VERDICTS
+from circuitscope.bundled import BUNDLED, BUNDLED_VERDICTS
 from circuitscope.circuit import load
 from circuitscope.config import (
     ShiftApplyConfig,
@@ -23,6 +24,8 @@ from circuitscope.config import (
 )
 from circuitscope.discovery.job import Progress
 from circuitscope.editing.judging import sheet_for, write_features
+from circuitscope.editing.steps import KIND, outdated_by
+from circuitscope.errors import BadInput
 from circuitscope.pipeline.parts import silent
 from circuitscope.pipeline.shift.apply import run_shift_apply
 from circuitscope.pipeline.shift.compare import FILE, STEP, run_shift_compare
@@ -30,7 +33,7 @@ from circuitscope.pipeline.shift.effects import run_shift_effects
 from circuitscope.pipeline.shift.evaluate import run_shift_evaluate
 from circuitscope.pipeline.shift.retrain import run_shift_retrain
 from circuitscope.pipeline.shift.train import run_shift_train
-from circuitscope.store import MANIFEST, read_json
+from circuitscope.store import MANIFEST, read_json, read_manifest
 
 SITE, BATCH, THRESHOLD = "resid_2", 32, 0.1
 """The last layer but one and T_N as published for Pythia, batches as published for Gemma: with 4096 texts, 128 makes
@@ -55,25 +58,48 @@ def run_shift_demo(
     sheet = run / SHEET
     device = config.device
 
-    def step(name: str, make: Callable[[], Any]) -> None:
-        if overwrite or not (run / name / MANIFEST).is_file():
-            make()
+    def step(name: str, make: Callable[[bool], Any]) -> None:
+        there = (run / name / MANIFEST).is_file()
+        if overwrite or not there or outdated_by(run, name) is not None or _differs(run, name, config):
+            make(there)
 
+    if not overwrite:
+        _refuse_others(run, config)
     train = ShiftTrainConfig(site=SITE, batch=BATCH, limit=config.limit, device=device)
-    step("classifier", lambda: run_shift_train(run, train, overwrite=overwrite, progress=progress))
+    step("classifier", lambda there: run_shift_train(run, train, overwrite=there, progress=progress))
     effects = ShiftEffectsConfig(node_threshold=THRESHOLD, device=device)
-    step("circuit", lambda: run_shift_effects(run, effects, overwrite=overwrite, progress=progress))
-    step("removed", lambda: _judge(run, sheet, config, overwrite, progress))
+    step("circuit", lambda there: run_shift_effects(run, effects, overwrite=there, progress=progress))
+    step("removed", lambda there: _judge(run, sheet, config, there, progress))
     retrain, scores = ShiftRetrainConfig(device=device), ShiftEvaluateConfig(device=device)
-    step("retrained", lambda: run_shift_retrain(run, retrain, overwrite=overwrite, progress=progress))
-    step("scores", lambda: run_shift_evaluate(run, scores, overwrite=overwrite, progress=progress))
+    step("retrained", lambda there: run_shift_retrain(run, retrain, overwrite=there, progress=progress))
+    step("scores", lambda there: run_shift_evaluate(run, scores, overwrite=there, progress=progress))
     compare = ShiftCompareConfig(seeds=config.seeds, verdicts=str(BUNDLED_VERDICTS), device=device)
-    step(STEP, lambda: run_shift_compare(run, compare, overwrite=overwrite, progress=progress))
+    step(STEP, lambda there: run_shift_compare(run, compare, overwrite=there, progress=progress))
     return Demonstrated(run, sheet, dict(read_json(run / STEP / FILE)))
+
+
+def _refuse_others(run: Path, config: ShiftDemoConfig) -> None:
+    """Raise BadInput if the folder is a run about something else, or a demonstration on other texts."""
+    if not (run / MANIFEST).is_file():
+        return
+    found = read_manifest(run, KIND)["config"]
+    if (found["model"], found["data"]) != (BUNDLED, BUNDLED) or found["limit"] != config.limit:
+        raise BadInput(
+            f"{run} is a run on {found['model']} and {found['data']} with --limit {found['limit']}",
+            expected=f"a new path, or a demonstration with --limit {config.limit}",
+            mend="choose another --out, or say --overwrite",
+        )
+
+
+def _differs(run: Path, name: str, config: ShiftDemoConfig) -> bool:
+    """Whether a comparison was made over another number of seeds."""
+    return name == STEP and read_manifest(run / STEP, STEP)["config"]["seeds"] != config.seeds
 
 
 def _judge(run: Path, sheet: Path, config: ShiftDemoConfig, overwrite: bool, progress: Progress) -> None:
     circuit = load(run / "circuit")
-    write_features(sheet, circuit, sheet_for(BUNDLED_VERDICTS, circuit))
+    # Unsigned, so that rows which a person changes become that person's.
+    rows = [replace(item, who="", when="") for item in sheet_for(BUNDLED_VERDICTS, circuit)]
+    write_features(sheet, circuit, rows)
     apply = ShiftApplyConfig(who="circuitscope", device=config.device)
     run_shift_apply(run, sheet, apply, keep_verdicts=False, overwrite=overwrite, progress=progress)

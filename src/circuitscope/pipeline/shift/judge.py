@@ -1,7 +1,8 @@
 """judge: a sheet with every feature of a run's circuit, for a person or for an automatic judge to fill in.
 
-A feature is shown on text that has no labels: a file that is given, the text that a bundled model comes with, or else
-the ambiguous training texts. In those label and attribute always agree, so that general text tells a judge more.
+A feature is shown on text that has no labels, a file that is given or the text that a bundled model comes with, and
+on the ambiguous training texts, without theirs. In those label and attribute always agree, so that general text tells
+more of what a feature means; but what it does there is what the classifier uses.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from circuitscope.circuit import Circuit, load
 from circuitscope.config import ShiftJudgeConfig
-from circuitscope.dashboards import FeatureDashboard, promoted_tokens, top_contexts
+from circuitscope.dashboards import FeatureContexts, FeatureDashboard, promoted_tokens, top_contexts
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.discovery.job import Progress
 from circuitscope.editing.classifier import Classifier
@@ -127,7 +128,8 @@ def _fresh(
         circuit,
         classifier,
         run.dictionaries,
-        read_text(config.text) or default_text(str(run.config["model"])) or texts,
+        texts,
+        text=read_text(config.text) or default_text(str(run.config["model"])),
         contexts=config.contexts,
         progress=progress,
     )
@@ -152,8 +154,9 @@ def features_to_judge(
     circuit: Circuit,
     classifier: Classifier,
     dictionaries: Dictionaries,
-    texts: str | Sequence[str],
+    texts: Sequence[str],
     *,
+    text: str | None = None,
     contexts: int = 10,
     progress: Progress = silent,
 ) -> list[JudgedFeature]:
@@ -162,20 +165,29 @@ def features_to_judge(
     The tokens are those of the whole model: a classifier has no words of its own.
 
     Args:
-        texts: documents, or one text whose documents are separated by empty lines.
+        texts: of the task, such as those that the classifier was trained on.
+        text: general text, its documents separated by empty lines; its contexts come first, then those of ``texts``.
+        contexts: how many of either.
     """
-    features = list(effects_of(circuit))
-    model = classifier.as_model()
-    found = top_contexts(
-        model,
-        dictionaries,
-        features,
-        texts if isinstance(texts, str) else list(texts),
-        count=contexts,
-        context=_context(classifier),
-        bos="yes" if classifier.bos else "no",
-        progress=progress,
-    )
+    features, model = list(effects_of(circuit)), classifier.as_model()
+
+    def found_in(source: str | list[str]) -> list[FeatureContexts]:
+        found = top_contexts(
+            model,
+            dictionaries,
+            features,
+            source,
+            count=contexts,
+            context=_context(classifier),
+            bos="yes" if classifier.bos else "no",
+            progress=progress,
+        )
+        return list(found)
+
+    found = found_in(list(texts))
+    if text is not None:
+        pairs = zip(found_in(text), found, strict=True)
+        found = [replace(general, contexts=(*general.contexts, *own.contexts)) for general, own in pairs]
     tokens = promoted_tokens(model, dictionaries, features, count=_TOKENS)
     return to_judge(circuit, [FeatureDashboard(*pair) for pair in zip(found, tokens, strict=True)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from circuitscope.pipeline.parts import portable, silent
 from circuitscope.pipeline.shift.run import about, begin, load_run, plan
 from circuitscope.store import new_folder, refuse_existing
 
+log = logging.getLogger("circuitscope")
+
 STEP = "classifier"
 
 
@@ -29,6 +32,8 @@ def run_shift_train(
     site = config.site or f"resid_{max(0, run.model.n_layers - 2)}"
     bos = decide_bos(config.bos, run.dictionaries.prepend_bos, run.model.tokenizer)
     texts = run.sets.train_ambiguous
+    (first, _, _, last), half = run.sets.groups, len(texts) // 2
+    log.info("%d ambiguous training texts: %d %s, %d %s", len(texts), half, first, half, last)
     classifier = train_classifier(
         run.model,
         texts,
