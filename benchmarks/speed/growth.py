@@ -6,7 +6,6 @@ discovery. Seconds are processor time; memory is the peak above what was there b
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -75,7 +74,6 @@ def _in_own_process(case: Mapping[str, int]) -> Spent:
 
 def spend(case: dict[str, int]) -> Spent:
     """Run both passes, after a small run that warms everything up."""
-    logging.getLogger("circuitscope").setLevel(logging.ERROR)  # three points are for equal work
     shape = Shape(case["layers"], WIDTH, WIDTH // 64, vocab=512)
     model = random_model(shape)
     pairs = random_pairs(case["examples"], case["tokens"], shape.vocab)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 
 import numpy as np
@@ -155,7 +156,8 @@ def test_what_is_missing_is_named(program, walked, tmp_path):
 
 
 def test_rows_that_lack_their_words_are_left_out(walked, caplog):
-    found = run_shift_compare(walked, ShiftCompareConfig(device="cpu", draws=1), overwrite=True)
+    with caplog.at_level(logging.WARNING, "circuitscope"):
+        found = run_shift_compare(walked, ShiftCompareConfig(device="cpu", draws=1), overwrite=True)
     names = [row["name"] for row in found["rows"]]
     assert "concept bottleneck" not in names
     assert {row["section"] for row in found["rows"]} == {"as published"}
