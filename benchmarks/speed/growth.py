@@ -6,6 +6,7 @@ discovery. Seconds are processor time; memory is the peak above what was there b
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -68,8 +69,13 @@ def exponent(values: Sequence[float], measured: Sequence[float | None]) -> float
 
 
 def _in_own_process(case: Mapping[str, int]) -> Spent:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_be_quiet) as pool:
         return pool.submit(spend, dict(case)).result()
+
+
+def _be_quiet() -> None:
+    """Three points are for equal work, and warnings about them are not of interest."""
+    logging.getLogger("circuitscope").setLevel(logging.ERROR)
 
 
 def spend(case: dict[str, int]) -> Spent:
