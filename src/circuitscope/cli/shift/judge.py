@@ -107,5 +107,8 @@ def _report(run: Path, written: SheetWritten) -> None:
         if rest > 0:
             say(f"  and {rest} more")
     if verdicts["blank"]:
-        say(f"next: fill in the verdicts (circuitscope shift judge {run} --interactive asks for them), then")
+        sheet = "" if written.path == run / SHEET else f" --sheet {written.path}"
+        say(
+            f"next: fill in the verdicts (circuitscope shift judge {run}{sheet} --interactive asks for them), then"
+        )
     say(f"{'' if verdicts['blank'] else 'next: '}circuitscope shift apply {run} {written.path}")

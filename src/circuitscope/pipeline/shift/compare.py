@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from circuitscope.bundled import BUNDLED
 from circuitscope.circuit import KIND, Circuit, load
 from circuitscope.config import ShiftCompareConfig
 from circuitscope.discovery import Partial
@@ -123,7 +124,7 @@ def _verdicts(folder: Path, circuit: Circuit, more: str) -> Verdicts:
 
 def _kept_words(source: str, concepts: Sequence[str], config: ShiftCompareConfig) -> tuple[str, ...]:
     """What the automatic judge keeps; in the bundled language words about any profession."""
-    if config.task_words or source != "bundled":
+    if config.task_words or source != BUNDLED:
         return tuple(concepts)
     words = (word for item in PROFESSIONS for word in (item.name, item.field, *item.places, *item.objects))
     return tuple(dict.fromkeys(words))

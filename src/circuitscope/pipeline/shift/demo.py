@@ -101,5 +101,5 @@ def _judge(run: Path, sheet: Path, config: ShiftDemoConfig, overwrite: bool, pro
     # Unsigned, so that rows which a person changes become that person's.
     rows = [replace(item, who="", when="") for item in sheet_for(BUNDLED_VERDICTS, circuit)]
     write_features(sheet, circuit, rows)
-    apply = ShiftApplyConfig(who="circuitscope", device=config.device)
+    apply = ShiftApplyConfig(device=config.device)
     run_shift_apply(run, sheet, apply, keep_verdicts=False, overwrite=overwrite, progress=progress)
