@@ -14,11 +14,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "circuitscope"
 # Each entry may import from the entries above it. Rooms on one line do not see each other.
 ORDER = (
     ("errors",),
+    ("lazy",),
     ("terms",),
     ("bundled",),
     ("config",),
-    ("store",),
-    ("circuit",),
+    ("runs",),
+    ("results",),
+    ("work",),
+    ("workspace",),
     ("sparse",),
     ("model",),
     ("dictionaries",),
@@ -27,18 +30,18 @@ ORDER = (
     ("effects",),
     ("discovery",),
     ("evaluation",),
+    ("interventions",),
     ("pruning",),
     ("dashboards",),
     ("grouping",),
-    ("engine",),
     ("editing", "behaviours"),
-    ("report",),
+    ("pages",),
     ("pipeline",),
     ("web", "cli"),
     ("__main__",),
 )
 LINE = {room: number for number, rooms in enumerate(ORDER) for room in rooms}
-NO_TORCH = ("errors", "terms", "bundled", "config", "store", "circuit", "report", "cli")
+NO_TORCH = ("errors", "terms", "bundled", "config", "runs", "results", "work", "workspace", "pages", "cli")
 
 
 def modules() -> list[Path]:

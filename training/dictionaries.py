@@ -13,7 +13,7 @@ from circuitscope.bundled import BUNDLED
 from circuitscope.cli.train import quality_table
 from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.readers import own_folder
-from circuitscope.store import MANIFEST, read_json
+from circuitscope.runs import MANIFEST, read_json
 from circuitscope.tasks.language import WORDS, text
 
 SEED = 3

@@ -15,15 +15,16 @@ from rich.console import Console
 
 from circuitscope import load_dictionaries, load_model
 from circuitscope.bundled import BUNDLED, BUNDLED_VERDICTS
-from circuitscope.circuit import Circuit
 from circuitscope.editing.classifier import train_classifier
-from circuitscope.editing.data import load_labelled_sets
 from circuitscope.editing.effects import classifier_circuit
-from circuitscope.editing.judging import JudgedFeature, sheet_for, write_features
-from circuitscope.editing.texts import labelled_task
+from circuitscope.editing.judging import sheet_for, write_features
 from circuitscope.pipeline.report import default_text
 from circuitscope.pipeline.shift.demo import BATCH, SITE, THRESHOLD
 from circuitscope.pipeline.shift.judge import features_to_judge
+from circuitscope.results import JudgedFeature
+from circuitscope.results.circuit import Circuit
+from circuitscope.tasks.labelled import load_labelled_sets
+from circuitscope.tasks.labelled.text_tokens import labelled_task
 from circuitscope.terms import Site
 
 SEEDS = range(42, 47)

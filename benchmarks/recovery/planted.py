@@ -36,12 +36,12 @@ from benchmarks.recovery.program import (
     truth,
 )
 from benchmarks.recovery.scores import NOTHING, recovery
-from circuitscope.discovery.partial import InMemory
 from circuitscope.effects.edges import EDGES_AT
 from circuitscope.effects.nodes import METHODS
 from circuitscope.model import LanguageModel
 from circuitscope.tasks import Task, make_inputs, metric_named
 from circuitscope.terms import NodeId, Site
+from circuitscope.work.partial import InMemory
 
 Edge = tuple[NodeId, NodeId | None]
 """None is the output."""

@@ -26,8 +26,9 @@ from rich.console import Console
 from rich.table import Table
 
 from circuitscope import Circuit
-from circuitscope.discovery import Partial, discover, edge_pass
+from circuitscope.discovery import discover, edge_pass
 from circuitscope.pipeline import load_parts
+from circuitscope.work import Partial
 
 out = Console()
 

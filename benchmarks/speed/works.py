@@ -12,16 +12,16 @@ from torch import Tensor
 
 from benchmarks import naive
 from benchmarks.speed.presets import Preset, World
-from circuitscope.circuit import Nodes
 from circuitscope.discovery.edge_pass import edge_pass
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import node_pass
 from circuitscope.discovery.select import select_nodes
 from circuitscope.effects import EdgeEntries, NodeEffects, Rows, edge_effects, node_effects
 from circuitscope.effects.replayer import DEFAULT_BUDGET
-from circuitscope.evaluation.ablated import ablated_metric
+from circuitscope.evaluation.ablated_metric import ablated_metric
 from circuitscope.evaluation.baseline import Baseline, make_baseline
 from circuitscope.evaluation.node_set import node_set
+from circuitscope.results.circuit import Nodes
 from circuitscope.terms import ERROR, Site
 
 POINTS = 10

@@ -1,5 +1,5 @@
 import circuitscope as cs
-from circuitscope.report import plot_groups
+from circuitscope.pages.pictures import plot_groups
 
 model = cs.load_model("stories260K")
 dictionaries = cs.load_dictionaries("dictionaries", model)

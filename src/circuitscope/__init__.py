@@ -18,30 +18,30 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Circuit": "circuitscope.circuit",
+    "Circuit": "circuitscope.results",
     "CircuitscopeError": "circuitscope.errors",
     "Classifier": "circuitscope.editing",
     "Dictionaries": "circuitscope.dictionaries",
     "Example": "circuitscope.tasks",
-    "LabelledText": "circuitscope.editing.data",
+    "LabelledText": "circuitscope.tasks.labelled",
     "NodeId": "circuitscope.terms",
     "Site": "circuitscope.terms",
-    "ablate": "circuitscope.evaluation",
+    "ablate": "circuitscope.interventions",
     "classifier_circuit": "circuitscope.editing",
-    "compare": "circuitscope.circuit",
+    "compare": "circuitscope.results",
     "discover": "circuitscope.discovery",
     "edge_effects": "circuitscope.effects",
-    "edits_of": "circuitscope.editing",
+    "edits_of": "circuitscope.interventions",
     "evaluate": "circuitscope.evaluation",
     "features_to_judge": "circuitscope.pipeline.shift",
     "group": "circuitscope.grouping",
-    "load": "circuitscope.circuit",
+    "load": "circuitscope.results",
     "load_dictionaries": "circuitscope.dictionaries",
-    "load_labelled_sets": "circuitscope.editing.data",
+    "load_labelled_sets": "circuitscope.tasks.labelled",
     "load_model": "circuitscope.model",
     "load_task": "circuitscope.tasks",
     "node_effects": "circuitscope.effects",
-    "plot": "circuitscope.report:plot_circuit",
+    "plot": "circuitscope.pages.pictures:plot_circuit",
     "prune": "circuitscope.pruning",
     "read_sheet": "circuitscope.editing.judging",
     "register_family": "circuitscope.model",
@@ -59,9 +59,6 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "__version__"]
 
 if TYPE_CHECKING:
-    from circuitscope.circuit import Circuit as Circuit
-    from circuitscope.circuit import compare as compare
-    from circuitscope.circuit import load as load
     from circuitscope.dictionaries import Dictionaries as Dictionaries
     from circuitscope.dictionaries import load_dictionaries as load_dictionaries
     from circuitscope.dictionaries import write_dictionaries as write_dictionaries
@@ -69,30 +66,33 @@ if TYPE_CHECKING:
     from circuitscope.discovery import discover as discover
     from circuitscope.editing import Classifier as Classifier
     from circuitscope.editing import classifier_circuit as classifier_circuit
-    from circuitscope.editing import edits_of as edits_of
     from circuitscope.editing import score as score
     from circuitscope.editing import train_classifier as train_classifier
-    from circuitscope.editing.data import LabelledText as LabelledText
-    from circuitscope.editing.data import load_labelled_sets as load_labelled_sets
     from circuitscope.editing.judging import read_sheet as read_sheet
     from circuitscope.editing.judging import removed as removed
     from circuitscope.editing.judging import write_features as write_features
     from circuitscope.effects import edge_effects as edge_effects
     from circuitscope.effects import node_effects as node_effects
     from circuitscope.errors import CircuitscopeError as CircuitscopeError
-    from circuitscope.evaluation import ablate as ablate
     from circuitscope.evaluation import evaluate as evaluate
     from circuitscope.evaluation import sweep as sweep
     from circuitscope.grouping import group as group
+    from circuitscope.interventions import ablate as ablate
+    from circuitscope.interventions import edits_of as edits_of
     from circuitscope.model import load_model as load_model
     from circuitscope.model import register_family as register_family
-    from circuitscope.pipeline import report as report  # the package of that name is it too
+    from circuitscope.pages.pictures import plot_circuit as plot  # noqa: F401
+    from circuitscope.pipeline import report as report
     from circuitscope.pipeline import save as save
     from circuitscope.pipeline.shift import features_to_judge as features_to_judge
     from circuitscope.pruning import prune as prune
-    from circuitscope.report import plot_circuit as plot  # noqa: F401
+    from circuitscope.results.circuit import Circuit as Circuit
+    from circuitscope.results.circuit import compare as compare
+    from circuitscope.results.circuit import load as load
     from circuitscope.tasks import Example as Example
     from circuitscope.tasks import load_task as load_task
+    from circuitscope.tasks.labelled import LabelledText as LabelledText
+    from circuitscope.tasks.labelled import load_labelled_sets as load_labelled_sets
     from circuitscope.terms import NodeId as NodeId
     from circuitscope.terms import Site as Site
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from circuitscope.circuit import Nodes
-from circuitscope.evaluation.ablated import ablated_metric
+from circuitscope.evaluation.ablated_metric import ablated_metric
 from circuitscope.evaluation.baseline import make_baseline
 from circuitscope.evaluation.node_set import node_set
+from circuitscope.results.circuit import Nodes
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
 from circuitscope.terms import ERROR, SUMMED
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from toys import EVERY_FAMILY, FAMILIES, KINDS, toy_dictionaries, toy_inputs, toy_model
 
-from circuitscope.circuit import Nodes
-from circuitscope.evaluation.ablated import ablated_metric
+from circuitscope.evaluation.ablated_metric import ablated_metric
 from circuitscope.evaluation.baseline import make_baseline
 from circuitscope.evaluation.node_set import node_set
+from circuitscope.results.circuit import Nodes
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
 from circuitscope.terms import ERROR, SUMMED, Site
 

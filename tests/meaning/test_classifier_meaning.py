@@ -23,17 +23,16 @@ from toys import (
 )
 from transformers import PreTrainedTokenizerFast
 
-from circuitscope.circuit import ERROR
 from circuitscope.dictionaries import neuron_dictionaries
-from circuitscope.editing.ablation import edits_of, feature_edits, feature_means
 from circuitscope.editing.classifier import Classifier, train_classifier
-from circuitscope.editing.data import LabelledText
 from circuitscope.editing.effects import classifier_circuit
 from circuitscope.effects import node_effects
 from circuitscope.effects.at_clean import gradients_at_clean
+from circuitscope.interventions.feature_edits import edits_of, feature_edits, feature_means
 from circuitscope.model import LanguageModel, TokenBatch, hooked, load_model, pad
 from circuitscope.tasks import Inputs
-from circuitscope.terms import Site
+from circuitscope.tasks.labelled import LabelledText
+from circuitscope.terms import ERROR, Site
 
 RESID_0, RESID_1 = Site("resid", 0), Site("resid", 1)
 

@@ -7,17 +7,17 @@ import pytest
 import torch
 from toys import FAMILIES, KINDS, toy_dictionaries, toy_inputs, toy_model
 
-from circuitscope.circuit import Nodes
+from circuitscope.evaluation.ablated_runs import AblatedRuns
 from circuitscope.evaluation.baseline import make_baseline
-from circuitscope.evaluation.bench import Bench
 from circuitscope.pruning.masked import MaskedRuns
+from circuitscope.results.circuit import Nodes
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
 from circuitscope.terms import ERROR, SUMMED
 
 
-def bench_of(model, dictionaries, batches, *, baseline="mean", places=1, errors="circuit") -> Bench:
+def bench_of(model, dictionaries, batches, *, baseline="mean", places=1, errors="circuit") -> AblatedRuns:
     values = make_baseline(baseline, model, dictionaries, batches, places=places)
-    return Bench(model, dictionaries, LOGIT_DIFFERENCE, batches, values, places, errors, {})
+    return AblatedRuns(model, dictionaries, LOGIT_DIFFERENCE, batches, values, places, errors, {})
 
 
 def some_nodes(dictionaries, positions=(SUMMED,), share=0.3, seed=0) -> Nodes:

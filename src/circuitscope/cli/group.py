@@ -16,7 +16,7 @@ from circuitscope.cli.tables import signed
 from circuitscope.config import GroupConfig
 
 if TYPE_CHECKING:
-    from circuitscope.grouping import Groups
+    from circuitscope.results import Groups
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def group(config: GroupConfig, run: Path, overwrite: bool) -> None:
 
 def groups_table(groups: Groups) -> Table:
     """A row per group, in the order of computation."""
-    from circuitscope.grouping.naming import layers_of
+    from circuitscope.grouping import layers_of
 
     nodes = sum(len(item.members) for item in groups.groups)
     table = Table(

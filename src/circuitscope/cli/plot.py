@@ -10,11 +10,10 @@ import typer
 from circuitscope.cli.console import say
 from circuitscope.cli.options import RUN
 from circuitscope.errors import BadInput
-from circuitscope.store import refuse_existing
+from circuitscope.runs import refuse_existing
 
 if TYPE_CHECKING:
-    from circuitscope.circuit import Circuit
-    from circuitscope.grouping import Groups
+    from circuitscope.results import Circuit, Groups
 
 
 def register(app: typer.Typer) -> None:
@@ -43,8 +42,8 @@ def plot(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Draw a run's circuit: layers upward, positions to the right, blue promotes, red suppresses."""
-    from circuitscope.circuit import load
-    from circuitscope.report import plot_circuit, plot_groups
+    from circuitscope.pages.pictures import plot_circuit, plot_groups
+    from circuitscope.results import load
 
     path = out_file or run / ("groups.png" if groups else "circuit.png")
     refuse_existing(path, overwrite=overwrite)
@@ -57,7 +56,7 @@ def plot(
 
 
 def _groups_of(run: Path, circuit: Circuit) -> Groups:
-    from circuitscope.grouping import groups_of
+    from circuitscope.results import groups_of
 
     found = groups_of(run, circuit)
     if found is None:

@@ -23,7 +23,7 @@ def show(
     nodes: Annotated[int, typer.Option(help="How many nodes and edges to list.", metavar="N", min=1)] = 20,
 ) -> None:
     """Show a saved circuit; needs neither the model nor torch."""
-    from circuitscope.circuit import load
+    from circuitscope.results import load
 
     circuit = load(run)
     if as_json:

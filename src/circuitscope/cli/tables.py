@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from circuitscope.circuit import Circuit
+from circuitscope.results import Circuit
 from circuitscope.terms import OUTPUT
 
 
@@ -123,7 +123,7 @@ _VERDICTS = {"holds": "green", "does not hold": "red"}
 
 def strict_parts(strict: Mapping[str, Any]) -> list[RenderableType]:
     """A table of the strict tests' verdicts, and what was found in words."""
-    from circuitscope.report.strict_words import strict_lines
+    from circuitscope.pages.words import strict_lines
 
     free = strict["free_layers"]
     table = Table(

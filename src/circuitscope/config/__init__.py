@@ -9,6 +9,7 @@ from circuitscope.config.group import GroupConfig
 from circuitscope.config.prune import PruneConfig
 from circuitscope.config.report import ReportConfig
 from circuitscope.config.shift import (
+    LabelledData,
     ShiftApplyConfig,
     ShiftCompareConfig,
     ShiftDemoConfig,
@@ -30,6 +31,7 @@ __all__ = [
     "EffectsConfig",
     "EvaluateConfig",
     "GroupConfig",
+    "LabelledData",
     "Place",
     "PruneConfig",
     "ReportConfig",

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from circuitscope.activations import read_sites
 from circuitscope.dashboards.contexts import encode_in_chunks
-from circuitscope.dashboards.values import NodeActivity, Share
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel, TokenBatch, TokenTexts
-from circuitscope.tasks.inputs import Encoded, batches
+from circuitscope.results import NodeActivity, Share
+from circuitscope.tasks import Encoded, batches
 from circuitscope.terms import SUMMED, NodeId
 
 _TOKENS_KEPT = 8

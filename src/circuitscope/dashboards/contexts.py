@@ -19,9 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from circuitscope.dashboards.values import FeatureContexts, TokenContext
-from circuitscope.dictionaries import Dictionaries, Dictionary
-from circuitscope.dictionaries.base import CHUNK_BYTES
+from circuitscope.dictionaries import CHUNK_BYTES, Dictionaries, Dictionary
 from circuitscope.errors import BadInput
 from circuitscope.model import (
     NOTHING,
@@ -32,6 +30,7 @@ from circuitscope.model import (
     documents_of,
     read_contexts,
 )
+from circuitscope.results import FeatureContexts, TokenContext
 from circuitscope.terms import Site
 
 Feature = tuple[Site, int]

@@ -26,9 +26,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from circuitscope.dashboards.values import FeatureTokens, TokenWeight
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.model import LanguageModel, Tap, TokenTexts
+from circuitscope.results import FeatureTokens, TokenWeight
 from circuitscope.terms import Site
 
 _ROWS = 32

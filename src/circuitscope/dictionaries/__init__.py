@@ -1,6 +1,6 @@
 """Dictionaries (SAEs and the identity): encode, decode, read and write vectors, formats, training."""
 
-from circuitscope.dictionaries.base import Dictionary
+from circuitscope.dictionaries.base import CHUNK_BYTES, Dictionary
 from circuitscope.dictionaries.collection import (
     Dictionaries,
     mlp_hidden_dictionaries,
@@ -11,6 +11,7 @@ from circuitscope.dictionaries.load import load_dictionaries
 from circuitscope.dictionaries.readers.own_folder import write as write_dictionaries
 
 __all__ = [
+    "CHUNK_BYTES",
     "Dictionaries",
     "Dictionary",
     "load_dictionaries",

@@ -17,7 +17,7 @@ from circuitscope.dictionaries.readers import read_dictionaries
 from circuitscope.dictionaries.source import IDENTITY, IDENTITY_MLP_HIDDEN, Part, parts
 from circuitscope.errors import BadDictionary
 from circuitscope.model import LanguageModel
-from circuitscope.store import hash_json
+from circuitscope.runs import hash_json
 from circuitscope.terms import Site
 
 

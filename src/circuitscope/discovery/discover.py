@@ -16,20 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from circuitscope.circuit import Circuit
 from circuitscope.config import parse_bytes
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.discovery.edge_pass import edge_pass
-from circuitscope.discovery.job import Job, Progress, fingerprint
+from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import NodePass, node_pass
-from circuitscope.discovery.partial import Partial
 from circuitscope.discovery.select import reaching_output, select_edges, select_nodes
-from circuitscope.effects.edges import EDGES_AT
+from circuitscope.effects import EDGES_AT
 from circuitscope.errors import BadInput, NothingFound
-from circuitscope.model import LanguageModel, decide_bos
-from circuitscope.tasks import Metric, Task, load_task, metric_named
-from circuitscope.tasks.inputs import Encoded
-from circuitscope.tasks.task import Examples
+from circuitscope.model import LanguageModel, decide_bos, fingerprint
+from circuitscope.results import Circuit
+from circuitscope.tasks import Encoded, Examples, Metric, Task, load_task, metric_named
+from circuitscope.work import Partial, Progress
 
 PartialMaker = Callable[[Mapping[str, Any]], Partial]
 

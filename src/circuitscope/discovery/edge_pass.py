@@ -11,16 +11,23 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from circuitscope.circuit import Edges, Nodes
 from circuitscope.discovery.job import Job
-from circuitscope.discovery.partial import Arrays
 from circuitscope.discovery.sums import Sums, add, sum_examples
-from circuitscope.effects import EdgeEntries, NodeEffects, Rows, SiteEffects, edge_effects, output_effects
-from circuitscope.effects.edges import Edges as EdgeBlocks
-from circuitscope.effects.quadrature import DEFAULT_POINTS
-from circuitscope.store import hash_json
+from circuitscope.effects import (
+    DEFAULT_POINTS,
+    EdgeEntries,
+    NodeEffects,
+    Rows,
+    SiteEffects,
+    edge_effects,
+    output_effects,
+)
+from circuitscope.effects import Edges as EdgeBlocks
+from circuitscope.results import Edges, Nodes
+from circuitscope.runs import hash_json
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, Site
+from circuitscope.work import Arrays
 
 OUTPUT_POINTS = {"gauss": 12}
 """Quadrature points of edges into the output that have to be integrated anew; other rules take their usual."""

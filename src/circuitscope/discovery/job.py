@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.discovery.partial import Batches, InMemory
-from circuitscope.discovery.recent import Recent
+from circuitscope.discovery.effect_cache import Recent
 from circuitscope.effects import NodeEffects, SiteEffects, node_effects
-from circuitscope.model import LanguageModel
-from circuitscope.store import hash_json
-from circuitscope.tasks import Inputs, Metric
-from circuitscope.tasks.inputs import Encoded, make_inputs
+from circuitscope.model import LanguageModel, fingerprint
+from circuitscope.runs import hash_json
+from circuitscope.tasks import Encoded, Inputs, Metric, make_inputs
 from circuitscope.terms import Site
-
-Progress = Callable[[int, int, str], None]
-"""(done, total, what is being done)."""
+from circuitscope.work import Batches, InMemory, Progress
 
 GRADIENT_BYTES = 2 * 2**30
 """Averaged gradients of the first pass are kept for the second up to this size, else they are computed again."""
@@ -128,14 +122,3 @@ class Job:
             "metric": self.metric.name,
             "settings": hash_json([*settings, self.has_bos, str(self.model.dtype), str(self.model.device)]),
         }
-
-
-def fingerprint(model: LanguageModel) -> str:
-    """SHA-256 over a model's weights, thinned out: enough to tell two models apart, cheap for large ones."""
-    digest = hashlib.sha256()
-    for name, weight in model.hf.named_parameters():
-        flat = weight.detach().flatten()
-        sample = flat[:: max(1, flat.numel() // 4096)].double().cpu().numpy()
-        digest.update(f"{name} {tuple(weight.shape)}".encode())
-        digest.update(np.ascontiguousarray(sample).data)
-    return digest.hexdigest()

@@ -13,14 +13,13 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from circuitscope.circuit import Nodes
 from circuitscope.discovery.job import Job
-from circuitscope.discovery.partial import Arrays
 from circuitscope.discovery.sums import Sums, add, sum_examples
-from circuitscope.effects import NodeEffects
-from circuitscope.effects.quadrature import TOLERANCE
+from circuitscope.effects import TOLERANCE, NodeEffects
+from circuitscope.results import Nodes
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, SUMMED, Site
+from circuitscope.work import Arrays
 
 log = logging.getLogger("circuitscope")
 

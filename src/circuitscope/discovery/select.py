@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.circuit import Edges, Nodes
 from circuitscope.errors import NothingFound
+from circuitscope.results import Edges, Nodes
 
 DEFAULT_NODES = 100
 EDGE_SHARE = 0.1

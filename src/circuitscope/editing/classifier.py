@@ -18,18 +18,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from circuitscope.discovery.job import Progress
-from circuitscope.discovery.partial import Batches
-from circuitscope.editing.ablation import Edits, EditsOf
-from circuitscope.editing.data.values import LabelledText
 from circuitscope.editing.pooling import check_edits, pooled_activations
 from circuitscope.editing.probe import Probe, fit_probe
-from circuitscope.editing.texts import BATCH_SIZE, Texts
-from circuitscope.model import LanguageModel, TokenBatch, decide_bos
-from circuitscope.model.cut_model import cut_after
-from circuitscope.tasks import Metric
-from circuitscope.tasks.metrics import CLASSIFIER_LAST, CLASSIFIER_MEAN
+from circuitscope.interventions import Edits, EditsOf
+from circuitscope.model import LanguageModel, TokenBatch, cut_after, decide_bos
+from circuitscope.tasks import CLASSIFIER_LAST, CLASSIFIER_MEAN, Metric
+from circuitscope.tasks.labelled import BATCH_SIZE, LabelledText, Texts
 from circuitscope.terms import Site
+from circuitscope.work import Batches, Progress
 
 
 @dataclass(frozen=True, eq=False)

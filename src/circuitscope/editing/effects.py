@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from circuitscope.circuit import Circuit
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.discovery import discover
 from circuitscope.editing.classifier import Classifier
-from circuitscope.editing.data.values import LabelledText
-from circuitscope.editing.judging.values import DICTIONARY_HASHES
-from circuitscope.editing.texts import LabelledTask, labelled_task
 from circuitscope.errors import BadInput
+from circuitscope.results import DICTIONARY_HASHES, Circuit
+from circuitscope.tasks.labelled import LabelledTask, LabelledText, labelled_task
 
 
 def classifier_circuit(

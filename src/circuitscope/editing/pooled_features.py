@@ -9,11 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from circuitscope.dictionaries import Dictionary
-from circuitscope.editing.data import LabelledText
 from circuitscope.editing.pooling import pool
-from circuitscope.editing.texts import token_batches
-from circuitscope.model import LanguageModel
-from circuitscope.model.cut_model import cut_after
+from circuitscope.model import LanguageModel, cut_after
+from circuitscope.tasks.labelled import LabelledText, token_batches
 from circuitscope.terms import Site
 
 

@@ -14,14 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from circuitscope.discovery.job import Progress
-from circuitscope.discovery.partial import Batches, InMemory
-from circuitscope.editing.ablation import Edits, EditsOf
-from circuitscope.editing.texts import BATCH_SIZE, Texts, token_blocks
 from circuitscope.errors import BadInput
-from circuitscope.model import LanguageModel, TokenBatch
-from circuitscope.model.cut_model import cut_after
+from circuitscope.interventions import Edits, EditsOf
+from circuitscope.model import LanguageModel, TokenBatch, cut_after
+from circuitscope.tasks.labelled import BATCH_SIZE, Texts, token_blocks
 from circuitscope.terms import Site
+from circuitscope.work import Batches, InMemory, Progress
 
 log = logging.getLogger("circuitscope")
 

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.discovery.job import fingerprint
-from circuitscope.editing.ablation import EditsOf, FeatureSet, Means, edits_of
 from circuitscope.editing.classifier import Classifier
 from circuitscope.errors import BadFile, BadInput
-from circuitscope.model import LanguageModel
-from circuitscope.store import read_arrays, read_manifest, write_arrays, write_manifest
+from circuitscope.interventions import EditsOf, FeatureSet, Means, edits_of
+from circuitscope.model import LanguageModel, fingerprint
+from circuitscope.runs import read_arrays, read_manifest, write_arrays, write_manifest
 from circuitscope.terms import Site
 
 CLASSIFIER, REMOVED = "classifier", "removed"

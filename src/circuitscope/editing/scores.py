@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.editing.data.values import GROUPS, LabelledText
 from circuitscope.errors import BadInput
-from circuitscope.evaluation.scores import RESAMPLES, interval
+from circuitscope.evaluation import RESAMPLES, interval
+from circuitscope.tasks.labelled import GROUPS, LabelledText
 
 Interval = tuple[float, float]
 

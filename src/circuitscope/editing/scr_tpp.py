@@ -26,13 +26,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuitscope.dictionaries import Dictionary
-from circuitscope.discovery.job import Progress
-from circuitscope.editing.data import LabelledSets, LabelledText, by_attribute
 from circuitscope.editing.pooled_features import class_means, pooled_features
 from circuitscope.editing.pooling import pooled_activations
 from circuitscope.editing.probe import Probe, fit_probe
 from circuitscope.model import LanguageModel
+from circuitscope.tasks.labelled import LabelledSets, LabelledText, by_attribute
 from circuitscope.terms import Site
+from circuitscope.work import Progress
 
 COUNTS = (2, 5, 10, 20, 50, 100, 500)
 """N, as published."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.errors import BadInput
-from circuitscope.store import MANIFEST, hash_json, read_json, read_manifest
+from circuitscope.runs import MANIFEST, hash_json, read_json, read_manifest
 
 KIND = "shift"
 """The kind of a run's own manifest."""

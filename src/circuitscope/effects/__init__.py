@@ -1,13 +1,17 @@
 """Indirect effects of nodes (exact, atp, ig with its quadrature) and of edges."""
 
-from circuitscope.effects.edges import EdgeEntries, Rows, edge_effects, output_effects
+from circuitscope.effects.edges import EDGES_AT, EdgeEntries, Edges, Rows, edge_effects, output_effects
 from circuitscope.effects.nodes import METHODS, NodeEffects, SiteEffects, node_effects
-from circuitscope.effects.quadrature import RULES
+from circuitscope.effects.quadrature import DEFAULT_POINTS, RULES, TOLERANCE
 
 __all__ = [
+    "DEFAULT_POINTS",
+    "EDGES_AT",
     "METHODS",
     "RULES",
+    "TOLERANCE",
     "EdgeEntries",
+    "Edges",
     "NodeEffects",
     "Rows",
     "SiteEffects",

@@ -22,8 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitscope.model import Cache, Edit, LanguageModel, Tap
-from circuitscope.model.language_model import Taps
+from circuitscope.model import Cache, Edit, LanguageModel, Tap, Taps
 from circuitscope.terms import Site
 
 

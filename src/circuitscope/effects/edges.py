@@ -26,15 +26,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuitscope.activations import SiteState
-from circuitscope.dictionaries import Dictionaries
-from circuitscope.dictionaries.base import CHUNK_BYTES
+from circuitscope.dictionaries import CHUNK_BYTES, Dictionaries
 from circuitscope.effects.direct import Products, direct_products
 from circuitscope.effects.nodes import NodeEffects, SiteEffects, line_of, with_gradient
 from circuitscope.effects.quadrature import quadrature
 from circuitscope.effects.replayer import Replayer
 from circuitscope.errors import BadInput
-from circuitscope.model import Cache, LanguageModel, linear_rules
-from circuitscope.model.language_model import Taps
+from circuitscope.model import Cache, LanguageModel, Taps, linear_rules
 from circuitscope.terms import ERROR, Site
 
 EDGES_AT = ("clean", "patch", "both")

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitscope.effects.at_clean import gradients_at_clean
-from circuitscope.effects.lines import Line
+from circuitscope.effects.clean_to_patch import Line
 from circuitscope.effects.quadrature import TOLERANCE, Level, schedule
 from circuitscope.effects.replayer import Replayer
 from circuitscope.terms import Site

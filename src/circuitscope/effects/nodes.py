@@ -29,10 +29,10 @@ from torch import Tensor
 from circuitscope.activations import SiteState, read_pairs, read_sites
 from circuitscope.dictionaries import Dictionaries, Dictionary
 from circuitscope.effects.at_clean import gradients_at_clean
+from circuitscope.effects.clean_to_patch import Line
 from circuitscope.effects.exact import exact_effects
 from circuitscope.effects.graddrop import gradients_with_drops, signed_mean
 from circuitscope.effects.integrate import integrate
-from circuitscope.effects.lines import Line
 from circuitscope.effects.relp import coefficients_at_clean
 from circuitscope.effects.replayer import DEFAULT_BUDGET, Replayer
 from circuitscope.errors import BadInput

@@ -15,10 +15,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitscope.effects.lines import Copies, Line
+from circuitscope.effects.clean_to_patch import Copies, Line
 from circuitscope.errors import OutOfSpace
-from circuitscope.model import Cache, Edit, LanguageModel, Tap
-from circuitscope.model.language_model import Taps
+from circuitscope.model import Cache, Edit, LanguageModel, Tap, Taps
 from circuitscope.tasks import Inputs, Metric
 from circuitscope.terms import Site
 

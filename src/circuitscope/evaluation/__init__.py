@@ -1,7 +1,23 @@
-"""Is a circuit true? Ablated runs, faithfulness, completeness, sweeps; nodes held in runs of one's own."""
+"""Is a circuit true? Ablated runs, faithfulness and completeness, sweeps."""
 
-from circuitscope.evaluation.ablate import ablate
-from circuitscope.evaluation.evaluate import evaluate
-from circuitscope.evaluation.sweep import sweep
+from circuitscope.evaluation.ablated_runs import AblatedRuns
+from circuitscope.evaluation.baseline import SiteBaseline
+from circuitscope.evaluation.evaluate import ablated_runs_for, check_free_layers, evaluate
+from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale, Rows
+from circuitscope.evaluation.scores import COVERAGE, RESAMPLES, interval
+from circuitscope.evaluation.sweep import LEVELS, sweep
 
-__all__ = ["ablate", "evaluate", "sweep"]
+__all__ = [
+    "COVERAGE",
+    "LEVELS",
+    "RESAMPLES",
+    "AblatedRuns",
+    "FaithfulnessScale",
+    "Rows",
+    "SiteBaseline",
+    "ablated_runs_for",
+    "check_free_layers",
+    "evaluate",
+    "interval",
+    "sweep",
+]

@@ -10,17 +10,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from circuitscope.circuit import Circuit
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.discovery.job import Progress
 from circuitscope.errors import BadInput
-from circuitscope.evaluation.bench import Bench, make_bench
+from circuitscope.evaluation.ablated_runs import AblatedRuns, make_ablated_runs
+from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale
 from circuitscope.evaluation.scores import COVERAGE, ratio
-from circuitscope.evaluation.strict import Subject, strict_tests
+from circuitscope.evaluation.strict import TestedCircuit, strict_tests
 from circuitscope.model import LanguageModel
-from circuitscope.tasks import Metric, Task, load_task, metric_named
-from circuitscope.tasks.metrics import METRICS, Measure
-from circuitscope.tasks.task import Examples
+from circuitscope.results import Circuit
+from circuitscope.tasks import METRICS, Examples, Measure, Metric, Task, load_task, metric_named
+from circuitscope.work import Progress
 
 
 def evaluate(
@@ -64,16 +63,18 @@ def evaluate(
     """
     task = load_task(task, model)
 
-    def bench_of(split: str, examples: int) -> Bench:
-        return bench_for(
+    def bench_of(split: str, examples: int) -> AblatedRuns:
+        return ablated_runs_for(
             circuit, model, dictionaries, task, metric, examples, split, baseline, errors, batch_size, seed
         )
 
     bench = bench_of(split, examples)
     usual = model.n_layers // 3 if free_layers is None else free_layers
     check_free_layers(usual, model)
-    subjects = [Subject(circuit, bench, free, seed) for free in dict.fromkeys((usual, 0))]
-    full = subjects[0].full
+    subjects = [
+        TestedCircuit(circuit, FaithfulnessScale(bench, free, seed)) for free in dict.fromkeys((usual, 0))
+    ]
+    full = subjects[0].scale.full
     result = {
         "metric": bench.metric.name,
         "metric_shown_as": bench.metric.shown_as,
@@ -90,9 +91,9 @@ def evaluate(
         # The discovery's own examples are the first of their split; more of it would not be its own.
         own = int(circuit.info.get("examples") or examples)
 
-        def other(split: str) -> Subject:
+        def other(split: str) -> TestedCircuit:
             count = min(examples, own) if split == circuit.info.get("split") else examples
-            return Subject(circuit, bench_of(split, count), usual, seed)
+            return TestedCircuit(circuit, FaithfulnessScale(bench_of(split, count), usual, seed))
 
         result["strict"] = strict_tests(
             subjects[0],
@@ -108,15 +109,15 @@ def evaluate(
     return result
 
 
-def _scores(subject: Subject) -> dict[str, Any]:
-    sites, circuit = subject.sites, subject.circuit
-    empty, kept, full = subject.empty, subject.kept, subject.full
-    rest = subject.bench.run(circuit.nodes, sites, complement=True)
+def _scores(subject: TestedCircuit) -> dict[str, Any]:
+    sites, circuit = subject.scale.sites, subject.circuit
+    empty, kept, full = subject.scale.empty, subject.kept, subject.scale.full
+    rest = subject.scale.runs.run(circuit.nodes, sites, complement=True)
     return {
-        "free_layers": subject.free_layers,
-        "nodes": int(subject.on_ablated(circuit.nodes).sum()),
+        "free_layers": subject.scale.free_layers,
+        "nodes": int(subject.scale.on_ablated(circuit.nodes, circuit.sites).sum()),
         "faithfulness": subject.score,
-        "completeness": ratio(rest, empty, full, seed=subject.seed),
+        "completeness": ratio(rest, empty, full, seed=subject.scale.seed),
         "means": {
             "model": float(full.mean()),
             "empty": float(empty.mean()),
@@ -126,7 +127,7 @@ def _scores(subject: Subject) -> dict[str, Any]:
     }
 
 
-def bench_for(
+def ablated_runs_for(
     circuit: Circuit,
     model: LanguageModel,
     dictionaries: Dictionaries,
@@ -138,7 +139,7 @@ def bench_for(
     errors: str,
     batch_size: int,
     seed: int,
-) -> Bench:
+) -> AblatedRuns:
     """The held-out side of a circuit's own task, with the circuit's own conventions."""
     if tuple(dictionaries) != circuit.sites:
         raise BadInput(
@@ -147,7 +148,7 @@ def bench_for(
             mend="load the dictionaries that it was discovered with",
         )
     tokens = circuit.info.get("tokens")
-    return make_bench(
+    return make_ablated_runs(
         model,
         dictionaries,
         task,

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from circuitscope.circuit import Nodes
 from circuitscope.dictionaries import Dictionaries
+from circuitscope.results import Nodes
 from circuitscope.terms import ERROR, Site
 
 

@@ -14,19 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.circuit import Circuit, Nodes
 from circuitscope.dictionaries import Dictionaries, mlp_hidden_dictionaries, neurons_like
 from circuitscope.discovery import discover
-from circuitscope.discovery.job import Progress
 from circuitscope.errors import BadInput
-from circuitscope.evaluation.areas import FRACTIONS, areas, nodes_at
-from circuitscope.evaluation.bench import Bench
-from circuitscope.evaluation.evaluate import bench_for, check_free_layers
+from circuitscope.evaluation.ablated_runs import AblatedRuns
+from circuitscope.evaluation.cpr_cmd import FRACTIONS, areas, nodes_at
+from circuitscope.evaluation.evaluate import ablated_runs_for, check_free_layers
 from circuitscope.evaluation.scores import needed, ratio
 from circuitscope.model import LanguageModel
-from circuitscope.tasks import Metric, Task, load_task
-from circuitscope.tasks.metrics import Measure
-from circuitscope.tasks.task import Examples
+from circuitscope.results import Circuit, Nodes
+from circuitscope.tasks import Examples, Measure, Metric, Task, load_task
+from circuitscope.work import Progress
 
 LEVELS = (0.5, 0.75, 0.9)
 
@@ -79,7 +77,7 @@ def sweep(
             subjects.append((name, _ranked(circuit, model, basis, task, metric), basis))
     curves = []
     for name, ranked, basis in subjects:
-        bench = bench_for(
+        bench = ablated_runs_for(
             ranked, model, basis, task, metric, examples, split, baseline, errors, batch_size, seed
         )
         assert ranked.candidates is not None
@@ -129,7 +127,7 @@ def _ranked(
     )
 
 
-def _not_free(nodes: Nodes, ranked: Circuit, bench: Bench, free: int) -> Nodes:
+def _not_free(nodes: Nodes, ranked: Circuit, bench: AblatedRuns, free: int) -> Nodes:
     """The candidates that an ablated run can ablate, and that have an effect at all."""
     sites = bench.sites(free)
     indices = [index for index, site in enumerate(ranked.sites) if site in sites]
@@ -140,7 +138,7 @@ def _curve(
     name: str,
     nodes: Nodes,
     orders: list[NDArray[np.int64]],
-    bench: Bench,
+    bench: AblatedRuns,
     free: int,
     sizes: int,
     seed: int,

@@ -17,8 +17,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from circuitscope.dashboards.shares import split_by_share
-from circuitscope.dashboards.values import FeatureTokens, NodeActivity, Share
+from circuitscope.dashboards import split_by_share
+from circuitscope.results import FeatureTokens, NodeActivity, Share
 from circuitscope.terms import SUMMED, NodeId, Site
 
 _CHOOSY = 0.75

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.circuit import Edges
+from circuitscope.results import Edges
 
 Floats = NDArray[np.float64]
 VIEWS = ("activity", "vectors", "edges")

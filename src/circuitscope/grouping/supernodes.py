@@ -16,22 +16,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from circuitscope.circuit import Circuit
 from circuitscope.config import GroupConfig
-from circuitscope.dashboards import NodeActivity, promoted_tokens
-from circuitscope.dashboards.activity import NodeActivations, node_activations
-from circuitscope.dashboards.promoted import stream_vector
+from circuitscope.dashboards import NodeActivations, node_activations, promoted_tokens, stream_vector
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.errors import BadInput
 from circuitscope.grouping.cluster import clusters
+from circuitscope.grouping.group_edges import Rows, group_edges, ordered
+from circuitscope.grouping.may_join import default_span, may_join
 from circuitscope.grouping.naming import Member, aim_of, layers_of, traits_of, unique, where_of, words
-from circuitscope.grouping.places import default_span, may_join
 from circuitscope.grouping.similarity import VIEWS, combined, correlations, cosines, profiles
-from circuitscope.grouping.sums import Rows, group_edges, ordered
-from circuitscope.grouping.values import SCHEMA_VERSION, Group, Groups
 from circuitscope.model import LanguageModel
-from circuitscope.tasks import Task, load_task
-from circuitscope.tasks.task import Examples
+from circuitscope.results import Circuit, Group, Groups, NodeActivity
+from circuitscope.results.groups import SCHEMA_VERSION
+from circuitscope.tasks import Examples, Task, load_task
 from circuitscope.terms import ERROR, SUMMED, NodeId, Site
 
 SIMILARITY = 0.3

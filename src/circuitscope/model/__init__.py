@@ -4,18 +4,21 @@ One small record per family (``families.py``) says where the sites are; everythi
 """
 
 from circuitscope.model.bos import decide_bos, tokenizer_adds_bos
-from circuitscope.model.contexts import (
-    NOTHING,
-    Contexts,
-    bos_id,
-    cut,
-    documents_of,
-    read_contexts,
-)
+from circuitscope.model.contexts import NOTHING, Contexts, bos_id, cut, documents_of, read_contexts
 from circuitscope.model.cut_model import cut_after
-from circuitscope.model.family import Family, Tap, family_of, register_family, supported_families
+from circuitscope.model.family import (
+    RESID,
+    TOKEN_EMBEDDING,
+    Family,
+    Tap,
+    family_of,
+    module_tensor,
+    register_family,
+    supported_families,
+)
+from circuitscope.model.fingerprint import fingerprint
 from circuitscope.model.hooks import Edit, hooked
-from circuitscope.model.language_model import Cache, LanguageModel
+from circuitscope.model.language_model import Cache, LanguageModel, Taps
 from circuitscope.model.linear_rules import LinearRules, linear_rules, register_linear_rules
 from circuitscope.model.load import load_model
 from circuitscope.model.token_text import TokenTexts
@@ -23,6 +26,8 @@ from circuitscope.model.tokens import TokenBatch, pad
 
 __all__ = [
     "NOTHING",
+    "RESID",
+    "TOKEN_EMBEDDING",
     "Cache",
     "Contexts",
     "Edit",
@@ -30,6 +35,7 @@ __all__ = [
     "LanguageModel",
     "LinearRules",
     "Tap",
+    "Taps",
     "TokenBatch",
     "TokenTexts",
     "bos_id",
@@ -38,9 +44,11 @@ __all__ = [
     "decide_bos",
     "documents_of",
     "family_of",
+    "fingerprint",
     "hooked",
     "linear_rules",
     "load_model",
+    "module_tensor",
     "pad",
     "read_contexts",
     "register_family",

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from circuitscope.circuit import KIND, Circuit, load
 from circuitscope.config import DemoConfig, DiscoverConfig, EvaluateConfig, ReportConfig, SweepConfig
-from circuitscope.discovery.job import Progress
 from circuitscope.errors import BadInput
 from circuitscope.pipeline.discover import run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
-from circuitscope.pipeline.parts import silent
 from circuitscope.pipeline.report import complete_reports
-from circuitscope.store import MANIFEST, read_json, read_manifest
+from circuitscope.results import KIND, Circuit, load
+from circuitscope.runs import MANIFEST, read_json, read_manifest
 from circuitscope.tasks.agreement import STRUCTURES
+from circuitscope.work import Progress, silent
 
 SIZES = 14
 """Circuit sizes that a curve is measured at."""

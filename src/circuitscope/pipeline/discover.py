@@ -9,15 +9,14 @@ from typing import Any
 
 from torch import Tensor
 
-from circuitscope.circuit import KIND, Circuit, load
 from circuitscope.config import DiscoverConfig, parse_bytes
 from circuitscope.dictionaries import hub
 from circuitscope.dictionaries import source as named
-from circuitscope.discovery import Partial, discover
-from circuitscope.discovery.job import Progress
-from circuitscope.discovery.partial import partial_folder
-from circuitscope.pipeline.parts import Loaded, load_parts, portable, save, silent
-from circuitscope.store import refuse_existing
+from circuitscope.discovery import discover
+from circuitscope.pipeline.open_run import Loaded, load_parts, portable, save
+from circuitscope.results import KIND, Circuit, load
+from circuitscope.runs import refuse_existing
+from circuitscope.work import Partial, Progress, partial_folder, silent
 
 
 def run_discover(config: DiscoverConfig, *, overwrite: bool = False, progress: Progress = silent) -> Circuit:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import AblationConfig, EvaluateConfig, SweepConfig
-from circuitscope.discovery.job import Progress
 from circuitscope.evaluation import evaluate, sweep
-from circuitscope.pipeline.parts import open_run, silent
-from circuitscope.store import new_folder, refuse_existing, write_json, write_manifest
+from circuitscope.pipeline.open_run import open_run
+from circuitscope.runs import new_folder, refuse_existing, write_json, write_manifest
+from circuitscope.work import Progress, silent
 
 
 def run_evaluate(
@@ -37,7 +37,7 @@ def run_sweep(
     run: Path, config: SweepConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> dict[str, Any]:
     """Sweep over circuit sizes; writes ``sweep/`` with JSON, a table and a picture into the run folder."""
-    from circuitscope.report import plot_sweep
+    from circuitscope.pages.pictures import plot_sweep
 
     refuse_existing(run / "sweep", overwrite=overwrite)
     circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)

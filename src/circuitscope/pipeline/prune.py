@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from circuitscope.circuit import KIND
 from circuitscope.config import PruneConfig
-from circuitscope.discovery.job import Progress
-from circuitscope.pipeline.parts import open_run, save, silent
+from circuitscope.pipeline.open_run import open_run, save
 from circuitscope.pruning import Pruned, prune
-from circuitscope.store import new_folder, read_manifest, refuse_existing, write_json, write_manifest
+from circuitscope.results import KIND
+from circuitscope.runs import new_folder, read_manifest, refuse_existing, write_json, write_manifest
+from circuitscope.work import Progress, silent
 
 STAGE = "prune"
 

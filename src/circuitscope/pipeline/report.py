@@ -13,23 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.circuit import KIND, Circuit
 from circuitscope.config import ReportConfig
-from circuitscope.dashboards import (
-    FeatureDashboard,
-    NodeActivity,
-    node_activations,
-    promoted_tokens,
-    top_contexts,
-)
-from circuitscope.discovery.job import Progress
+from circuitscope.dashboards import node_activations, promoted_tokens, top_contexts
 from circuitscope.errors import BadFile, BadInput
-from circuitscope.grouping import groups_of
-from circuitscope.pipeline.parts import Loaded, open_run, silent
-from circuitscope.report import ExampleText, IndexRow, Report, html_of, index_html, make_report, read_report
-from circuitscope.report.schema import FILE, to_json
-from circuitscope.store import (
+from circuitscope.pages.page import (
+    ExampleText,
+    IndexRow,
+    Report,
+    html_of,
+    index_html,
+    make_report,
+    read_report,
+)
+from circuitscope.pipeline.open_run import Loaded, open_run
+from circuitscope.results import KIND, Circuit, FeatureDashboard, NodeActivity, groups_of
+from circuitscope.runs import (
     MANIFEST,
+    REPORT,
     new_folder,
     read_json,
     read_manifest,
@@ -38,8 +38,9 @@ from circuitscope.store import (
     write_manifest,
 )
 from circuitscope.tasks import Example, Task, language
+from circuitscope.work import Progress, silent
 
-STAGE = "report"
+STAGE = REPORT.name
 INDEX = "index.html"
 BUNDLED_SEED, BUNDLED_DOCUMENTS = 2, 3000
 """Text of the bundled language that neither model nor dictionaries were trained on."""
@@ -124,7 +125,7 @@ def _report_one(run: Path, config: ReportConfig, overwrite: bool, progress: Prog
     circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
     found = _with_dashboards(run, circuit, parts, text, config, progress)
     with new_folder(folder, overwrite=overwrite) as draft:
-        write_json(draft / FILE, to_json(found))
+        write_json(draft / REPORT.file, asdict(found))
         (draft / INDEX).write_text(html_of(found), encoding="utf-8")
         # Where the text lies is nobody's business in a result.
         settings = asdict(replace(config, text=Path(config.text).name, out=""))

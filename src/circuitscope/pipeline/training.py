@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import TrainConfig
-from circuitscope.discovery.job import Progress
 from circuitscope.model import LanguageModel
-from circuitscope.pipeline.parts import silent
+from circuitscope.work import Progress, silent
 
 
 def run_training(

@@ -1,5 +1,6 @@
 """The smallest circuit found that keeps a given faithfulness, against thresholding."""
 
+from circuitscope.pruning.masked import MaskedRuns
 from circuitscope.pruning.prune import Pruned, prune
 
-__all__ = ["Pruned", "prune"]
+__all__ = ["MaskedRuns", "Pruned", "prune"]

@@ -13,47 +13,48 @@ from __future__ import annotations
 
 import numpy as np
 
-from circuitscope.circuit import Nodes
-from circuitscope.pruning.judge import Judge, Rows
+from circuitscope.evaluation import FaithfulnessScale, Rows
+from circuitscope.pruning.masked import share_slopes
+from circuitscope.results import Nodes
 
 BLOCK = 0.2
 """Share of the nodes that is left out at once."""
 
 
-def eliminate(judge: Judge, candidates: Nodes, start: Rows, level: float) -> Rows:
+def eliminate(scale: FaithfulnessScale, candidates: Nodes, start: Rows, level: float) -> Rows:
     """The rows of ``start`` that are left when none can go any more without falling below ``level``.
 
     ``start`` itself must keep the level.
     """
     kept, block = start, max(1, int(len(start) * BLOCK))
     while len(kept) > 1:
-        order = _weakest(judge, candidates, kept)
+        order = _weakest(scale, candidates, kept)
         block = min(block, max(1, int(len(kept) * BLOCK)))
-        while block and not _keeps(judge, candidates, kept[order[block:]], level):
+        while block and not _keeps(scale, candidates, kept[order[block:]], level):
             block //= 2
         if block == 0:
-            return spare(judge, candidates, kept, level)
+            return spare(scale, candidates, kept, level)
         kept = kept[np.sort(order[block:])]
     return kept
 
 
-def spare(judge: Judge, candidates: Nodes, start: Rows, level: float) -> Rows:
+def spare(scale: FaithfulnessScale, candidates: Nodes, start: Rows, level: float) -> Rows:
     """Leave out nodes one by one, as long as any single one can go."""
     kept = start
     while len(kept) > 1:
-        smaller = (np.delete(kept, place) for place in _weakest(judge, candidates, kept))
-        found = next((rows for rows in smaller if _keeps(judge, candidates, rows, level)), None)
+        smaller = (np.delete(kept, place) for place in _weakest(scale, candidates, kept))
+        found = next((rows for rows in smaller if _keeps(scale, candidates, rows, level)), None)
         if found is None:
             break
         kept = found
     return kept
 
 
-def _weakest(judge: Judge, candidates: Nodes, kept: Rows) -> Rows:
+def _weakest(scale: FaithfulnessScale, candidates: Nodes, kept: Rows) -> Rows:
     """Places in ``kept`` by rising effect within the circuit."""
-    _, slopes = judge.slopes(candidates.take(kept), np.ones(len(kept)))
+    _, slopes = share_slopes(scale, candidates.take(kept), np.ones(len(kept)))
     return np.argsort(slopes, kind="stable")
 
 
-def _keeps(judge: Judge, candidates: Nodes, rows: Rows, level: float) -> bool:
-    return judge.faithfulness(candidates.take(rows)) >= level
+def _keeps(scale: FaithfulnessScale, candidates: Nodes, rows: Rows, level: float) -> bool:
+    return scale.faithfulness(candidates.take(rows)) >= level

@@ -22,8 +22,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from circuitscope.circuit import Nodes
-from circuitscope.pruning.judge import Judge, Rows
+from circuitscope.evaluation import FaithfulnessScale, Rows
+from circuitscope.pruning.masked import share_slopes
+from circuitscope.results import Nodes
 
 FIRST = 3.0
 """θ at the beginning: w = 0.95."""
@@ -46,7 +47,7 @@ class Ranking:
 
 
 def train_masks(
-    judge: Judge,
+    scale: FaithfulnessScale,
     candidates: Nodes,
     *,
     needed: int,
@@ -66,7 +67,7 @@ def train_masks(
     found = []
     for step, price in enumerate(np.geomspace(*PRICES, steps) / needed):
         share = torch.sigmoid(theta.detach())
-        faithful, slopes = judge.slopes(candidates, share.numpy())
+        faithful, slopes = share_slopes(scale, candidates, share.numpy())
         of_share = 2 * (faithful - 1) * torch.from_numpy(slopes) + price
         theta.grad = of_share * share * (1 - share)
         adam.step()
@@ -78,21 +79,23 @@ def train_masks(
     return found
 
 
-def read_off(judge: Judge, candidates: Nodes, rankings: list[Ranking], level: float) -> Rows | None:
+def read_off(
+    scale: FaithfulnessScale, candidates: Nodes, rankings: list[Ranking], level: float
+) -> Rows | None:
     """The smallest set that keeps ``level`` among the first candidates of every ranking; None if there is none."""
     best: Rows | None = None
     for ranking in rankings:
         most = len(ranking.order) if best is None else len(best) - 1
-        rows = _fewest(judge, candidates, ranking.order[:most], level)
+        rows = _fewest(scale, candidates, ranking.order[:most], level)
         best = best if rows is None else rows
     return best
 
 
-def _fewest(judge: Judge, candidates: Nodes, order: Rows, level: float) -> Rows | None:
+def _fewest(scale: FaithfulnessScale, candidates: Nodes, order: Rows, level: float) -> Rows | None:
     """The first rows of ``order`` that keep the level, by halves; None if all together do not."""
 
     def keeps(count: int) -> bool:
-        return judge.faithfulness(candidates.take(order[:count])) >= level
+        return scale.faithfulness(candidates.take(order[:count])) >= level
 
     if len(order) == 0 or not keeps(len(order)):
         return None

@@ -22,17 +22,16 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from circuitscope.circuit import Nodes
 from circuitscope.dictionaries import Dictionary
-from circuitscope.evaluation.baseline import SiteBaseline
-from circuitscope.evaluation.bench import Bench
+from circuitscope.evaluation import AblatedRuns, FaithfulnessScale, SiteBaseline
 from circuitscope.model import Edit, Tap, TokenBatch
+from circuitscope.results import Nodes
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, Site
 
 
 @dataclass(frozen=True)
-class _Places:
+class _MaskIndex:
     """Where the candidates of one site stand in its masks."""
 
     features: Int[Tensor, " some"]
@@ -56,7 +55,7 @@ class _Places:
 class MaskedRuns:
     """Runs of one bench whose candidates are kept by shares."""
 
-    def __init__(self, bench: Bench, candidates: Nodes, sites: Collection[Site]) -> None:
+    def __init__(self, bench: AblatedRuns, candidates: Nodes, sites: Collection[Site]) -> None:
         """``candidates`` are nodes of ``sites``, the sites that are ablated; each node once."""
         self._bench = bench
         self._sites = tuple(sites)
@@ -68,7 +67,7 @@ class MaskedRuns:
         self._taps = bench.dictionaries.taps(bench.model)
 
     def values(self, shares: Float[Tensor, " candidate"]) -> Float[Tensor, " example"]:
-        """−m of every example, as ``Bench.run`` has it; autograd as the caller has it."""
+        """−m of every example, as ``AblatedRuns.run`` has it; autograd as the caller has it."""
         return torch.cat([self._batch(shares, number) for number in range(len(self._bench.inputs))])
 
     def slopes(self, shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -114,7 +113,15 @@ class MaskedRuns:
         return self._taps[site], replace
 
 
-def _places(candidates: Nodes, index: int, device: torch.device) -> _Places:
+def share_slopes(
+    scale: FaithfulnessScale, nodes: Nodes, shares: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Faithfulness of a masked run, and its gradient with respect to every node's share."""
+    values, gradient = MaskedRuns(scale.runs, nodes, scale.sites).slopes(shares)
+    return scale.share(values), gradient / scale.span
+
+
+def _places(candidates: Nodes, index: int, device: torch.device) -> _MaskIndex:
     here = np.flatnonzero(candidates.site == index)
     feature, place = candidates.feature[here], np.maximum(candidates.position[here], 0)
     is_error = feature == ERROR
@@ -123,7 +130,7 @@ def _places(candidates: Nodes, index: int, device: torch.device) -> _Places:
     def moved(numbers: NDArray[Any]) -> Tensor:
         return torch.from_numpy(numbers.astype(np.int64)).to(device)
 
-    return _Places(
+    return _MaskIndex(
         moved(features),
         (moved(here[~is_error]), moved(place[~is_error]), moved(column)),
         (moved(here[is_error]), moved(place[is_error])),

@@ -20,21 +20,23 @@ from typing import Any
 
 import numpy as np
 
-from circuitscope.circuit import Circuit, Nodes
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.discovery.again import circuit_of, job_again
-from circuitscope.discovery.job import Progress
+from circuitscope.discovery import circuit_of, job_again
 from circuitscope.errors import BadInput, NothingFound
-from circuitscope.evaluation.evaluate import bench_for, check_free_layers
-from circuitscope.evaluation.scores import COVERAGE
-from circuitscope.evaluation.sweep import LEVELS
+from circuitscope.evaluation import (
+    COVERAGE,
+    LEVELS,
+    FaithfulnessScale,
+    Rows,
+    ablated_runs_for,
+    check_free_layers,
+)
 from circuitscope.model import LanguageModel
-from circuitscope.pruning.judge import Judge, Rows
 from circuitscope.pruning.search import METHODS, THRESHOLDING, Table, search
-from circuitscope.tasks import Metric, Task, load_task
-from circuitscope.tasks.metrics import Measure
-from circuitscope.tasks.task import Examples
+from circuitscope.results import Circuit, Nodes
+from circuitscope.tasks import Examples, Measure, Metric, Task, load_task
 from circuitscope.terms import ERROR
+from circuitscope.work import Progress
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,18 @@ def prune(
     free = model.n_layers // 3 if free_layers is None else free_layers
     check_free_layers(free, model)
 
-    def judge_of(which: str, count: int) -> Judge:
-        bench = bench_for(
+    def scale_of(which: str, count: int) -> FaithfulnessScale:
+        runs = ablated_runs_for(
             circuit, model, dictionaries, task, metric, count, which, baseline, errors, batch_size, seed
         )
-        return Judge.of(bench, free)
+        return FaithfulnessScale(runs, free, seed)
 
-    judge = judge_of(split, select_examples)
-    judge.refuse_undefined(split, seed=seed)
-    ranked = _ranked(circuit, judge)
+    scale = scale_of(split, select_examples)
+    scale.refuse_undefined(split)
+    ranked = _ranked(circuit, scale)
     levels = sorted({*LEVELS, faithfulness})
     found = search(
-        judge,
+        scale,
         ranked,
         levels,
         faithfulness,
@@ -116,10 +118,10 @@ def prune(
     result = {
         "task": task.name,
         "model": model.name,
-        "metric": judge.bench.metric.name,
-        "metric_shown_as": judge.bench.metric.shown_as,
+        "metric": scale.runs.metric.name,
+        "metric_shown_as": scale.runs.metric.shown_as,
         "split": split,
-        "examples": len(judge.full),
+        "examples": len(scale.full),
         "held_out": other,
         "errors": errors,
         "coverage": COVERAGE,
@@ -128,15 +130,15 @@ def prune(
         "asked": faithfulness,
         "levels": levels,
         "chosen": chosen,
-        "rows": _measured(found, ranked, judge, judge_of(other, examples), seed),
+        "rows": _measured(found, ranked, scale, scale_of(other, examples)),
     }
-    job = job_again(circuit, model, dictionaries, task, judge.bench.metric, progress=progress)
-    smaller = circuit_of(_with_free(ranked.take(rows), circuit, judge), circuit, job)
+    job = job_again(circuit, model, dictionaries, task, scale.runs.metric, progress=progress)
+    smaller = circuit_of(_with_free(ranked.take(rows), circuit, scale), circuit, job)
     pruned = {
         "faithfulness": faithfulness,
         "method": chosen,
         "split": split,
-        "examples": len(judge.full),
+        "examples": len(scale.full),
         "nodes": len(rows),
     }
     smaller = replace(smaller, info={**smaller.info, "pruned": {**pruned, "free_layers": free}})
@@ -154,12 +156,12 @@ def _check(circuit: Circuit, faithfulness: float, method: str) -> None:
         raise BadInput(f"method = {method!r}", expected=" or ".join(METHODS))
 
 
-def _ranked(circuit: Circuit, judge: Judge) -> Nodes:
+def _ranked(circuit: Circuit, scale: FaithfulnessScale) -> Nodes:
     """The candidates that an ablated run can leave out, by falling |effect|."""
     nodes = circuit.candidates
     assert nodes is not None
-    wanted = np.isin(nodes.site, _ablated(circuit, judge)) & (nodes.effect != 0)
-    if judge.bench.errors != "circuit":  # all are kept or all ablated, whatever the circuit says
+    wanted = np.isin(nodes.site, _ablated(circuit, scale)) & (nodes.effect != 0)
+    if scale.runs.errors != "circuit":  # all are kept or all ablated, whatever the circuit says
         wanted &= nodes.feature != ERROR
     some = nodes.take(np.flatnonzero(wanted))
     if len(some) == 0:
@@ -171,13 +173,13 @@ def _ranked(circuit: Circuit, judge: Judge) -> Nodes:
     return some.take(some.strongest())
 
 
-def _ablated(circuit: Circuit, judge: Judge) -> list[int]:
-    return [index for index, site in enumerate(circuit.sites) if site in judge.sites]
+def _ablated(circuit: Circuit, scale: FaithfulnessScale) -> list[int]:
+    return [index for index, site in enumerate(circuit.sites) if site in scale.sites]
 
 
-def _with_free(chosen: Nodes, circuit: Circuit, judge: Judge) -> Nodes:
+def _with_free(chosen: Nodes, circuit: Circuit, scale: FaithfulnessScale) -> Nodes:
     """The nodes chosen and those that the circuit has in free layers, in the order of computation."""
-    stay = circuit.nodes.take(np.flatnonzero(~np.isin(circuit.nodes.site, _ablated(circuit, judge))))
+    stay = circuit.nodes.take(np.flatnonzero(~np.isin(circuit.nodes.site, _ablated(circuit, scale))))
     columns = {
         name: np.concatenate([getattr(stay, name), getattr(chosen, name)])
         for name in Nodes.__dataclass_fields__
@@ -206,7 +208,9 @@ def _strongest(ranked: Nodes, some: Nodes) -> Nodes:
     return ranked.take(np.arange(len(some)))
 
 
-def _measured(found: Table, ranked: Nodes, judge: Judge, held: Judge, seed: int) -> list[dict[str, Any]]:
+def _measured(
+    found: Table, ranked: Nodes, scale: FaithfulnessScale, held: FaithfulnessScale
+) -> list[dict[str, Any]]:
     """The comparison as plain values; ``same_size`` is thresholding with as many nodes, on the held-out split."""
     rows = []
     for method, by_level in found.items():
@@ -217,9 +221,9 @@ def _measured(found: Table, ranked: Nodes, judge: Judge, held: Judge, seed: int)
                     "method": method,
                     "level": level,
                     "nodes": None if some is None else len(some),
-                    "faithfulness": None if some is None else judge.score(some, seed=seed),
-                    "held_out": None if some is None else held.score(some, seed=seed),
-                    "same_size": None if some is None else held.score(_strongest(ranked, some), seed=seed),
+                    "faithfulness": None if some is None else scale.score(some),
+                    "held_out": None if some is None else held.score(some),
+                    "same_size": None if some is None else held.score(_strongest(ranked, some)),
                     "seconds": one.seconds,
                 }
             )

@@ -9,13 +9,13 @@ from functools import partial
 
 import numpy as np
 
-from circuitscope.circuit import Nodes
-from circuitscope.discovery.job import Progress
 from circuitscope.errors import NothingFound
+from circuitscope.evaluation import FaithfulnessScale, Rows
 from circuitscope.pruning.greedy import eliminate, spare
-from circuitscope.pruning.judge import Judge, Rows
 from circuitscope.pruning.learned import Ranking, read_off, train_masks
 from circuitscope.pruning.thresholding import most_faithful, threshold
+from circuitscope.results import Nodes
+from circuitscope.work import Progress
 
 THRESHOLDING, GREEDY, MASKS = "thresholding", "greedy", "masks"
 METHODS: Mapping[str, tuple[str, ...]] = {"best": (GREEDY, MASKS), GREEDY: (GREEDY,), MASKS: (MASKS,)}
@@ -38,7 +38,7 @@ Table = dict[str, ByLevel]
 
 
 def search(
-    judge: Judge,
+    scale: FaithfulnessScale,
     ranked: Nodes,
     levels: list[float],
     asked: float,
@@ -53,15 +53,15 @@ def search(
     Raises:
         NothingFound: not even thresholding keeps the level ``asked``, one of ``levels``.
     """
-    found: Table = {THRESHOLDING: _thresholds(judge, ranked, levels, progress)}
+    found: Table = {THRESHOLDING: _thresholds(scale, ranked, levels, progress)}
     if found[THRESHOLDING][asked].rows is None:
-        _refuse(judge, ranked, asked)
+        _refuse(scale, ranked, asked)
     needed = max(len(one.rows) for one in found[THRESHOLDING].values() if one.rows is not None)
     pool = ranked.take(np.arange(min(len(ranked), candidates or MORE * needed)))
     if GREEDY in methods:
-        found[GREEDY] = _greedy(judge, pool, found[THRESHOLDING], progress)
+        found[GREEDY] = _greedy(scale, pool, found[THRESHOLDING], progress)
     if MASKS in methods:
-        found[MASKS] = _masks(judge, pool, levels, needed, steps, progress)
+        found[MASKS] = _masks(scale, pool, levels, needed, steps, progress)
     return found
 
 
@@ -71,20 +71,20 @@ def _timed(work: Callable[[], Rows | None]) -> Found:
     return Found(rows, time.perf_counter() - started)
 
 
-def _thresholds(judge: Judge, ranked: Nodes, levels: list[float], progress: Progress) -> ByLevel:
+def _thresholds(scale: FaithfulnessScale, ranked: Nodes, levels: list[float], progress: Progress) -> ByLevel:
     """From the lowest level up: a higher one needs no fewer nodes."""
     found: ByLevel = {}
     start = 1
     for number, level in enumerate(levels):
-        found[level] = _timed(partial(threshold, judge, ranked, level, start=start))
+        found[level] = _timed(partial(threshold, scale, ranked, level, start=start))
         rows = found[level].rows
         start = start if rows is None else len(rows)
         progress(number + 1, len(levels), THRESHOLDING)
     return found
 
 
-def _refuse(judge: Judge, ranked: Nodes, asked: float) -> None:
-    best, nodes = most_faithful(judge, ranked)
+def _refuse(scale: FaithfulnessScale, ranked: Nodes, asked: float) -> None:
+    best, nodes = most_faithful(scale, ranked)
     raise NothingFound(
         f"no circuit of the {len(ranked)} nodes with an effect keeps a faithfulness of {asked:g}; the best found "
         f"has {best:.3f}, with {nodes} nodes",
@@ -93,17 +93,17 @@ def _refuse(judge: Judge, ranked: Nodes, asked: float) -> None:
     )
 
 
-def _greedy(judge: Judge, pool: Nodes, simple: ByLevel, progress: Progress) -> ByLevel:
+def _greedy(scale: FaithfulnessScale, pool: Nodes, simple: ByLevel, progress: Progress) -> ByLevel:
     """From the highest level down, each going on from the last."""
     found: ByLevel = {}
-    whole = judge.faithfulness(pool)
+    whole = scale.faithfulness(pool)
     last: Rows | None = None
     for number, level in enumerate(sorted(simple, reverse=True)):
         start = last
         if start is None:
             start = np.arange(len(pool)) if whole >= level else _inside(simple[level].rows, pool)
         found[level] = (
-            Found(None, 0.0) if start is None else _timed(partial(eliminate, judge, pool, start, level))
+            Found(None, 0.0) if start is None else _timed(partial(eliminate, scale, pool, start, level))
         )
         last = found[level].rows
         progress(number + 1, len(simple), GREEDY)
@@ -115,12 +115,12 @@ def _inside(rows: Rows | None, pool: Nodes) -> Rows | None:
 
 
 def _masks(
-    judge: Judge, pool: Nodes, levels: list[float], needed: int, steps: int, progress: Progress
+    scale: FaithfulnessScale, pool: Nodes, levels: list[float], needed: int, steps: int, progress: Progress
 ) -> ByLevel:
     """One training for all levels; every level's seconds include it."""
     started = time.perf_counter()
     rankings = train_masks(
-        judge,
+        scale,
         pool,
         needed=needed,
         lowest=levels[0],
@@ -130,12 +130,12 @@ def _masks(
     training = time.perf_counter() - started
     found: ByLevel = {}
     for number, level in enumerate(levels):
-        one = _timed(partial(_read, judge, pool, rankings, level))
+        one = _timed(partial(_read, scale, pool, rankings, level))
         found[level] = Found(one.rows, training + one.seconds)
         progress(number + 1, len(levels), MASKS)
     return found
 
 
-def _read(judge: Judge, pool: Nodes, rankings: list[Ranking], level: float) -> Rows | None:
-    rows = read_off(judge, pool, rankings, level)
-    return None if rows is None else spare(judge, pool, rows, level)
+def _read(scale: FaithfulnessScale, pool: Nodes, rankings: list[Ranking], level: float) -> Rows | None:
+    rows = read_off(scale, pool, rankings, level)
+    return None if rows is None else spare(scale, pool, rows, level)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from circuitscope.circuit import Nodes
-from circuitscope.pruning.judge import Judge, Rows
+from circuitscope.evaluation import FaithfulnessScale, Rows
+from circuitscope.results import Nodes
 
 GROWTH = 1.1
 
 
-def threshold(judge: Judge, candidates: Nodes, level: float, *, start: int = 1) -> Rows | None:
+def threshold(scale: FaithfulnessScale, candidates: Nodes, level: float, *, start: int = 1) -> Rows | None:
     """Rows of the fewest strongest candidates that keep ``level``; None if no number of them does.
 
     Args:
@@ -22,25 +22,25 @@ def threshold(judge: Judge, candidates: Nodes, level: float, *, start: int = 1) 
         start: a number of nodes that is too small or just enough, to begin with.
     """
     below, above = start - 1, min(start, len(candidates))
-    while judge.faithfulness(_first(candidates, above)) < level:
+    while scale.faithfulness(_first(candidates, above)) < level:
         if above == len(candidates):
             return None
         below, above = above, _next(above, len(candidates))
     while above - below > 1:
         middle = (below + above) // 2
-        if judge.faithfulness(_first(candidates, middle)) >= level:
+        if scale.faithfulness(_first(candidates, middle)) >= level:
             above = middle
         else:
             below = middle
     return np.arange(above)
 
 
-def most_faithful(judge: Judge, candidates: Nodes) -> tuple[float, int]:
+def most_faithful(scale: FaithfulnessScale, candidates: Nodes) -> tuple[float, int]:
     """The highest faithfulness of the sizes that ``threshold`` looks at from 1 on, and that size."""
     counts = [1]
     while counts[-1] < len(candidates):
         counts.append(_next(counts[-1], len(candidates)))
-    scores = [(judge.faithfulness(_first(candidates, count)), count) for count in counts]
+    scores = [(scale.faithfulness(_first(candidates, count)), count) for count in counts]
     return max(scores, key=lambda score: score[0])
 
 

@@ -1,16 +1,30 @@
 """Behaviours: examples from Python, JSON lines or templates; their tokens; metrics."""
 
 from circuitscope.tasks.examples import Example, read_examples
-from circuitscope.tasks.inputs import Inputs, Skipped, make_inputs
-from circuitscope.tasks.metrics import Metric, metric_named
-from circuitscope.tasks.task import Task, load_task
+from circuitscope.tasks.inputs import Encoded, Inputs, Skipped, batches, make_inputs
+from circuitscope.tasks.metrics import (
+    CLASSIFIER_LAST,
+    CLASSIFIER_MEAN,
+    METRICS,
+    Measure,
+    Metric,
+    metric_named,
+)
+from circuitscope.tasks.task import Examples, Task, load_task
 
 __all__ = [
+    "CLASSIFIER_LAST",
+    "CLASSIFIER_MEAN",
+    "METRICS",
+    "Encoded",
     "Example",
+    "Examples",
     "Inputs",
+    "Measure",
     "Metric",
     "Skipped",
     "Task",
+    "batches",
     "load_task",
     "make_inputs",
     "metric_named",

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tiny_world import World, write_lines
 
-from circuitscope.circuit import load
 from circuitscope.config import (
     ShiftApplyConfig,
     ShiftEffectsConfig,
@@ -18,8 +17,7 @@ from circuitscope.config import (
     ShiftRetrainConfig,
     ShiftTrainConfig,
 )
-from circuitscope.editing.judging import JudgedFeature, write_features
-from circuitscope.editing.judging.values import effects_of
+from circuitscope.editing.judging import write_features
 from circuitscope.pipeline.shift import (
     run_shift_apply,
     run_shift_effects,
@@ -27,6 +25,9 @@ from circuitscope.pipeline.shift import (
     run_shift_retrain,
     run_shift_train,
 )
+from circuitscope.results import JudgedFeature
+from circuitscope.results.circuit import load
+from circuitscope.results.judged_features import effects_of
 
 CLASSES, ATTRIBUTES = ("being", "having"), ("cat", "king")
 VERBS = {"being": ("is", "are"), "having": ("has", "have")}
@@ -102,8 +103,8 @@ def steps(folder: Path, config: ShiftTrainConfig, sheet: Path) -> dict[str, Call
 
 def run_slowly(step: str, folder: Path, config: ShiftTrainConfig, sheet: Path) -> None:
     """One step that rests after each result that it has kept, so that a kill finds it on its way."""
-    from circuitscope.discovery.partial import Partial
     from circuitscope.editing import texts
+    from circuitscope.work.partial import Partial
 
     texts.SAVED_AT_ONCE = 1
     put = Partial.put

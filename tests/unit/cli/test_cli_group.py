@@ -17,9 +17,9 @@ import circuitscope as cs
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.dictionaries.affine import ReluDictionary
 from circuitscope.errors import BadFile, BadInput
-from circuitscope.grouping import read_groups
-from circuitscope.report import read_report
-from circuitscope.store import write_json
+from circuitscope.pages.page import read_report
+from circuitscope.results import read_groups
+from circuitscope.runs import write_json
 
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = sys.modules['transformers'] = None; "
 

@@ -12,7 +12,7 @@ from tiny_world import make_run
 import circuitscope as cs
 from circuitscope.config import PruneConfig
 from circuitscope.pipeline import run_prune
-from circuitscope.store import read_manifest
+from circuitscope.runs import read_manifest
 
 SETTINGS = {"faithfulness": 0.6, "free_layers": 1, "baseline": "zero", "steps": 8, "device": "cpu"}
 QUICK = tuple(word for name, value in SETTINGS.items() for word in (f"--{name.replace('_', '-')}", value))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import circuitscope as cs
+from circuitscope.pages.page import read_report
 from circuitscope.pipeline import default_text
-from circuitscope.report import read_report
 
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = sys.modules['transformers'] = None; "
 
@@ -128,7 +128,7 @@ def test_what_is_no_run_is_refused(program, tmp_path):
 
 def test_the_public_name_is_the_function_whatever_was_imported():
     """The package and the function share their name."""
-    for first in ("", "import circuitscope.report; "):
+    for first in ("", "import circuitscope.pages; "):
         code = f"{first}import circuitscope as cs; cs.report('no such run')"
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False

@@ -9,12 +9,12 @@ import shutil
 import pytest
 from shift_world import fill_sheet, write_data
 
-from circuitscope.circuit import load
-from circuitscope.editing.ablation import names_of
 from circuitscope.editing.judging import read_sheet
 from circuitscope.editing.saved import read_removal
 from circuitscope.editing.steps import statuses
-from circuitscope.store import MANIFEST, read_json
+from circuitscope.interventions.feature_edits import names_of
+from circuitscope.results.circuit import load
+from circuitscope.runs import MANIFEST, read_json
 
 
 @pytest.fixture(scope="module")

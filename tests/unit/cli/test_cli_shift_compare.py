@@ -11,16 +11,16 @@ import torch
 from shift_world import fill_sheet, settings, steps, write_data
 
 from circuitscope.config import ShiftApplyConfig, ShiftCompareConfig, ShiftEvaluateConfig
-from circuitscope.discovery.partial import Partial
 from circuitscope.editing.classifier import train_classifier
 from circuitscope.editing.comparison import figures as module
 from circuitscope.editing.comparison.words import without_words
-from circuitscope.editing.data import LabelledText
 from circuitscope.editing.scores import score
+from circuitscope.pages.pictures.plot_removal import plot_removal
 from circuitscope.pipeline.shift import compare as stage
 from circuitscope.pipeline.shift import open_shift, run_shift_apply, run_shift_compare, run_shift_evaluate
-from circuitscope.report.plot_removal import plot_removal
-from circuitscope.store import read_json
+from circuitscope.runs import read_json
+from circuitscope.tasks.labelled import LabelledText
+from circuitscope.work.partial import Partial
 
 WORDS = {"cue_words": "cat,cats,king,kings", "task_words": "is,are,has,have"}
 

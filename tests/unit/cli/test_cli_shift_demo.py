@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from circuitscope.bundled import BUNDLED_VERDICTS
-from circuitscope.circuit import load
 from circuitscope.config import ShiftDemoConfig
 from circuitscope.editing.judging import sheet_for
 from circuitscope.errors import BadInput
 from circuitscope.pipeline.shift import demo as stage
 from circuitscope.pipeline.shift import run_shift_demo
-from circuitscope.store import read_json, write_json
+from circuitscope.results.circuit import load
+from circuitscope.runs import read_json, write_json
 
 SMALL = 128
 

@@ -9,9 +9,10 @@ import pytest
 from endpoint_server import serving
 from shift_world import settings, steps, write_data
 
-from circuitscope.circuit import load
-from circuitscope.editing.judging import VerdictStore, read_sheet
+from circuitscope.editing.judging import read_sheet
 from circuitscope.editing.saved import read_removal
+from circuitscope.results.circuit import load
+from circuitscope.workspace import VerdictStore
 
 KEY = "sk-secret-1234"
 

@@ -14,7 +14,7 @@ import pytest
 from tiny_world import make_run, pair, write_lines
 
 import circuitscope as cs
-from circuitscope.evaluation.areas import FRACTIONS
+from circuitscope.evaluation.cpr_cmd import FRACTIONS
 
 FRONTS = ("The", "The old", "The old old")
 FEW = ("--strict", "--random-circuits", 19, "--halvings", 3)

@@ -10,10 +10,10 @@ import time
 import pytest
 from shift_world import STEPS, run_slowly, settings, steps, write_data
 
-from circuitscope.discovery.partial import Partial
-from circuitscope.editing import texts
 from circuitscope.editing.steps import statuses
-from circuitscope.store import MANIFEST
+from circuitscope.runs import MANIFEST
+from circuitscope.tasks.labelled import text_tokens as texts
+from circuitscope.work.partial import Partial
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ import pytest
 import torch
 from toys import toy_dictionaries
 
-from circuitscope.dashboards import NodeActivity, Share, active_sentence, node_activations
+from circuitscope.dashboards import active_sentence, node_activations
 from circuitscope.dashboards.shares import split_by_share
 from circuitscope.errors import BadInput
 from circuitscope.model import TokenBatch
+from circuitscope.results import NodeActivity, Share
 from circuitscope.tasks.inputs import Encoded
 from circuitscope.terms import ERROR, SUMMED, NodeId, Site
 

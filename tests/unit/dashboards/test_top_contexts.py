@@ -9,12 +9,13 @@ import pytest
 import torch
 from toys import KINDS, toy_dictionaries
 
-from circuitscope.dashboards import FeatureContexts, TokenContext, top_contexts
+from circuitscope.dashboards import top_contexts
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.dictionaries.affine import ReluDictionary
 from circuitscope.errors import BadInput
 from circuitscope.model import TokenBatch
-from circuitscope.store import from_plain
+from circuitscope.results import FeatureContexts, TokenContext
+from circuitscope.results.plain import from_plain
 from circuitscope.terms import Site
 
 CONTEXT = 8

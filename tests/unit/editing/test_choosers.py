@@ -16,10 +16,10 @@ from circuitscope.editing.comparison.choosers import (
 )
 from circuitscope.editing.comparison.concepts import concept_vectors, likeness
 from circuitscope.editing.comparison.words import concepts_of, cue_words_of
-from circuitscope.editing.data import by_attribute, load_labelled_sets
 from circuitscope.editing.effects import classifier_circuit
-from circuitscope.editing.judging.values import effects_of
 from circuitscope.editing.pooled_features import class_means
+from circuitscope.results.judged_features import effects_of
+from circuitscope.tasks.labelled import by_attribute, load_labelled_sets
 from circuitscope.terms import Site
 
 SITE = Site("resid", 2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from circuitscope.editing.data import GROUPS, LabelledText
 from circuitscope.editing.scores import score
 from circuitscope.errors import BadInput
+from circuitscope.tasks.labelled import GROUPS, LabelledText
 
 
 def texts(*per_group):

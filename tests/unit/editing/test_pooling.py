@@ -11,19 +11,25 @@ from torch.testing import assert_close
 from toys import VOCAB, toy_dictionaries, toy_hf
 from transformers import PreTrainedTokenizerFast
 
-from circuitscope.discovery.partial import InMemory
-from circuitscope.editing import texts as texts_module
-from circuitscope.editing.ablation import edits_of, feature_edits, feature_means, feature_set, names_of
 from circuitscope.editing.classifier import Classifier, train_classifier
-from circuitscope.editing.data import LabelledText
 from circuitscope.editing.effects import classifier_circuit
 from circuitscope.editing.pooling import pooled_activations
 from circuitscope.editing.saved import Removal, read_classifier, read_removal, write_classifier, write_removal
-from circuitscope.editing.texts import encode_texts
 from circuitscope.errors import BadFile, BadInput
+from circuitscope.interventions.feature_edits import (
+    edits_of,
+    feature_edits,
+    feature_means,
+    feature_set,
+    names_of,
+)
 from circuitscope.model import load_model, pad
-from circuitscope.store import write_arrays
+from circuitscope.runs import write_arrays
+from circuitscope.tasks.labelled import LabelledText
+from circuitscope.tasks.labelled import text_tokens as texts_module
+from circuitscope.tasks.labelled.text_tokens import encode_texts
 from circuitscope.terms import Site
+from circuitscope.work.partial import InMemory
 
 RESID_0, RESID_1, MLP_0 = Site("resid", 0), Site("resid", 1), Site("mlp", 0)
 

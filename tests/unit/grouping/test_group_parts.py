@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuitscope.circuit import Circuit
-from circuitscope.dashboards import FeatureTokens, NodeActivity, Share, TokenWeight
+from circuitscope.grouping.group_edges import group_edges, ordered
+from circuitscope.grouping.may_join import default_span, may_join
 from circuitscope.grouping.naming import Member, aim_of, layers_of, traits_of, unique, where_of
-from circuitscope.grouping.places import default_span, may_join
 from circuitscope.grouping.similarity import combined, correlations, cosines, profiles
-from circuitscope.grouping.sums import group_edges, ordered
+from circuitscope.results import FeatureTokens, NodeActivity, Share, TokenWeight
+from circuitscope.results.circuit import Circuit
 from circuitscope.terms import OUTPUT, NodeId
 
 

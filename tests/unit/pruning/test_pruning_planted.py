@@ -18,16 +18,17 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
-from circuitscope.circuit import Nodes
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.dictionaries.affine import ReluDictionary
 from circuitscope.errors import NothingFound
+from circuitscope.evaluation.ablated_runs import AblatedRuns
 from circuitscope.evaluation.baseline import make_baseline
-from circuitscope.evaluation.bench import Bench
+from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale
 from circuitscope.model import load_model
-from circuitscope.pruning.judge import Judge
+from circuitscope.pruning.masked import share_slopes
 from circuitscope.pruning.search import GREEDY, MASKS, THRESHOLDING, search
 from circuitscope.pruning.thresholding import most_faithful, threshold
+from circuitscope.results.circuit import Nodes
 from circuitscope.tasks.inputs import Encoded, make_inputs
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
 from circuitscope.terms import SUMMED, Site
@@ -39,7 +40,7 @@ WANTED = {(site, feature) for site in (0, 1) for feature in (0, 2)}
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
+def scale() -> FaithfulnessScale:
     config = GPTNeoXConfig(
         vocab_size=4,
         hidden_size=WIDTH,
@@ -63,8 +64,8 @@ def judge() -> Judge:
     dictionaries = Dictionaries(by_site, name="planted")
     inputs = [make_inputs([Encoded((CLEAN,), (PATCH,), (CLEAN_ANSWER,), (PATCH_ANSWER,))] * 3, has_bos=False)]
     baseline = make_baseline("mean", model, dictionaries, inputs, places=1)
-    bench = Bench(model, dictionaries, LOGIT_DIFFERENCE, inputs, baseline, 1, "circuit", {})
-    return Judge.of(bench, 0)
+    bench = AblatedRuns(model, dictionaries, LOGIT_DIFFERENCE, inputs, baseline, 1, "circuit", {})
+    return FaithfulnessScale(bench, 0)
 
 
 def _reading() -> ReluDictionary:
@@ -79,9 +80,9 @@ def ranked() -> Nodes:
     return nodes.take(nodes.strongest())
 
 
-def found(judge, *, candidates=None):
+def found(scale, *, candidates=None):
     return search(
-        judge,
+        scale,
         ranked(),
         [0.5, 0.9],
         0.9,
@@ -97,25 +98,25 @@ def names(rows) -> set[tuple[int, int]]:
     return set(zip(some.site.tolist(), some.feature.tolist(), strict=True))
 
 
-def test_the_scale_is_the_sum(judge):
-    assert judge.full == pytest.approx(5.7)
-    assert judge.empty == pytest.approx(0)
+def test_the_scale_is_the_sum(scale):
+    assert scale.full == pytest.approx(5.7)
+    assert scale.empty == pytest.approx(0)
     nodes = ranked()
-    assert judge.faithfulness(nodes.take(np.arange(4))) == pytest.approx(0.1 / 5.7)
+    assert scale.faithfulness(nodes.take(np.arange(4))) == pytest.approx(0.1 / 5.7)
 
 
-def test_the_slope_of_a_share_is_the_term_if_the_other_site_keeps_it(judge):
+def test_the_slope_of_a_share_is_the_term_if_the_other_site_keeps_it(scale):
     nodes = ranked()
-    value, slopes = judge.slopes(nodes, np.ones(len(nodes)))
+    value, slopes = share_slopes(scale, nodes, np.ones(len(nodes)))
     assert value == pytest.approx(1)
     assert slopes == pytest.approx(nodes.effect / 5.7)
-    _, alone = judge.slopes(nodes.take(np.array([0])), np.ones(1))
+    _, alone = share_slopes(scale, nodes.take(np.array([0])), np.ones(1))
     assert alone == pytest.approx(0), "by itself it does nothing, whatever its effect in the whole model"
 
 
 @pytest.fixture(scope="module")
-def table(judge):
-    return found(judge)
+def table(scale):
+    return found(scale)
 
 
 @pytest.mark.parametrize("method", [GREEDY, MASKS])
@@ -125,30 +126,30 @@ def test_the_smallest_circuit_is_found(table, method):
     assert names(table[method][0.5].rows) == {(0, 0), (1, 0)}
 
 
-def test_the_same_again_is_the_same(judge, table):
-    again = found(judge)
+def test_the_same_again_is_the_same(scale, table):
+    again = found(scale)
     for method, by_level in table.items():
         for level, one in by_level.items():
             np.testing.assert_array_equal(one.rows, again[method][level].rows)
 
 
-def test_thresholding_finds_the_first_size(judge):
+def test_thresholding_finds_the_first_size(scale):
     nodes = ranked()
-    assert len(threshold(judge, nodes, 0.5)) == 2  # 4 / 5.7
-    assert threshold(judge, nodes, 1.5) is None
-    assert most_faithful(judge, nodes.take(np.arange(4))) == (pytest.approx(4 / 5.7), 2)
+    assert len(threshold(scale, nodes, 0.5)) == 2  # 4 / 5.7
+    assert threshold(scale, nodes, 1.5) is None
+    assert most_faithful(scale, nodes.take(np.arange(4))) == (pytest.approx(4 / 5.7), 2)
 
 
-def test_what_cannot_be_reached_is_said(judge):
+def test_what_cannot_be_reached_is_said(scale):
     few = ranked().take(np.arange(4))
     with pytest.raises(
         NothingFound, match=r"keeps a faithfulness of 0\.9; the best found has 0\.702, with 2 nodes"
     ):
-        search(judge, few, [0.9], 0.9, methods=(GREEDY,), candidates=None, steps=1, progress=lambda *_: None)
+        search(scale, few, [0.9], 0.9, methods=(GREEDY,), candidates=None, steps=1, progress=lambda *_: None)
 
 
-def test_too_few_candidates_find_nothing(judge):
-    table = found(judge, candidates=4)
+def test_too_few_candidates_find_nothing(scale):
+    table = found(scale, candidates=4)
     assert table[GREEDY][0.9].rows is None
     assert table[MASKS][0.9].rows is None
     assert names(table[GREEDY][0.5].rows) == {(0, 0), (1, 0)}

@@ -8,7 +8,7 @@ import typer
 
 from circuitscope.cli.console import progress, say
 from circuitscope.cli.options import OVERWRITE, configured
-from circuitscope.cli.shift.place import RUN, SHEET
+from circuitscope.cli.shift.arguments import RUN, SHEET
 from circuitscope.config import ShiftApplyConfig
 
 

@@ -14,9 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from circuitscope.cli.console import out
-from circuitscope.dashboards import TokenWeight
-from circuitscope.editing.judging import JudgedFeature, MarkedContext
-from circuitscope.report.visible import token_mark, visible
+from circuitscope.pages.words import token_mark, visible
+from circuitscope.results import JudgedFeature, MarkedContext, TokenWeight
 
 ANSWERS = {"k": "keep", "r": "remove", "u": "unsure"}
 _BACK, _SKIP, _LEAVE = "b", "s", "q"

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import OVERWRITE, configured
-from circuitscope.cli.shift.place import RUN
+from circuitscope.cli.shift.arguments import RUN
 from circuitscope.cli.shift.tables import per_cent
 from circuitscope.config import ShiftCompareConfig
 

@@ -8,7 +8,7 @@ import typer
 
 from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import OVERWRITE, configured
-from circuitscope.cli.shift.place import RUN
+from circuitscope.cli.shift.arguments import RUN
 from circuitscope.cli.shift.tables import scores_table
 from circuitscope.config import ShiftEvaluateConfig
 

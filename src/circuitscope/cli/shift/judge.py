@@ -10,7 +10,7 @@ import typer
 
 from circuitscope.cli.console import errors, progress, say
 from circuitscope.cli.options import OVERWRITE, configured
-from circuitscope.cli.shift.place import RUN
+from circuitscope.cli.shift.arguments import RUN
 from circuitscope.config import ShiftJudgeConfig
 from circuitscope.errors import BadInput
 
@@ -58,10 +58,9 @@ def judge(
     (keep, remove or unsure) and note. Earlier verdicts of people on the same dictionaries and task are filled in.
     Nothing leaves the computer unless an endpoint is asked for.
     """
-    from circuitscope.circuit import load
-    from circuitscope.editing.judging.values import task_of
-    from circuitscope.editing.steps import need
+    from circuitscope.editing import need
     from circuitscope.pipeline.shift import run_shift_judge
+    from circuitscope.results import load, task_of
 
     if interactive and config.judge != "person":
         raise BadInput(

@@ -7,8 +7,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from circuitscope.cli.console import out, say
-from circuitscope.cli.shift.place import RUN
-from circuitscope.editing.steps import StepStatus, config_of, next_command, statuses
+from circuitscope.cli.shift.arguments import RUN
+from circuitscope.editing import StepStatus, config_of, next_command, statuses
 
 
 def register(app: typer.Typer) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.errors import BadDictionary, BadFile
-from circuitscope.store import hash_file, hash_json
+from circuitscope.runs import hash_file, hash_json
 from circuitscope.terms import Site
 
 

@@ -14,7 +14,7 @@ from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.identity import IdentityDictionary
 from circuitscope.dictionaries.kinds import KINDS, build
 from circuitscope.errors import BadFile
-from circuitscope.store import (
+from circuitscope.runs import (
     MANIFEST,
     hash_json,
     new_folder,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from circuitscope.model.family import RESID, TOKEN_EMBEDDING, module_tensor
+from circuitscope.model import RESID, TOKEN_EMBEDDING, module_tensor
 from circuitscope.terms import Site
 
 

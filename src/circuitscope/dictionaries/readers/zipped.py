@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from circuitscope.errors import BadFile, OutOfSpace
-from circuitscope.store import hash_json, new_folder
+from circuitscope.runs import hash_json, new_folder
 
 LAYOUT = "one zip of such a folder"
 

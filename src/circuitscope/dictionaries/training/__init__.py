@@ -5,7 +5,7 @@ one site's dictionary, ``trainer`` all of them, ``checkpoint`` lets a killed run
 the result on held-out text, ``saelens_folder`` writes it once more for SAELens, ``run`` ties these together.
 """
 
-from circuitscope.config.train import TrainConfig
+from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.training.quality import SiteQuality, measure_quality
 from circuitscope.dictionaries.training.run import train_dictionaries
 from circuitscope.dictionaries.training.saelens_folder import write_saelens

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from circuitscope.config.train import TrainConfig
+from circuitscope.config import TrainConfig
 from circuitscope.errors import BadFile, BadInput
 from circuitscope.model import Contexts, LanguageModel
-from circuitscope.store import explained_disk, hash_json, read_arrays, read_json, write_arrays, write_json
+from circuitscope.runs import explained_disk, hash_json, read_arrays, read_json, write_arrays, write_json
 from circuitscope.terms import Site
 
 _log = logging.getLogger("circuitscope")

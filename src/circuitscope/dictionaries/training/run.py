@@ -15,7 +15,7 @@ from concurrent.futures import Executor
 from dataclasses import asdict
 from pathlib import Path
 
-from circuitscope.config.train import TrainConfig
+from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.load import load_dictionaries
 from circuitscope.dictionaries.readers import own_folder
@@ -28,7 +28,7 @@ from circuitscope.dictionaries.training.threads import one_core_per_task
 from circuitscope.dictionaries.training.trainer import Trainer
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel
-from circuitscope.store import new_folder, refuse_existing
+from circuitscope.runs import new_folder, refuse_existing
 from circuitscope.terms import Site
 
 _log = logging.getLogger("circuitscope")

@@ -20,7 +20,7 @@ from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.errors import BadDictionary
 from circuitscope.model import LanguageModel, Tap
-from circuitscope.store import write_arrays, write_json
+from circuitscope.runs import write_arrays, write_json
 from circuitscope.terms import Site
 
 FORMAT = "6.0.0"

@@ -28,7 +28,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import linear, normalize
 
-from circuitscope.config.train import TrainConfig
+from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.affine import JumpReluDictionary, ReluDictionary, TopKDictionary
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.training.corpus import derived_seed

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitscope.config.train import TrainConfig
+from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.training.corpus import derived_seed, epoch_order
 from circuitscope.errors import BadInput
 from circuitscope.model import Contexts, LanguageModel

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 import torch
 from torch import Tensor
 
-from circuitscope.config.train import TrainConfig
+from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.training.site_trainer import SiteTrainer
 from circuitscope.dictionaries.training.stream import Batch

@@ -7,9 +7,20 @@
 * ``figures``: all rows and curves over several seeds, as plain figures.
 """
 
-from circuitscope.editing.comparison.bench import Bench, Judge, Verdicts
 from circuitscope.editing.comparison.choosers import CHOOSERS
 from circuitscope.editing.comparison.figures import compare
-from circuitscope.editing.comparison.words import CONCEPTS, CUE_WORDS
+from circuitscope.editing.comparison.setup import Bench, Feature, Judge, Verdicts
+from circuitscope.editing.comparison.words import CONCEPTS, CUE_WORDS, concepts_of, cue_words_of
 
-__all__ = ["CHOOSERS", "CONCEPTS", "CUE_WORDS", "Bench", "Judge", "Verdicts", "compare"]
+__all__ = [
+    "CHOOSERS",
+    "CONCEPTS",
+    "CUE_WORDS",
+    "Bench",
+    "Feature",
+    "Judge",
+    "Verdicts",
+    "compare",
+    "concepts_of",
+    "cue_words_of",
+]

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries, neurons_like
 from circuitscope.editing.classifier import Classifier
-from circuitscope.editing.comparison.bench import Bench, Feature
-from circuitscope.editing.data import LabelledText, by_attribute
+from circuitscope.editing.comparison.setup import Bench, Feature
 from circuitscope.editing.effects import classifier_circuit, up_to
-from circuitscope.editing.judging.values import effects_of
 from circuitscope.editing.pooled_features import class_means
+from circuitscope.results import effects_of
+from circuitscope.tasks.labelled import LabelledText, by_attribute
 from circuitscope.terms import Site
 
 log = logging.getLogger("circuitscope")

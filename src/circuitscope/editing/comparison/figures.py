@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from circuitscope.editing.comparison.bench import Bench
 from circuitscope.editing.comparison.choosers import CHOOSERS
 from circuitscope.editing.comparison.rows import CURVE, OneSeed
+from circuitscope.editing.comparison.setup import Bench
 from circuitscope.editing.scores import score
 
 FIGURES = ("intended", "unintended", "worst_group")

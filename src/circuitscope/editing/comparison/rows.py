@@ -16,12 +16,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.editing.ablation import EditsOf, edits_of, feature_means, feature_set
 from circuitscope.editing.classifier import Classifier
-from circuitscope.editing.comparison.bench import Bench, Feature, Verdicts, classes
 from circuitscope.editing.comparison.choosers import CHOOSERS, by_circuit, promoting_the_attribute
 from circuitscope.editing.comparison.concepts import concept_vectors, likeness
+from circuitscope.editing.comparison.setup import Bench, Feature, Verdicts, classes
 from circuitscope.editing.comparison.words import without_words
+from circuitscope.interventions import EditsOf, edits_of, feature_means, feature_set
 from circuitscope.terms import Site
 
 Predictions = Int[Tensor, "draw text"]

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.editing.data import GENDERS, LabelledSets, LabelledText
-from circuitscope.tasks.language import PROFESSIONS
-from circuitscope.tasks.language.words import FEMALE_NAMES, MALE_NAMES
+from circuitscope.tasks.labelled import GENDERS, LabelledSets, LabelledText
+from circuitscope.tasks.language import FEMALE_NAMES, MALE_NAMES, PROFESSIONS
 
 CONCEPTS = (
     *("nurse", "healthcare", "hospital", "patient", "medical", "clinic", "triage", "medication", "emergency"),

@@ -7,60 +7,48 @@ classifier was trained on, and stay on this computer unless the judge is an endp
 What needs a model is imported when it is first used: sheets and verdicts open without torch.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+from circuitscope.editing.judging.sheet_files import is_csv
 from circuitscope.editing.judging.sheets import read_sheet, sheet_for, write_features, write_sheet
-from circuitscope.editing.judging.values import (
-    AUTOMATIC,
-    VERDICTS,
-    JudgedFeature,
-    MarkedContext,
-    counts,
-    to_judge,
-)
-from circuitscope.editing.judging.verdict_store import Conflict, Verdict, VerdictStore
-
-_FUNCTIONS = {
-    "Endpoint": "circuitscope.editing.judging.endpoint",
-    "WordLists": "circuitscope.editing.judging.word_list",
-    "judge_by_endpoint": "circuitscope.editing.judging.by_endpoint",
-    "judge_by_words": "circuitscope.editing.judging.word_list",
-    "removed": "circuitscope.editing.judging.removed_features",
-}
-
-__all__ = [
-    "AUTOMATIC",
-    "VERDICTS",
-    "Conflict",
-    "Endpoint",
-    "JudgedFeature",
-    "MarkedContext",
-    "Verdict",
-    "VerdictStore",
-    "WordLists",
-    "counts",
-    "judge_by_endpoint",
-    "judge_by_words",
-    "read_sheet",
-    "removed",
-    "sheet_for",
-    "to_judge",
-    "write_features",
-    "write_sheet",
-]
+from circuitscope.lazy import lazily
 
 if TYPE_CHECKING:
     from circuitscope.editing.judging.by_endpoint import judge_by_endpoint as judge_by_endpoint
     from circuitscope.editing.judging.endpoint import Endpoint as Endpoint
+    from circuitscope.editing.judging.endpoint import key_from as key_from
     from circuitscope.editing.judging.removed_features import removed as removed
+    from circuitscope.editing.judging.replies import Replies as Replies
     from circuitscope.editing.judging.word_list import WordLists as WordLists
     from circuitscope.editing.judging.word_list import judge_by_words as judge_by_words
+    from circuitscope.editing.judging.word_list import read_words as read_words
 
+__all__ = [
+    "Endpoint",
+    "Replies",
+    "WordLists",
+    "is_csv",
+    "judge_by_endpoint",
+    "judge_by_words",
+    "key_from",
+    "read_sheet",
+    "read_words",
+    "removed",
+    "sheet_for",
+    "write_features",
+    "write_sheet",
+]
 
-def __getattr__(name: str) -> Any:
-    if name not in _FUNCTIONS:
-        raise AttributeError(f"circuitscope.editing.judging has no {name!r}")
-    return getattr(import_module(_FUNCTIONS[name]), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "Endpoint": "endpoint",
+        "key_from": "endpoint",
+        "WordLists": "word_list",
+        "judge_by_words": "word_list",
+        "read_words": "word_list",
+        "judge_by_endpoint": "by_endpoint",
+        "removed": "removed_features",
+        "Replies": "replies",
+    },
+)

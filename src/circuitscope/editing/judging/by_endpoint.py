@@ -13,9 +13,9 @@ from dataclasses import replace
 from circuitscope.editing.judging.endpoint import Endpoint, Message
 from circuitscope.editing.judging.prompt import Answer, again, question, read_answer
 from circuitscope.editing.judging.replies import Replies
-from circuitscope.editing.judging.values import AUTOMATIC, JudgedFeature
-from circuitscope.editing.judging.verdict_store import now
-from circuitscope.store import hash_json
+from circuitscope.results import AUTOMATIC, JudgedFeature
+from circuitscope.runs import hash_json
+from circuitscope.workspace import now
 
 ATTEMPTS = 3
 Progress = Callable[[int, int, str], None]

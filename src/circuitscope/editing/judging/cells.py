@@ -15,8 +15,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from circuitscope.dashboards import TokenWeight
-from circuitscope.editing.judging.values import MarkedContext
+from circuitscope.results import MarkedContext, TokenWeight
 
 _RUN = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 _ESCAPED = {"\\": "\\\\", "«": "\\«", "»": "\\»", "\n": "\\n", "\r": "\\r"}

@@ -7,10 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from circuitscope.dashboards import TokenWeight
 from circuitscope.editing.judging.cells import marked
 from circuitscope.editing.judging.endpoint import Message
-from circuitscope.editing.judging.values import VERDICTS, JudgedFeature
+from circuitscope.results import VERDICTS, JudgedFeature, TokenWeight
 
 _SYSTEM = """\
 You judge features of a language model. A classifier was trained on its activations, and uses this feature. You are \

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from circuitscope.editing.ablation import FeatureSet, feature_set
-from circuitscope.editing.judging.values import JudgedFeature
+from circuitscope.interventions import FeatureSet, feature_set
+from circuitscope.results import JudgedFeature
 
 
 def removed(features: Sequence[JudgedFeature]) -> FeatureSet:

@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from circuitscope.store import explained_disk
+from circuitscope.runs import explained_disk
 
 
 class Replies:

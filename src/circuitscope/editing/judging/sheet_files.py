@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.errors import BadFile, BadInput
-from circuitscope.store import write_file
+from circuitscope.runs import write_file
 
 COLUMNS = (
     *("site", "feature", "effect", "verdict", "note", "contexts", "promoted", "suppressed"),

@@ -12,20 +12,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from circuitscope.circuit import Circuit
-from circuitscope.dashboards import FeatureDashboard, TokenWeight
 from circuitscope.editing.judging import cells
 from circuitscope.editing.judging.sheet_files import Row, is_csv, read_rows, write_rows
-from circuitscope.editing.judging.values import (
+from circuitscope.errors import BadFile, CircuitscopeError
+from circuitscope.results import (
     VERDICTS,
+    Circuit,
+    FeatureDashboard,
     JudgedFeature,
     MarkedContext,
+    TokenWeight,
     dictionary_of,
     effects_of,
     task_of,
     to_judge,
 )
-from circuitscope.errors import BadFile, CircuitscopeError
 from circuitscope.terms import NodeId, Site
 
 _ANOTHER = "name the run that this sheet was written for, or write a sheet for this one"

@@ -25,13 +25,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitscope.dashboards.contexts import Progress, encode_in_chunks
+from circuitscope.dashboards import encode_in_chunks
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.editing.judging.values import AUTOMATIC, JudgedFeature
-from circuitscope.editing.judging.verdict_store import now
 from circuitscope.errors import BadFile, BadInput
 from circuitscope.model import Contexts, LanguageModel, TokenTexts, documents_of, read_contexts
+from circuitscope.results import AUTOMATIC, JudgedFeature
 from circuitscope.terms import Site
+from circuitscope.work import Progress
+from circuitscope.workspace import now
 
 LEVELS = {"correlation": 0.3, "share": 0.5}
 """The measures, each with the score from which on it decides."""

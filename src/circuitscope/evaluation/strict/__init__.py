@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from circuitscope.discovery.job import Progress
 from circuitscope.evaluation.strict.random_circuits import random_circuits
 from circuitscope.evaluation.strict.spare_nodes import spare_nodes
 from circuitscope.evaluation.strict.stability import stability
-from circuitscope.evaluation.strict.subject import Subject
+from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
 from circuitscope.evaluation.strict.transfer import transfer
 from circuitscope.tasks import Task
+from circuitscope.work import Progress
 
 
 def strict_tests(
-    subject: Subject,
+    subject: TestedCircuit,
     task: Task,
-    other: Callable[[str], Subject],
+    other: Callable[[str], TestedCircuit],
     *,
     split: str,
     circuits: int,
@@ -40,7 +40,7 @@ def strict_tests(
         circuits, halvings, spare_examples: how much of each test; see ``evaluate``.
     """
     return {
-        "free_layers": subject.free_layers,
+        "free_layers": subject.scale.free_layers,
         "random": random_circuits(subject, circuits, progress),
         "stability": stability(subject, task, halvings, batch_size, progress),
         "transfer": transfer(subject, other, task, split),
@@ -48,4 +48,4 @@ def strict_tests(
     }
 
 
-__all__ = ["Subject", "strict_tests"]
+__all__ = ["TestedCircuit", "strict_tests"]

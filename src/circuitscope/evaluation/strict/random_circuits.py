@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.circuit import Nodes
-from circuitscope.discovery.job import Progress
-from circuitscope.evaluation.strict.subject import (
+from circuitscope.evaluation.strict.tested_circuit import (
     FAILS,
     HOLDS,
-    Subject,
+    TestedCircuit,
     distance,
     unknown,
 )
+from circuitscope.results import Nodes
 from circuitscope.terms import ERROR
+from circuitscope.work import Progress
 
 LEVEL = 0.05
 """A p value up to this is taken for more than chance."""
@@ -35,7 +35,7 @@ _SAME = 1e-9
 """Distances from 1 that differ by less are equal."""
 
 
-def random_circuits(subject: Subject, count: int, progress: Progress) -> dict[str, Any]:
+def random_circuits(subject: TestedCircuit, count: int, progress: Progress) -> dict[str, Any]:
     """Compare a circuit with ``count`` random ones of equal size per place."""
     circuit = subject.circuit
     if circuit.candidates is None:
@@ -50,11 +50,11 @@ def random_circuits(subject: Subject, count: int, progress: Progress) -> dict[st
         return unknown(
             "the circuit has every node that has an effect in its places: there is no other to draw"
         )
-    draw = np.random.default_rng(subject.seed)
+    draw = np.random.default_rng(subject.scale.seed)
     names, values, shared = set(_names(own)), [], []
     for number in range(count):
         drawn = pool.take(draw_alike(own, pool, draw))
-        values.append(subject.faithfulness(drawn))
+        values.append(subject.scale.faithfulness(drawn))
         shared.append(len(names.intersection(_names(drawn))) / len(own))
         progress(number + 1, count, "random circuits")
     return _verdict(float(subject.score["value"]), np.array(values)) | {

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.circuit import Circuit, Edges
-from circuitscope.discovery.job import Progress
-from circuitscope.evaluation.strict.subject import (
+from circuitscope.evaluation.strict.tested_circuit import (
     FAILS,
     HOLDS,
-    Subject,
+    TestedCircuit,
     distance,
     unknown,
 )
+from circuitscope.results import Circuit, Edges
+from circuitscope.work import Progress
 
 ALLOWED = 0.01
 """The loss that a node may cost and still be dropped, as a share of the circuit's faithfulness."""
@@ -32,19 +32,19 @@ MOST = 0.1
 """The share of nodes to spare up to which a circuit is called minimal."""
 
 
-def spare_nodes(subject: Subject, examples: int | None, progress: Progress) -> dict[str, Any]:
+def spare_nodes(subject: TestedCircuit, examples: int | None, progress: Progress) -> dict[str, Any]:
     """Leave every node out, one at a time, and then those that can go together."""
     subject = subject.on(examples)
     if subject.score["value"] is None:
         return unknown(subject.score["why"])
     nodes = subject.tested(subject.circuit.nodes)
-    own = subject.faithfulness(nodes)
+    own = subject.scale.faithfulness(nodes)
     if len(nodes) == 0 or own <= 0:
         return unknown("the circuit has no faithfulness to lose" if len(nodes) else "no node can be ablated")
     allowed = ALLOWED * own
 
     def without(rows: NDArray[np.int64]) -> float:
-        return subject.faithfulness(nodes.take(np.setdiff1d(np.arange(len(nodes)), rows)))
+        return subject.scale.faithfulness(nodes.take(np.setdiff1d(np.arange(len(nodes)), rows)))
 
     alone = np.zeros(len(nodes))
     for row in range(len(nodes)):
@@ -61,7 +61,7 @@ def spare_nodes(subject: Subject, examples: int | None, progress: Progress) -> d
         "verdict": HOLDS if together <= MOST * len(nodes) else FAILS,
         "why": "",
         "nodes": len(nodes),
-        "examples": subject.examples,
+        "examples": subject.scale.examples,
         "faithfulness": own,
         "allowed": allowed,
         "droppable": len(droppable),

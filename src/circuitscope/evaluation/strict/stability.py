@@ -17,15 +17,12 @@ import numpy as np
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
-from circuitscope.circuit import Circuit, Nodes
-from circuitscope.discovery.again import job_again
-from circuitscope.discovery.job import Progress
-from circuitscope.discovery.parts import part_means
-from circuitscope.discovery.select import select_nodes
+from circuitscope.discovery import job_again, part_means, select_nodes
 from circuitscope.errors import NothingFound
-from circuitscope.evaluation.strict.subject import FAILS, HOLDS, Subject, unknown
-from circuitscope.tasks import Metric, Task, metric_named
-from circuitscope.tasks.metrics import METRICS
+from circuitscope.evaluation.strict.tested_circuit import FAILS, HOLDS, TestedCircuit, unknown
+from circuitscope.results import Circuit, Nodes
+from circuitscope.tasks import METRICS, Metric, Task, metric_named
+from circuitscope.work import Progress
 
 LEAST = 0.5
 """Halves whose mean Jaccard index is at least this, which is two nodes of three in common, agree."""
@@ -35,7 +32,7 @@ Rows = NDArray[np.int64]
 
 
 def stability(
-    subject: Subject, task: Task, halvings: int, batch_size: int, progress: Progress
+    subject: TestedCircuit, task: Task, halvings: int, batch_size: int, progress: Progress
 ) -> dict[str, Any]:
     """Divide the circuit's examples into halves and compare what each half keeps."""
     circuit, info = subject.circuit, subject.circuit.info
@@ -50,8 +47,8 @@ def stability(
         )
     job = job_again(
         subject.circuit,
-        subject.bench.model,
-        subject.bench.dictionaries,
+        subject.scale.runs.model,
+        subject.scale.runs.dictionaries,
         task,
         _metric(subject, task),
         batch_size=batch_size,
@@ -59,12 +56,12 @@ def stability(
     )
     if len(job.examples) < LEAST_EXAMPLES:
         return unknown(f"it was discovered on {len(job.examples)} examples, too few to divide")
-    parts = _halves(len(job.examples), halvings, np.random.default_rng(subject.seed))
+    parts = _halves(len(job.examples), halvings, np.random.default_rng(subject.scale.seed))
     whole, *means = part_means(job, np.concatenate([np.ones_like(parts[:1]), parts]))
     threshold = _threshold(circuit)
     count = None if threshold is not None else len(circuit)
     kept = [_kept(nodes, threshold, count) for nodes in means]
-    tested = np.flatnonzero(subject.on_ablated(whole))
+    tested = np.flatnonzero(subject.scale.on_ablated(whole, circuit.sites))
     pairs = list(pairwise(kept))[::2]
     found = [jaccard(first, second) for first, second in pairs]
     sizes = float(np.mean([len(rows) for rows in kept]))
@@ -87,10 +84,10 @@ def stability(
     }
 
 
-def _metric(subject: Subject, task: Task) -> Metric:
+def _metric(subject: TestedCircuit, task: Task) -> Metric:
     """The metric of discovery by its name; one without a name was given to the evaluation again."""
     name = str(subject.circuit.info.get("metric"))
-    return metric_named(name, pairs=task.pairs) if name in METRICS else subject.bench.metric
+    return metric_named(name, pairs=task.pairs) if name in METRICS else subject.scale.runs.metric
 
 
 def _halves(examples: int, times: int, draw: np.random.Generator) -> Bool[np.ndarray, "part example"]:

@@ -16,11 +16,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from circuitscope.errors import BadInput, NothingFound
-from circuitscope.evaluation.bench import Bench
-from circuitscope.evaluation.scores import difference
-from circuitscope.evaluation.strict.subject import FAILS, HOLDS, Subject, unknown
-from circuitscope.tasks import Task
-from circuitscope.tasks.inputs import Encoded
+from circuitscope.evaluation.ablated_runs import AblatedRuns
+from circuitscope.evaluation.scores import Values, difference
+from circuitscope.evaluation.strict.tested_circuit import FAILS, HOLDS, TestedCircuit, unknown
+from circuitscope.tasks import Encoded, Task
 
 MARGIN = 0.1
 """A loss of faithfulness up to this still counts as transfer."""
@@ -28,7 +27,9 @@ LEAST = 0.1
 """Faithfulness on the discovery's own examples below which there is nothing to transfer."""
 
 
-def transfer(subject: Subject, other: Callable[[str], Subject], task: Task, split: str) -> dict[str, Any]:
+def transfer(
+    subject: TestedCircuit, other: Callable[[str], TestedCircuit], task: Task, split: str
+) -> dict[str, Any]:
     """Compare the two splits of a task.
 
     Args:
@@ -48,17 +49,25 @@ def transfer(subject: Subject, other: Callable[[str], Subject], task: Task, spli
         here, there = (subject if name == split else other(name) for name in (origin, away))
     except (NothingFound, BadInput) as error:
         return unknown(f"one of the splits cannot be evaluated: {error.got}")
-    known = _known(info, subject.bench, task, (origin, away), (there.examples, here.examples))
+    known = _known(
+        info, subject.scale.runs, task, (origin, away), (there.scale.examples, here.scale.examples)
+    )
     figures = {
-        "discovery": {"split": origin, "examples": here.examples, **here.score},
-        "held_out": {"split": away, "examples": there.examples, **there.score},
+        "discovery": {"split": origin, "examples": here.scale.examples, **here.score},
+        "held_out": {"split": away, "examples": there.scale.examples, **there.score},
         "difference": difference(
-            (there.kept, there.empty, there.full), (here.kept, here.empty, here.full), seed=subject.seed
+            (there.kept, there.scale.empty, there.scale.full),
+            (here.kept, here.scale.empty, here.scale.full),
+            seed=subject.scale.seed,
         ),
         "pairs": task.pairs,
         "known": known,
     }
     return _verdict(figures) | figures
+
+
+def _three(tested: TestedCircuit) -> tuple[Values, Values, Values]:
+    return tested.kept, tested.scale.empty, tested.scale.full
 
 
 def _verdict(figures: dict[str, Any]) -> dict[str, str]:
@@ -76,7 +85,9 @@ def _verdict(figures: dict[str, Any]) -> dict[str, str]:
     return {**unknown("the examples are too few, or too different, to tell")}
 
 
-def _known(info: Any, bench: Bench, task: Task, splits: tuple[str, str], counts: tuple[int, int]) -> int:
+def _known(
+    info: Any, bench: AblatedRuns, task: Task, splits: tuple[str, str], counts: tuple[int, int]
+) -> int:
     """How many of the held-out examples are about words that the discovery's examples have."""
     origin, away = splits
     bos = bool(info.get("bos"))

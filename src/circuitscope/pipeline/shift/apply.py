@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from circuitscope.circuit import load
 from circuitscope.config import ShiftApplyConfig
-from circuitscope.discovery import Partial
-from circuitscope.discovery.job import Progress
-from circuitscope.editing.ablation import FeatureSet, Means, feature_means, names_of
-from circuitscope.editing.judging import VerdictStore, counts, read_sheet, removed, write_features
-from circuitscope.editing.saved import REMOVED, Removal, write_removal
-from circuitscope.editing.steps import made_from, need
-from circuitscope.pipeline.parts import silent
+from circuitscope.editing import REMOVED, Removal, made_from, need, write_removal
+from circuitscope.editing.judging import read_sheet, removed, write_features
+from circuitscope.interventions import FeatureSet, Means, feature_means, names_of
 from circuitscope.pipeline.shift.run import open_shift, plan
-from circuitscope.store import new_folder, refuse_existing
+from circuitscope.results import counts, load
+from circuitscope.runs import new_folder, refuse_existing
+from circuitscope.work import Partial, Progress, silent
+from circuitscope.workspace import VerdictStore
 
 STEP = "removed"
 SHEET = "sheet.jsonl"

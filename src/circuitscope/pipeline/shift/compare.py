@@ -9,23 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.circuit import KIND, Circuit, load
 from circuitscope.config import ShiftCompareConfig
-from circuitscope.discovery import Partial
-from circuitscope.discovery.job import Progress
-from circuitscope.editing.comparison import Bench, Judge, Verdicts, compare
-from circuitscope.editing.comparison.bench import Feature
-from circuitscope.editing.comparison.words import concepts_of, cue_words_of
-from circuitscope.editing.judging import JudgedFeature, WordLists, judge_by_words, read_sheet, sheet_for
-from circuitscope.editing.judging.word_list import read_words
-from circuitscope.editing.saved import CLASSIFIER, read_removal
-from circuitscope.editing.steps import made_from, need
-from circuitscope.pipeline.parts import silent
+from circuitscope.editing import CLASSIFIER, made_from, need, read_removal
+from circuitscope.editing.comparison import (
+    Bench,
+    Feature,
+    Judge,
+    Verdicts,
+    compare,
+    concepts_of,
+    cue_words_of,
+)
+from circuitscope.editing.judging import WordLists, judge_by_words, read_sheet, read_words, sheet_for
+from circuitscope.pages.pictures import plot_removal
 from circuitscope.pipeline.shift.apply import SHEET
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
-from circuitscope.report.plot_removal import plot_removal
-from circuitscope.store import new_folder, read_manifest, refuse_existing, write_json, write_manifest
+from circuitscope.results import KIND, Circuit, JudgedFeature, load
+from circuitscope.runs import new_folder, read_manifest, refuse_existing, write_json, write_manifest
 from circuitscope.tasks.language import PROFESSIONS
+from circuitscope.work import Partial, Progress, silent
 
 STEP = "comparison"
 FILE, PICTURE = "comparison.json", "curves.png"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.bundled import BUNDLED, BUNDLED_VERDICTS
-from circuitscope.circuit import load
 from circuitscope.config import (
     ShiftApplyConfig,
     ShiftCompareConfig,
@@ -22,18 +21,18 @@ from circuitscope.config import (
     ShiftRetrainConfig,
     ShiftTrainConfig,
 )
-from circuitscope.discovery.job import Progress
+from circuitscope.editing import KIND, outdated_by
 from circuitscope.editing.judging import sheet_for, write_features
-from circuitscope.editing.steps import KIND, outdated_by
 from circuitscope.errors import BadInput
-from circuitscope.pipeline.parts import silent
 from circuitscope.pipeline.shift.apply import run_shift_apply
 from circuitscope.pipeline.shift.compare import FILE, STEP, run_shift_compare
 from circuitscope.pipeline.shift.effects import run_shift_effects
 from circuitscope.pipeline.shift.evaluate import run_shift_evaluate
 from circuitscope.pipeline.shift.retrain import run_shift_retrain
 from circuitscope.pipeline.shift.train import run_shift_train
-from circuitscope.store import MANIFEST, read_json, read_manifest
+from circuitscope.results import load
+from circuitscope.runs import MANIFEST, read_json, read_manifest
+from circuitscope.work import Progress, silent
 
 SITE, BATCH, THRESHOLD = "resid_2", 32, 0.1
 """The last layer but one and T_N as published for Pythia, batches as published for Gemma: with 4096 texts, 128 makes

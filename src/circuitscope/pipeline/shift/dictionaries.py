@@ -8,14 +8,13 @@ from typing import Any
 
 from circuitscope.config import ShiftDictionariesConfig
 from circuitscope.dictionaries import Dictionaries, load_dictionaries
-from circuitscope.discovery.job import Progress
-from circuitscope.editing.data import load_labelled_sets
-from circuitscope.editing.scr_tpp import scr_and_tpp
+from circuitscope.editing import scr_and_tpp
 from circuitscope.errors import BadInput
 from circuitscope.model import decide_bos, load_model
-from circuitscope.pipeline.parts import silent
-from circuitscope.store import write_json
+from circuitscope.runs import write_json
+from circuitscope.tasks.labelled import load_labelled_sets
 from circuitscope.terms import Site
+from circuitscope.work import Progress, silent
 
 
 def run_score_dictionaries(config: ShiftDictionariesConfig, *, progress: Progress = silent) -> dict[str, Any]:

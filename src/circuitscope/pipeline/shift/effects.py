@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from circuitscope.circuit import KIND, Circuit, load
 from circuitscope.config import ShiftEffectsConfig
-from circuitscope.discovery import Partial
-from circuitscope.discovery.job import Progress
-from circuitscope.editing.effects import classifier_circuit
-from circuitscope.editing.steps import made_from, need
-from circuitscope.pipeline.parts import save, silent
+from circuitscope.editing import classifier_circuit, made_from, need
+from circuitscope.pipeline.open_run import save
 from circuitscope.pipeline.shift.run import open_shift
-from circuitscope.store import refuse_existing
+from circuitscope.results import KIND, Circuit, load
+from circuitscope.runs import refuse_existing
+from circuitscope.work import Partial, Progress, silent
 
 STEP = "circuit"
 

@@ -10,18 +10,20 @@ from typing import Any
 from torch import Tensor
 
 from circuitscope.config import ShiftEvaluateConfig
-from circuitscope.discovery import Partial
-from circuitscope.discovery.job import Progress
-from circuitscope.editing.ablation import EditsOf
-from circuitscope.editing.classifier import Classifier
-from circuitscope.editing.data import LabelledText
-from circuitscope.editing.pooling import pooled_activations
-from circuitscope.editing.saved import read_classifier, read_removal
-from circuitscope.editing.scores import score
-from circuitscope.editing.steps import made_from, need
-from circuitscope.pipeline.parts import silent
+from circuitscope.editing import (
+    Classifier,
+    made_from,
+    need,
+    pooled_activations,
+    read_classifier,
+    read_removal,
+    score,
+)
+from circuitscope.interventions import EditsOf
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
-from circuitscope.store import MANIFEST, new_folder, refuse_existing, write_json, write_manifest
+from circuitscope.runs import MANIFEST, new_folder, refuse_existing, write_json, write_manifest
+from circuitscope.tasks.labelled import LabelledText
+from circuitscope.work import Partial, Progress, silent
 
 STEP = "scores"
 FILE = "scores.json"

@@ -12,35 +12,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from circuitscope.circuit import Circuit, load
 from circuitscope.config import ShiftJudgeConfig
-from circuitscope.dashboards import FeatureContexts, FeatureDashboard, promoted_tokens, top_contexts
+from circuitscope.dashboards import promoted_tokens, top_contexts
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.discovery.job import Progress
-from circuitscope.editing.classifier import Classifier
+from circuitscope.editing import Classifier, need
 from circuitscope.editing.judging import (
     Endpoint,
-    JudgedFeature,
-    VerdictStore,
+    Replies,
     WordLists,
+    is_csv,
     judge_by_endpoint,
     judge_by_words,
+    key_from,
     read_sheet,
-    to_judge,
+    read_words,
     write_features,
 )
-from circuitscope.editing.judging.endpoint import key_from
-from circuitscope.editing.judging.replies import Replies
-from circuitscope.editing.judging.sheet_files import is_csv
-from circuitscope.editing.judging.values import effects_of
-from circuitscope.editing.judging.verdict_store import now, verdict_of
-from circuitscope.editing.judging.word_list import read_words
-from circuitscope.editing.steps import need
-from circuitscope.editing.texts import longest_input
 from circuitscope.errors import BadInput
-from circuitscope.pipeline.parts import silent
 from circuitscope.pipeline.report import default_text, read_text
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift
+from circuitscope.results import (
+    Circuit,
+    FeatureContexts,
+    FeatureDashboard,
+    JudgedFeature,
+    effects_of,
+    load,
+    to_judge,
+)
+from circuitscope.tasks.labelled import longest_input
+from circuitscope.work import Progress, silent
+from circuitscope.workspace import VerdictStore, now, verdict_of
 
 REPLIES = "replies.jsonl"
 _TOKENS = 10

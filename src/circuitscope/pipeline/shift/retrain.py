@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from circuitscope.config import ShiftRetrainConfig
-from circuitscope.discovery import Partial
-from circuitscope.discovery.job import Progress
-from circuitscope.editing.classifier import Classifier, train_classifier
-from circuitscope.editing.saved import CLASSIFIER, read_removal, write_classifier
-from circuitscope.editing.steps import made_from, need
-from circuitscope.pipeline.parts import silent
+from circuitscope.editing import (
+    CLASSIFIER,
+    Classifier,
+    made_from,
+    need,
+    read_removal,
+    train_classifier,
+    write_classifier,
+)
 from circuitscope.pipeline.shift.run import open_shift, plan
-from circuitscope.store import new_folder, read_manifest, refuse_existing
+from circuitscope.runs import new_folder, read_manifest, refuse_existing
+from circuitscope.work import Partial, Progress, silent
 
 STEP = "retrained"
 

@@ -7,17 +7,20 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from circuitscope.config.shift import LabelledData, ShiftTrainConfig
+from circuitscope.config import LabelledData, ShiftTrainConfig
 from circuitscope.dictionaries import Dictionaries, load_dictionaries
-from circuitscope.discovery.job import Progress, fingerprint
-from circuitscope.editing.classifier import Classifier
-from circuitscope.editing.data import LabelledSets, LabelledText, load_labelled_sets
-from circuitscope.editing.saved import read_classifier
-from circuitscope.editing.steps import KIND, need
-from circuitscope.editing.texts import LabelledTask, labelled_task
+from circuitscope.editing import KIND, Classifier, need, read_classifier
 from circuitscope.errors import BadInput
-from circuitscope.model import LanguageModel, load_model
-from circuitscope.store import MANIFEST, hash_json, read_manifest, write_manifest
+from circuitscope.model import LanguageModel, fingerprint, load_model
+from circuitscope.runs import MANIFEST, hash_json, read_manifest, write_manifest
+from circuitscope.tasks.labelled import (
+    LabelledSets,
+    LabelledTask,
+    LabelledText,
+    labelled_task,
+    load_labelled_sets,
+)
+from circuitscope.work import Progress
 
 ABOUT = ("model", "dictionaries", "dtype", *(item.name for item in fields(LabelledData)))
 """The settings that say what a run is about."""

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import ShiftTrainConfig
-from circuitscope.discovery import Partial
-from circuitscope.discovery.job import Progress
-from circuitscope.editing.classifier import Classifier, train_classifier
-from circuitscope.editing.saved import CLASSIFIER, write_classifier
-from circuitscope.editing.steps import RUN, made_from
+from circuitscope.editing import CLASSIFIER, RUN, Classifier, made_from, train_classifier, write_classifier
 from circuitscope.model import decide_bos
-from circuitscope.pipeline.parts import portable, silent
+from circuitscope.pipeline.open_run import portable
 from circuitscope.pipeline.shift.run import about, begin, load_run, plan
-from circuitscope.store import new_folder, refuse_existing
+from circuitscope.runs import new_folder, refuse_existing
+from circuitscope.work import Partial, Progress, silent
 
 log = logging.getLogger("circuitscope")
 

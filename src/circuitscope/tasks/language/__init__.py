@@ -7,9 +7,11 @@ pronouns, ``sequences`` counting, lists and quotations, ``documents`` puts them 
 from circuitscope.tasks.language.documents import SEPARATOR, WORDS, document, documents, text
 from circuitscope.tasks.language.draft import Document, Known
 from circuitscope.tasks.language.people import biography, person
-from circuitscope.tasks.language.words import PROFESSIONS, vocabulary
+from circuitscope.tasks.language.words import FEMALE_NAMES, MALE_NAMES, PROFESSIONS, vocabulary
 
 __all__ = [
+    "FEMALE_NAMES",
+    "MALE_NAMES",
     "PROFESSIONS",
     "SEPARATOR",
     "WORDS",

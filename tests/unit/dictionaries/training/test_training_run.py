@@ -18,7 +18,7 @@ from circuitscope.dictionaries.training import TrainConfig, train_dictionaries
 from circuitscope.dictionaries.training.trainer import Trainer
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel
-from circuitscope.store import read_manifest
+from circuitscope.runs import read_manifest
 
 QUICK = TrainConfig(
     k=4, features=48, tokens=12_000, batch=64, context=16, buffer=40, learning_rate=6e-3, save_every=25

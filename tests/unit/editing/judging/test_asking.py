@@ -10,7 +10,7 @@ from judged_circuits import circuit, features
 from rich.console import Console
 
 from circuitscope.cli.shift.asking import ask_in_terminal, show
-from circuitscope.editing.judging import MarkedContext
+from circuitscope.results import MarkedContext
 
 NASTY = ("[bold]x[/]", "\x1b[2J", "\u202e", "\n", "«", "[/]")
 

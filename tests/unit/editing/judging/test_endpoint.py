@@ -11,11 +11,12 @@ import pytest
 from endpoint_server import Server, completion, serving
 from judged_circuits import circuit, features
 
-from circuitscope.editing.judging import AUTOMATIC, Endpoint, MarkedContext, judge_by_endpoint
+from circuitscope.editing.judging import Endpoint, judge_by_endpoint
 from circuitscope.editing.judging.endpoint import key_from
 from circuitscope.editing.judging.prompt import read_answer
 from circuitscope.editing.judging.replies import Replies
 from circuitscope.errors import BadInput
+from circuitscope.results import AUTOMATIC, MarkedContext
 
 KEY = "sk-secret-1234"
 GOOD = '{"verdict": "remove", "reason": "it is about\\ngender"}'

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged_circuits import circuit, dashboards, features
 
-from circuitscope.dashboards import TokenWeight
-from circuitscope.editing.judging import MarkedContext, read_sheet, to_judge, write_features, write_sheet
+from circuitscope.editing.judging import read_sheet, write_features, write_sheet
 from circuitscope.editing.judging.cells import (
     contexts_cell,
     guarded,
@@ -22,6 +21,7 @@ from circuitscope.editing.judging.cells import (
     unguarded,
 )
 from circuitscope.errors import BadFile, BadInput, CircuitscopeError
+from circuitscope.results import MarkedContext, TokenWeight, to_judge
 
 ENDINGS = ["csv", "jsonl"]
 NASTY = (

@@ -11,10 +11,11 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from toys import VOCAB, toy_dictionaries, toy_hf
 from transformers import PreTrainedTokenizerFast
 
-from circuitscope.editing.judging import AUTOMATIC, WordLists, judge_by_words, to_judge
+from circuitscope.editing.judging import WordLists, judge_by_words
 from circuitscope.editing.judging.word_list import read_words
 from circuitscope.errors import BadFile, BadInput
 from circuitscope.model import load_model, pad
+from circuitscope.results import AUTOMATIC, to_judge
 from circuitscope.terms import Site
 
 EMBED, RESID_0 = Site("embed", -1), Site("resid", 0)

@@ -6,18 +6,19 @@ sum of one term per node, and faithfulness of a set of nodes is the sum of their
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from toys import VOCAB, linear_model, toy_dictionaries
 
-from circuitscope.circuit import Circuit, Edges, Nodes
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import node_pass
+from circuitscope.evaluation import FaithfulnessScale
+from circuitscope.evaluation.ablated_runs import AblatedRuns
 from circuitscope.evaluation.baseline import make_baseline
-from circuitscope.evaluation.bench import Bench
-from circuitscope.evaluation.strict import Subject
+from circuitscope.evaluation.strict import TestedCircuit
+from circuitscope.results.circuit import Circuit, Edges, Nodes
 from circuitscope.tasks import metric_named
 from circuitscope.tasks.inputs import Encoded, batches
 from circuitscope.terms import Site
@@ -38,7 +39,7 @@ def examples(count: int, seed: int = 0) -> tuple[Encoded, ...]:
     return tuple(found)
 
 
-def case(count: int = 12) -> Subject:
+def case(count: int = 12) -> TestedCircuit:
     """A circuit with every node that has an effect."""
     model = linear_model()
     dictionaries = toy_dictionaries(model, "relu", [Site("resid", 1)])
@@ -48,29 +49,40 @@ def case(count: int = 12) -> Subject:
     candidates = candidates.take(np.flatnonzero(candidates.effect != 0))
     inputs = list(batches(encoded, 6, has_bos=False))
     baseline = make_baseline("mean", model, dictionaries, inputs, places=LENGTH)
-    bench = Bench(model, dictionaries, METRIC, inputs, baseline, LENGTH, "circuit", {})
+    bench = AblatedRuns(model, dictionaries, METRIC, inputs, baseline, LENGTH, "circuit", {})
     info = {
         "positions": "keep", "method": "exact", "rule": None, "points": None, "bos": False, "split": "train",
         "examples": count, "metric": METRIC.name, "thresholds": {"node": 0.0, "edge": 0.0}, "nodes_asked": None,
     }  # fmt: skip
     circuit = Circuit(tuple(dictionaries), candidates, Edges.none(), info, candidates=candidates)
-    return Subject(circuit, bench, free_layers=0)
+    return TestedCircuit(circuit, FaithfulnessScale(bench, free_layers=0))
 
 
-class Quick(Subject):
-    """The same with faithfulness worked out by hand instead of run; that they agree is tested."""
+@dataclass(frozen=True)
+class ByHand(FaithfulnessScale):
+    """A scale on which faithfulness is worked out by hand instead of run; that they agree is tested."""
+
+    total: float = 1.0
 
     def faithfulness(self, nodes: Nodes) -> float:
-        return by_hand(self, nodes)
+        return float(nodes.effect.sum() / self.total)
 
 
-def keeping(subject: Subject, rows: object) -> Subject:
+def quick() -> TestedCircuit:
+    """The case on a scale by hand."""
+    tested = case()
+    assert tested.circuit.candidates is not None
+    total = float(tested.circuit.candidates.effect.sum())
+    return replace(tested, scale=ByHand(tested.scale.runs, free_layers=0, total=total))
+
+
+def keeping(subject: TestedCircuit, rows: object) -> TestedCircuit:
     """The same with some of the nodes only."""
     nodes = subject.circuit.nodes.take(np.asarray(rows))
     return replace(subject, circuit=replace(subject.circuit, nodes=nodes))
 
 
-def by_hand(subject: Subject, nodes: Nodes) -> float:
+def by_hand(subject: TestedCircuit, nodes: Nodes) -> float:
     """Σ effects of the nodes / Σ effects of all."""
     assert subject.circuit.candidates is not None
     return float(nodes.effect.sum() / subject.circuit.candidates.effect.sum())

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from linear_case import Quick, by_hand, case, keeping, quiet
+from linear_case import by_hand, case, keeping, quick, quiet
 
-from circuitscope.circuit import Nodes
 from circuitscope.evaluation.strict.random_circuits import _verdict, draw_alike, random_circuits
+from circuitscope.results.circuit import Nodes
 from circuitscope.terms import ERROR
 
 
 @pytest.fixture(scope="module")
 def whole():
-    return Quick(**vars(case()))
+    return quick()
 
 
 def test_faithfulness_is_the_sum_of_effects_in_this_case():

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from linear_case import Quick, by_hand, case, keeping, quiet
+from linear_case import by_hand, case, keeping, quick, quiet
 
-from circuitscope.circuit import Nodes
 from circuitscope.evaluation.strict.spare_nodes import _most_together, spare_nodes
+from circuitscope.results.circuit import Nodes
 from circuitscope.terms import ERROR
 
 
 @pytest.fixture(scope="module")
 def whole():
-    return Quick(**vars(case()))
+    return quick()
 
 
 def test_every_node_is_worth_its_effect():

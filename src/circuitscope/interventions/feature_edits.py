@@ -1,0 +1,181 @@
+"""Edits of a run that set features to zero or to their mean, and keep each site's error.
+
+At a site, with A the features ablated and a_i the value of each (0 or a mean),
+
+    x' = x + Σ_{i∈A} (a_i − f_i(x)) v_i  =  decode(f with f_A = a_A) + ε(x).
+
+x is the site's tensor as the edited run has it by then, so what an earlier edit changed is seen by a later one, as
+published (Marks et al. 2024, section 4). BOS and padding are never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from circuitscope.dictionaries import Dictionaries, Dictionary
+from circuitscope.errors import BadInput
+from circuitscope.interventions.hold import with_features_at
+from circuitscope.model import Edit, LanguageModel, Tap, TokenBatch
+from circuitscope.tasks.labelled import BATCH_SIZE, Texts, token_blocks
+from circuitscope.terms import Site
+from circuitscope.work import Arrays, Batches, InMemory, Progress
+
+FeatureSet = Mapping[Site, Int[Tensor, " _some"]]
+"""Features to ablate, for the sites that have any; each site has as many as it has."""
+
+Edits = Mapping[Site, tuple[Tap, Edit]]
+"""What ``LanguageModel.logits`` takes: edits of the sites' tensors, for one batch of tokens."""
+
+EditsOf = Callable[[TokenBatch], Edits]
+"""Makes the edits of a batch; what runs over many batches takes this."""
+
+Means = Mapping[Site, Float[Tensor, " _some"]]
+"""The mean activation of each feature of a ``FeatureSet``, in its order."""
+
+HOW = ("zero", "mean")
+_TOKENS = "tokens"
+
+
+def feature_edits(
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    features: FeatureSet,
+    tokens: TokenBatch,
+    how: str = "zero",
+    means: Means | None = None,
+) -> Edits:
+    """Edits that set features to 0 or to their mean, and keep the error.
+
+    Args:
+        features: which, per site; a site with none is left alone.
+        tokens: the batch that the edits are for: neither its padding nor its BOS is touched.
+        how: ``zero`` or ``mean``.
+        means: mean activations, for ``mean`` (see ``feature_means``).
+
+    Raises:
+        BadInput: a site has no dictionary, a dictionary no such feature, or the means are missing.
+    """
+    _check(dictionaries, features, how, means)
+    taps = dictionaries.taps(model)
+    edits = {}
+    for site in sorted(site for site, some in features.items() if len(some)):
+        dictionary, some = dictionaries[site], features[site].to(model.device)
+        value = means[site] if how == "mean" and means else torch.zeros(len(some))
+        edits[site] = (taps[site], _edit(dictionary, some, value.to(model.device, dictionary.dtype), tokens))
+    return edits
+
+
+def edits_of(
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    features: FeatureSet,
+    how: str = "zero",
+    means: Means | None = None,
+) -> EditsOf:
+    """The same for any batch of tokens; what it cannot do is refused at once."""
+    _check(dictionaries, features, how, means)
+    return lambda tokens: feature_edits(model, dictionaries, features, tokens, how, means)
+
+
+def feature_means(
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    features: FeatureSet,
+    texts: Texts | TokenBatch,
+    *,
+    bos: bool = False,
+    batch_size: int = BATCH_SIZE,
+    partial: Batches | None = None,
+    progress: Progress = lambda done, total, what: None,
+) -> Means:
+    """Mean activation of features over all tokens of the texts that are neither padding nor BOS.
+
+    Args:
+        partial: where the sums of finished batches are kept, so that a run that was killed goes on.
+    """
+    _check(dictionaries, features, "zero", None)
+    store = InMemory() if partial is None else partial
+    sums = {site: np.zeros(len(features[site])) for site in dictionaries if site in features}
+    count = 0
+    for block in token_blocks(model, texts, bos=bos, size=batch_size):
+        place = f"means-{block.first:06d}"
+        kept = store.get(place)
+        if kept is None:
+            kept = _sums(model, dictionaries, {site: features[site] for site in sums}, block.batches)
+            store.put(place, kept)
+        for site, total in sums.items():
+            total += kept[site.name]
+        count += int(kept[_TOKENS])
+        progress(block.done, block.total, "mean activations")
+    means = {site: torch.from_numpy(total / max(1, count)) for site, total in sums.items()}
+    return {site: mean.to(model.dtype).to(model.device) for site, mean in means.items()}
+
+
+def _sums(
+    model: LanguageModel, dictionaries: Dictionaries, features: FeatureSet, batches: Sequence[TokenBatch]
+) -> Arrays:
+    """The summed activation of each feature over some batches, per site, and the number of tokens."""
+    taps = dictionaries.only(list(features)).taps(model)
+    placed = {site: some.to(model.device) for site, some in features.items()}
+    sums: Arrays = {site.name: np.zeros(len(some)) for site, some in placed.items()}
+    for tokens in batches:
+        cache = model.capture(tokens, taps, tokens.last[:, None])
+        for site, some in placed.items():
+            f = dictionaries[site].encode_some(cache.x[site][tokens.live], some)
+            sums[site.name] += f.cpu().double().sum(dim=0).numpy()
+    return {**sums, _TOKENS: np.array(sum(int(tokens.live.sum()) for tokens in batches))}
+
+
+def _edit(
+    dictionary: Dictionary, features: Int[Tensor, " some"], value: Float[Tensor, " some"], tokens: TokenBatch
+) -> Edit:
+    live = tokens.live
+
+    def hold(x: Tensor) -> Tensor:
+        here = live.to(x.device)
+        return x.masked_scatter(here[:, :, None], with_features_at(dictionary, x[here], features, value))
+
+    return hold
+
+
+def _check(dictionaries: Dictionaries, features: FeatureSet, how: str, means: Means | None) -> None:
+    if how not in HOW:
+        raise BadInput(f"features ablated by {how!r}", expected=" or ".join(HOW), mend="use one of these")
+    for site, some in features.items():
+        if site not in dictionaries:
+            raise BadInput(
+                f"features of {site} are to be ablated, and there is no dictionary for it",
+                expected=", ".join(map(str, dictionaries)),
+                mend="leave them out, or load the dictionaries that they come from",
+            )
+        count = dictionaries[site].n_features
+        wrong = [feature for feature in some.tolist() if not 0 <= feature < count]
+        if wrong or len(set(some.tolist())) != len(some):
+            raise BadInput(
+                f"{site}/{wrong[0]}: its dictionary has {count} features"
+                if wrong
+                else f"a feature of {site} is named twice",
+                expected=f"each of 0 to {count - 1} at most once",
+            )
+        if how == "mean" and (means is None or site not in means or len(means[site]) != len(some)):
+            raise BadInput(
+                f"features of {site} are to be set to their mean, which is not given",
+                expected="the mean activation of each of them",
+                mend="means=feature_means(model, dictionaries, features, texts)",
+            )
+
+
+def names_of(features: FeatureSet) -> list[str]:
+    """The features as nodes are written, ``resid_3/1024``, in the order of computation."""
+    return [f"{site}/{feature}" for site in sorted(features) for feature in sorted(features[site].tolist())]
+
+
+def feature_set(nodes: Sequence[tuple[Site, int]]) -> FeatureSet:
+    """Features given one by one as a set per site; each once."""
+    sites = sorted({site for site, _ in nodes})
+    return {site: torch.tensor(sorted({f for at, f in nodes if at == site})) for site in sites}

@@ -1,0 +1,20 @@
+"""Whether two models have the same weights."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from circuitscope.model.language_model import LanguageModel
+
+
+def fingerprint(model: LanguageModel) -> str:
+    """SHA-256 over a model's weights, thinned out: enough to tell two models apart, cheap for large ones."""
+    digest = hashlib.sha256()
+    for name, weight in model.hf.named_parameters():
+        flat = weight.detach().flatten()
+        sample = flat[:: max(1, flat.numel() // 4096)].double().cpu().numpy()
+        digest.update(f"{name} {tuple(weight.shape)}".encode())
+        digest.update(np.ascontiguousarray(sample).data)
+    return digest.hexdigest()

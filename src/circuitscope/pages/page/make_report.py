@@ -1,0 +1,181 @@
+"""make_report: from a circuit, what its features mean and what was measured to the content of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from circuitscope.pages.page.report_content import (
+    SCHEMA_VERSION,
+    EdgeLine,
+    ExampleText,
+    NodeLine,
+    Place,
+    Question,
+    Report,
+)
+from circuitscope.pages.pictures.drawing import draw
+from circuitscope.pages.pictures.group_drawing import draw_groups
+from circuitscope.pages.words.how_it_was_made import settings_of, warnings_of
+from circuitscope.pages.words.visible import visible
+from circuitscope.results import Circuit, FeatureDashboard, Groups, NodeActivity, label_of
+from circuitscope.terms import OUTPUT, SUMMED, NodeId
+
+MOST_NODES = 200
+"""Nodes that a page lists; what the place of nodes says is about all of them."""
+_EDGES_SHOWN = 6
+
+
+def make_report(
+    circuit: Circuit,
+    *,
+    features: Sequence[FeatureDashboard] = (),
+    examples: Sequence[ExampleText] = (),
+    text_read: str = "",
+    sweep: Mapping[str, Any] | None = None,
+    manifest: Mapping[str, Any] | None = None,
+    run: str = "RUN",
+    activities: Sequence[NodeActivity] = (),
+    groups: Groups | None = None,
+) -> Report:
+    """Put together what a report says.
+
+    Args:
+        circuit: with its evaluation, if it has one.
+        features: dashboards of some of its features, in any order.
+        examples: a few of the task's.
+        text_read: where the features' contexts come from, as a phrase.
+        sweep: what ``sweep`` returned.
+        manifest: the run folder's.
+        run: the run folder's name.
+        activities: on which of the task's texts its nodes are active, in any order.
+        groups: what ``group`` found.
+    """
+    info, manifest = circuit.info, manifest or {}
+    thresholds = info.get("thresholds") or {}
+    headings = headings_of(circuit)
+    quadrature: Mapping[str, Any] = info.get("quadrature") or {}
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        created=str(manifest.get("created", "")),
+        question=_question(circuit, examples),
+        n_nodes=len(circuit),
+        n_edges=len(circuit.edges),
+        n_candidates=None if circuit.candidates is None else len(circuit.candidates),
+        node_threshold=None if info.get("pruned") else thresholds.get("node"),
+        nodes_asked=info.get("nodes_asked"),
+        baseline=str(info.get("baseline", "mean")),
+        keeps_positions=circuit.keeps_positions,
+        nodes=_node_lines(circuit, headings),
+        places=_places(circuit, headings),
+        features=tuple(features),
+        text_read=text_read,
+        drawing=draw(circuit, _labels(circuit, features), headings),
+        evaluation=circuit.evaluation,
+        sweep=sweep,
+        settings=settings_of(circuit, manifest),
+        warnings=warnings_of(circuit),
+        gaps={site: float(entry["gap"]) for site, entry in quadrature.items()},
+        skipped={reason: int(count) for reason, count in (info.get("skipped") or {}).items()},
+        run=run,
+        activities=tuple(activities),
+        groups=None if groups is None else replace(groups, activities=()),  # they are in ``activities``
+        grouped=None if groups is None else draw_groups(groups, headings),
+    )
+
+
+def headings_of(circuit: Circuit) -> dict[int, str]:
+    """Position → the token there, where positions are kept."""
+    return dict(enumerate(map(str, circuit.info.get("tokens") or ())))
+
+
+def _question(circuit: Circuit, examples: Sequence[ExampleText]) -> Question:
+    info = circuit.info
+    pairs = any(example.patch_prefix is not None for example in examples)
+    return Question(
+        task=str(info.get("task", "?")),
+        model=str(info.get("model", "?")),
+        dictionaries=str(info.get("dictionaries", "?")),
+        dictionary_kinds=dict(info.get("dictionary_kinds") or {}),
+        pairs=pairs or info.get("patch_metric") is not None,
+        examples=tuple(examples),
+        n_examples=int(info.get("examples") or 0),
+        split=str(info.get("split", "")),
+        metric=str(info.get("metric", "")),
+        metric_shown_as=str(info.get("metric_shown_as", "")),
+        clean=info.get("clean_metric"),
+        patch=info.get("patch_metric"),
+    )
+
+
+def _node_lines(circuit: Circuit, headings: Mapping[int, str]) -> tuple[NodeLine, ...]:
+    names = [*map(str, circuit.ids), OUTPUT]
+    silent = set(circuit.info.get("silent") or ())
+    edges = circuit.edges
+    order = np.argsort(-np.abs(edges.effect), kind="stable")
+    ends: tuple[dict[int, list[EdgeLine]], dict[int, list[EdgeLine]]] = ({}, {})
+    for row in order.tolist():
+        source, target = int(edges.source[row]), int(edges.target[row])
+        effect, stderr = float(edges.effect[row]), float(edges.stderr[row])
+        for lines, here, there in ((ends[0], target, source), (ends[1], source, target)):
+            shown = lines.setdefault(here, [])
+            if len(shown) < _EDGES_SHOWN:
+                shown.append(EdgeLine(names[there], effect, stderr))
+    found = []
+    for row in circuit.nodes.strongest()[:MOST_NODES].tolist():
+        node = circuit.ids[row]
+        found.append(
+            NodeLine(
+                id=str(node),
+                site=node.site.name,
+                feature=None if node.is_error else node.feature,
+                position=None if node.position == SUMMED else node.position,
+                heading=headings.get(node.position, ""),
+                effect=float(circuit.nodes.effect[row]),
+                stderr=float(circuit.nodes.stderr[row]),
+                into=tuple(ends[0].get(row, ())),
+                out=tuple(ends[1].get(row, ())),
+                silent=str(node) in silent,
+            )
+        )
+    return tuple(found)
+
+
+def _places(circuit: Circuit, headings: Mapping[int, str]) -> tuple[Place, ...]:
+    """The nodes summed by site and position, in the order of computation."""
+    cells: dict[tuple[int, int], list[tuple[NodeId, float]]] = {}
+    rows = zip(circuit.nodes.site.tolist(), circuit.ids, circuit.nodes.effect.tolist(), strict=True)
+    for site, node, effect in rows:
+        cells.setdefault((site, node.position), []).append((node, abs(effect)))
+    return tuple(
+        Place(
+            site=circuit.sites[site].name,
+            layer=circuit.sites[site].layer,
+            position=None if position == SUMMED else position,
+            heading=headings.get(position, ""),
+            nodes=len(members),
+            errors=sum(node.is_error for node, _ in members),
+            total=sum(effect for _, effect in members),
+            error_total=sum((effect for node, effect in members if node.is_error), 0.0),
+        )
+        for (site, position), members in sorted(cells.items())
+    )
+
+
+def _labels(circuit: Circuit, features: Sequence[FeatureDashboard]) -> dict[NodeId, tuple[str, ...]]:
+    """Two lines for a node in the picture: the tokens it is active on, and those it promotes."""
+    known = {(item.site, item.feature): lines_of(item) for item in features}
+    return {
+        node: known[node.site.name, node.feature]
+        for node in circuit.ids
+        if (node.site.name, node.feature) in known
+    }
+
+
+def lines_of(dashboard: FeatureDashboard) -> tuple[str, ...]:
+    raised = [item.token.strip() for item in dashboard.tokens.raised if item.token.strip()][:5]
+    lines = (label_of(dashboard), "→ " + ", ".join(dict.fromkeys(raised)) if raised else "")
+    return tuple(visible(line) for line in lines)

@@ -1,0 +1,235 @@
+"""The content of a report as plain values: what the page is made from, and what is kept as JSON beside it.
+
+This file has no functions but the two that write and read it. Nothing here needs numpy or torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from circuitscope.results import FeatureDashboard, Groups, NodeActivity, read_plain
+from circuitscope.runs import REPORT
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ExampleText:
+    """One example of the task, as text."""
+
+    clean_prefix: str
+    clean_answer: str
+    """Several answers that count together are joined by " / "."""
+    patch_prefix: str | None
+    """None for a single input."""
+    patch_answer: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked."""
+
+    task: str
+    model: str
+    dictionaries: str
+    dictionary_kinds: Mapping[str, int]
+    """How many sites have a dictionary of each kind."""
+    pairs: bool
+    examples: tuple[ExampleText, ...]
+    """A few, to show."""
+    n_examples: int
+    split: str
+    metric: str
+    metric_shown_as: str
+    clean: float | None
+    """Mean of the higher-is-better metric on the clean inputs."""
+    patch: float | None
+    """The same on the patch inputs; None for single inputs."""
+
+
+@dataclass(frozen=True)
+class EdgeLine:
+    """One edge, seen from one of its ends."""
+
+    node: str
+    """The node at the other end, or ``output``."""
+    effect: float
+    stderr: float
+
+
+@dataclass(frozen=True)
+class NodeLine:
+    """A node with its strongest edges."""
+
+    id: str
+    site: str
+    feature: int | None
+    """None for an error."""
+    position: int | None
+    """None where effects are summed over positions."""
+    heading: str
+    """The token at the position; empty where it is not known."""
+    effect: float
+    stderr: float
+    into: tuple[EdgeLine, ...]
+    out: tuple[EdgeLine, ...]
+    silent: bool
+    """Whether no edge could go into it, since it is silent where edges are linearised."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The nodes of one site at one position."""
+
+    site: str
+    layer: int
+    position: int | None
+    heading: str
+    nodes: int
+    errors: int
+    total: float
+    """Sum of |effect|."""
+    error_total: float
+
+
+@dataclass(frozen=True)
+class Box:
+    """A node in the picture; lengths in pixels, y downward."""
+
+    node: str
+    x: float
+    y: float
+    width: float
+    height: float
+    error: bool
+    effect: float
+    strength: float
+    """0 to 1: how strongly it is coloured."""
+    name: str
+    lines: tuple[str, ...]
+    """A few words under the name."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """An edge in the picture."""
+
+    source: str
+    target: str
+    path: str
+    """SVG path data."""
+    end_x: float
+    end_y: float
+    width: float
+    effect: float
+    across: bool
+    """Whether it goes from one position to another."""
+    downward: bool = False
+    """Whether it enters its target from above."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A row (a site) or a column (a position) of the picture, with its heading."""
+
+    text: str
+    start: float
+    end: float
+    shaded: bool
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The picture of a circuit."""
+
+    width: float
+    height: float
+    rows: tuple[Band, ...]
+    columns: tuple[Band, ...]
+    boxes: tuple[Box, ...]
+    lines: tuple[Line, ...]
+    output: Box
+    caption: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of how it was made."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a report says."""
+
+    schema_version: int
+    created: str
+    """When the circuit was discovered."""
+    question: Question
+    n_nodes: int
+    n_edges: int
+    n_candidates: int | None
+    node_threshold: float | None
+    nodes_asked: int | None
+    baseline: str
+    keeps_positions: bool
+    nodes: tuple[NodeLine, ...]
+    """By falling |effect|; of a large circuit the strongest."""
+    places: tuple[Place, ...]
+    """All of the circuit's nodes, summed by site and position."""
+    features: tuple[FeatureDashboard, ...]
+    """Of the strongest nodes; nodes of one feature at several positions share one."""
+    text_read: str
+    """Where the contexts come from, as a phrase."""
+    drawing: Drawing
+    evaluation: Mapping[str, Any] | None
+    """What ``evaluate`` wrote."""
+    sweep: Mapping[str, Any] | None
+    """What ``sweep`` wrote."""
+    settings: tuple[Setting, ...]
+    warnings: tuple[str, ...]
+    gaps: Mapping[str, float]
+    """Quadrature gap by site."""
+    skipped: Mapping[str, int]
+    run: str
+    """The run folder's own name, for the commands that the page shows."""
+    activities: tuple[NodeActivity, ...] = ()
+    """On which of the task's texts the nodes are active."""
+    groups: Groups | None = None
+    """What ``group`` found."""
+    grouped: Drawing | None = None
+    """The picture of the groups."""
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One run of a collection."""
+
+    name: str
+    link: str
+    """Relative to the index."""
+    question: Question
+    n_nodes: int
+    n_edges: int
+    evaluation: Mapping[str, Any] | None
+
+
+def read_report(folder: str | Path) -> Report:
+    """The report in a folder (``RUN/report``) or in a file; needs neither torch nor the model.
+
+    Raises:
+        BadFile: it is missing, damaged, or follows a newer schema.
+    """
+    return read_plain(
+        Report,
+        folder,
+        file=REPORT.file,
+        newest=SCHEMA_VERSION,
+        what="a report",
+        again="make the report again",
+    )

@@ -1,0 +1,203 @@
+"""The answer in a few sentences, written from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from circuitscope.pages.page.report_content import NodeLine, Place, Question, Report
+from circuitscope.pages.words.visible import visible
+
+_METRICS = {
+    "logit-difference": "the clean answer's logit (the model's raw score) minus the patch answer's",
+    "probability-difference": "the clean answer's probability minus the patch answer's",
+    "log-probability": "the logarithm of the clean answer's probability",
+    "logit": "the clean answer's logit (the model's raw score)",
+}
+_MUCH, _SOME, _LITTLE = 0.8, 0.5, 0.2
+
+
+def metric_sentence(question: Question) -> str:
+    """What was measured, and what it is on the two sides."""
+    what = _METRICS.get(question.metric, question.metric_shown_as or question.metric)
+    text = f"The behaviour is measured by {what}." if what else ""
+    if question.clean is not None:
+        text += f" Its mean is {signed(question.clean)} on the clean texts"
+        text += "" if question.patch is None else f" and {signed(question.patch)} on the patch texts"
+        text += "."
+    return text.strip()
+
+
+def signed(value: float, digits: int = 2) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def number(value: float, digits: int = 2) -> str:
+    """With a minus sign that is one, and none before 0."""
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"
+
+
+def density(part: float) -> str:
+    """A share that may be tiny."""
+    return f"{100 * part:.2g} %" if part < 0.1 else f"{100 * part:.0f} %"
+
+
+def share(part: float) -> str:
+    """A share as a percentage, with a minus sign that is one."""
+    return f"{100 * part:.0f} %".replace("-", "−").replace("−0 %", "0 %")
+
+
+def plural(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def answer(report: Report) -> list[str]:
+    """Paragraphs: how large and how true, where it sits, and what is strongest."""
+    paragraphs = [
+        [size_sentence(report), *truth_sentences(report.evaluation)],
+        where_sentences(report),
+        [_strongest(report.nodes[0])] if report.nodes else [],
+    ]
+    return [text for sentences in paragraphs if (text := " ".join(filter(None, sentences)))]
+
+
+def size_sentence(report: Report) -> str:
+    text = f"The circuit has {plural(report.n_nodes, 'node')} and {plural(report.n_edges, 'edge')}"
+    among = "" if report.n_candidates is None else f" of {report.n_candidates:,} that have any effect"
+    if report.nodes_asked is not None:
+        return f"{text}: the strongest{among}." if among else f"{text}."
+    if report.node_threshold is None:  # chosen in another way
+        return f"{text}."
+    cut = f"mean effect is above {report.node_threshold:.3g} in size"
+    return f"{text}: all nodes{among} whose {cut}."
+
+
+def truth_sentences(evaluation: Mapping[str, Any] | None) -> list[str]:
+    """Faithfulness and completeness in words, for the scores that the evaluation puts first."""
+    if not evaluation or not evaluation.get("scores"):
+        return ["Whether it is faithful has not been measured yet."]
+    score = evaluation["scores"][0]
+    faithful, complete = score["faithfulness"], score["completeness"]
+    if faithful["value"] is None:
+        return ["On the examples held out the behaviour itself is too weak for a verdict on the circuit."]
+    value = faithful["value"]
+    degree = (
+        f"nearly all ({share(value)})" if value >= _MUCH else f"{share(value)}" if value >= _LITTLE
+        else f"next to nothing ({share(value)})" if value < 0.1 else f"only {share(value)}"
+    )  # fmt: skip
+    free = score["free_layers"]
+    layers = "the first layer" if free == 1 else f"the first {free} layers"
+    given = f" (embed and {layers} left untouched)" if free else ""
+    first = (
+        f"By itself, with everything else set to {_baseline(evaluation)}, it restores {degree} of the behaviour "
+        f"on {plural(int(evaluation['examples']), 'example')} that it was not made from{given}."
+        if evaluation["split"] == "test"
+        else f"By itself it restores {degree} of the behaviour on its own examples{given}."
+    )
+    return [first, _left(complete["value"], value)]
+
+
+def _baseline(evaluation: Mapping[str, Any]) -> str:
+    words = {
+        "mean": "its mean",
+        "clean-mean": "its mean",
+        "zero": "zero",
+        "resample": "values of other texts",
+    }
+    return words.get(str(evaluation["baseline"]), str(evaluation["baseline"]))
+
+
+def _left(value: float | None, faithful: float) -> str:
+    if value is None:
+        return ""
+    left = "next to nothing is left" if abs(value) < 0.1 else f"{share(value)} of the behaviour is left"
+    if abs(value) < 0.1 and faithful < _LITTLE:
+        meaning = ": the circuit is needed, but far from enough"
+    elif abs(value) < 0.1 and faithful < _MUCH:
+        meaning = ": the circuit is needed, but does not do it alone"
+    elif value > _SOME:
+        meaning = ": other parts of the model can do the same"
+    else:
+        meaning = ""
+    return f"Without it, {left}{meaning}."
+
+
+def where_sentences(report: Report) -> list[str]:
+    """Where the effect sits: by position from the first to the last layers, and what the errors have of it."""
+    total = sum(place.total for place in report.places)
+    if not total:
+        return []
+    found = [_positions(report.places, total) if report.keeps_positions else _layers(report.places, total)]
+    errors = sum(place.error_total for place in report.places)
+    count = sum(place.errors for place in report.places)
+    if count:
+        are = "is an error node, which stands" if count == 1 else "are error nodes, which stand"
+        have = "it has" if count == 1 else "they have"
+        found.append(
+            f"{count} of the nodes {are} for what the dictionaries do not explain; {have} "
+            f"{share(errors / total)} of the summed effect."
+        )
+    return found
+
+
+def position_name(position: int | None, heading: str) -> str:
+    if position is None:
+        return "all positions"
+    words = visible(heading.strip())
+    return f"position {position}" + (f" (“{words}”)" if words else "")
+
+
+def layer_name(layer: int) -> str:
+    return "the embedding" if layer < 0 else f"layer {layer}"
+
+
+def _positions(places: Sequence[Place], total: float) -> str:
+    """Which position leads in which layers."""
+    leaders = []
+    for layer, group in groupby(places, key=lambda place: place.layer):
+        sums: dict[int | None, float] = {}
+        for place in group:
+            sums[place.position] = sums.get(place.position, 0.0) + place.total
+        leaders.append((layer, max(sums, key=lambda position: sums[position])))
+    headings = {place.position: place.heading for place in places}
+    stretches = [
+        (position, [layer for layer, _ in group]) for position, group in groupby(leaders, key=lambda x: x[1])
+    ]
+    (first, low), (last, high) = stretches[0], stretches[-1]
+    name = position_name(first, headings[first])
+    if len(stretches) == 1:
+        part = sum(place.total for place in places if place.position == first) / total
+        return f"In every layer most of the effect sits at {name}: {share(part)} of the sum."
+    between = len(stretches) - 2
+    via = f" In between, the place with most of it changes {plural(between, 'time')} more." if between else ""
+    return (
+        f"{_span(low)} most of the effect sits at {name}; {_span(high).lower()} at "
+        f"{position_name(last, headings[last])}.{via}"
+    )
+
+
+def _span(layers: Sequence[int]) -> str:
+    if len(layers) == 1:
+        return f"In {layer_name(layers[0])}"
+    return f"From {layer_name(layers[0])} to {layer_name(layers[-1])}"
+
+
+def _layers(places: Sequence[Place], total: float) -> str:
+    sums: dict[str, float] = {}
+    for place in places:
+        sums[place.site] = sums.get(place.site, 0.0) + place.total
+    top = sorted(sums, key=lambda site: -sums[site])[:2]
+    named = " and ".join(f"{site} ({share(sums[site] / total)})" for site in top)
+    return f"The largest parts of the summed effect are at {named}."
+
+
+def _strongest(node: NodeLine) -> str:
+    what = "the error" if node.feature is None else f"feature {node.feature}"
+    where = "" if node.position is None else f" at {position_name(node.position, node.heading)}"
+    verb = "promotes" if node.effect > 0 else "suppresses"
+    return (
+        f"The strongest single node is {what} of {node.site}{where}, which {verb} the clean answer by "
+        f"{abs(node.effect):.2f} ± {node.stderr:.2f}."
+    )

@@ -1,0 +1,163 @@
+"""What the strict tests found, in words: a line per test with its verdict, and the figures that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from circuitscope.pages.words.sentences import number, plural, share, signed
+
+Figures = Mapping[str, Any]
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class StrictLine:
+    """One test, as it is shown."""
+
+    question: str
+    verdict: str
+    """``holds``, ``does not hold`` or ``cannot be said``."""
+    figures: str
+    """The result in a few words."""
+    sentences: str
+    """What was done and found."""
+
+
+def strict_lines(strict: Figures) -> list[StrictLine]:
+    """The tests of ``evaluation["strict"]`` in words, in the order in which a sceptic asks."""
+    tests: tuple[tuple[str, str, Callable[[Figures], str], Callable[[Figures], str]], ...] = (
+        ("random", "better than random nodes in its places", _random_figures, _random),
+        ("stability", "the same from other examples", _stability_figures, _stability),
+        ("transfer", "the same on words held out", _transfer_figures, _transfer),
+        ("spare", "minimal: hardly a node to spare", _spare_figures, _spare),
+    )
+    lines = []
+    for name, question, figures, sentences in tests:
+        found = strict[name]
+        measured = len(found) > 2  # besides the verdict and its reason
+        why = f"{found['why'][0].upper()}{found['why'][1:]}." if found["why"] else ""
+        said = " ".join(filter(None, [why, sentences(found) if measured else ""]))
+        lines.append(StrictLine(question, found["verdict"], figures(found) if measured else "–", said))
+    return lines
+
+
+def _range(spread: Figures, digits: int = 2) -> str:
+    return f"{number(spread['low'], digits)} to {number(spread['high'], digits)}"
+
+
+def _gap(value: float) -> str:
+    return signed(value) if round(value, 2) else "0.00"
+
+
+def _random_figures(found: Figures) -> str:
+    return f"p = {found['p']:.2g}"
+
+
+def _random(found: Figures) -> str:
+    count, good = found["circuits"], found["as_faithful"]
+    place = "site and position" if found["by_position"] else "site"
+    first = (
+        f"{'None' if good == 0 else good} of {plural(count, 'random circuit')} "
+        f"{'is' if good <= 1 else 'are'} at least as faithful (p = {found['p']:.2g}"
+        f"{', the least that so many can give' if good == 0 else ''}). "
+        f"The circuit's faithfulness is {number(found['faithfulness'])}, theirs {number(found['random']['mean'])} "
+        f"on average ({_range(found['random'])})."
+    )
+    return (
+        f"{first} Each has as many features and errors at every {place} as the circuit's "
+        f"{plural(found['nodes'], 'node')}, drawn from the {found['drawn_from']:,} that have an effect there; so "
+        f"{share(found['shared'])} of its nodes are the circuit's own."
+    )
+
+
+def _stability_figures(found: Figures) -> str:
+    return f"Jaccard {number(found['jaccard']['mean'])}"
+
+
+def _stability(found: Figures) -> str:
+    kept = (
+        f"the {found['nodes']:,} strongest nodes"
+        if found["threshold"] is None
+        else f"the nodes above {found['threshold']:.3g}, {found['nodes_of_a_half']:,.0f} on average"
+    )
+    text = (
+        f"The {found['examples']} examples that it was discovered on were divided in two at random, "
+        f"{plural(found['halvings'], 'time')}. Each half keeps {kept}; two halves have {share(found['shared'])} of "
+        f"them in common (Jaccard index {number(found['jaccard']['mean'])}, {_range(found['jaccard'])}; "
+        f"{number(found['jaccard_not_free']['mean'])} among nodes that are not free; chance would give "
+        f"{number(found['by_chance'])})."
+    )
+    if found["again"] < 1:
+        text += (
+            f" All examples together keep nodes with a Jaccard index of {number(found['again'])} with the circuit: "
+            "it is not simply what its examples keep now, and the halves speak for that selection."
+        )
+    return text
+
+
+def _transfer_figures(found: Figures) -> str:
+    value = found["difference"]["value"]
+    return "undefined" if value is None else f"difference {_gap(value)}"
+
+
+def _transfer(found: Figures) -> str:
+    origin, away, gap = found["discovery"], found["held_out"], found["difference"]
+    text = (
+        f"Faithfulness is {_scored(origin)} on {_examples(origin)} and {_scored(away)} on {_examples(away)}"
+    )
+    if gap["value"] is not None:
+        text += f": a difference of {_gap(gap['value'])} ({_gap(gap['low'])} to {_gap(gap['high'])})"
+    return f"{text}. {_words(found)}"
+
+
+def _examples(side: Figures) -> str:
+    return f"{plural(side['examples'], 'example')} of the {side['split']} split"
+
+
+def _scored(side: Figures) -> str:
+    return "undefined" if side["value"] is None else f"{number(side['value'])} ({_range(side)})"
+
+
+def _words(found: Figures) -> str:
+    known, count = found["known"], found["held_out"]["examples"]
+    if found["pairs"]:
+        if not known:
+            return "No held-out pair is about a word that a discovery example has."
+        return (
+            f"{known} of the {count} held-out pairs are about words that discovery examples have: this is about new "
+            "combinations of words, not new words."
+        )
+    if not known:
+        return "Every held-out text has a word that no discovery example has."
+    return (
+        f"{known} of the {count} held-out texts have no word that is new: this is about new combinations of words, "
+        "not new words."
+    )
+
+
+def _spare_figures(found: Figures) -> str:
+    return f"{found['together']:,} of {found['nodes']:,} to spare"
+
+
+def _spare(found: Figures) -> str:
+    names = list(found["without"].items())
+    most = ", ".join(f"{node} ({number(value)})" for node, value in names[:_LISTED])
+    least = ", ".join(f"{node} ({number(value, 3)})" for node, value in names[::-1][:_LISTED])
+    alone = found["droppable"]
+    text = (
+        f"{alone:,} of the {plural(found['nodes'], 'node')} can be dropped, each by itself, without losing more than "
+        f"1 % of the faithfulness of {number(found['faithfulness'], 3)}"
+    )
+    if alone:
+        text += (
+            f"; the {found['together']:,} least needed can go together for that (leaving "
+            f"{number(found['faithfulness_without_them'], 3)})"
+        )
+        if alone > found["together"]:
+            text += f", all {alone:,} would leave {number(found['faithfulness_without_all'])}"
+    return (
+        f"{text}. Most needed, with what is left without them: {most}. Least needed: {least}. "
+        f"Measured on {plural(found['examples'], 'example')}, one run per node."
+    )

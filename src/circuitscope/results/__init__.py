@@ -1,0 +1,65 @@
+"""Results as values: typed, frozen, and readable without torch or a model."""
+
+from circuitscope.results.circuit import KIND, Circuit, Comparison, Edges, Nodes, compare, load, write_circuit
+from circuitscope.results.features import (
+    FeatureContexts,
+    FeatureDashboard,
+    FeatureTokens,
+    NodeActivity,
+    Share,
+    TokenContext,
+    TokenWeight,
+    Word,
+    label_of,
+)
+from circuitscope.results.groups import Group, GroupEdge, Groups, groups_of, read_groups
+from circuitscope.results.judged_features import (
+    AUTOMATIC,
+    DICTIONARY_HASHES,
+    VERDICTS,
+    JudgedFeature,
+    MarkedContext,
+    counts,
+    dictionary_of,
+    effects_of,
+    task_of,
+    to_judge,
+)
+from circuitscope.results.plain import from_plain, read_plain
+
+__all__ = [
+    "AUTOMATIC",
+    "DICTIONARY_HASHES",
+    "KIND",
+    "VERDICTS",
+    "Circuit",
+    "Comparison",
+    "Edges",
+    "FeatureContexts",
+    "FeatureDashboard",
+    "FeatureTokens",
+    "Group",
+    "GroupEdge",
+    "Groups",
+    "JudgedFeature",
+    "MarkedContext",
+    "NodeActivity",
+    "Nodes",
+    "Share",
+    "TokenContext",
+    "TokenWeight",
+    "Word",
+    "compare",
+    "counts",
+    "dictionary_of",
+    "effects_of",
+    "from_plain",
+    "groups_of",
+    "label_of",
+    "load",
+    "read_groups",
+    "read_plain",
+    "task_of",
+    "to_judge",
+    "write_circuit",
+]

@@ -1,0 +1,134 @@
+"""From labelled texts to tokens, and to a task: the class of a text is its answer.
+
+Nothing is asked of an answer's tokens here: a classifier's only word is its own logit, so the answer is the number of
+the class. A text may hold words that the tokenizer does not know, and is cut at the longest input that the model
+takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from circuitscope.errors import BadInput
+from circuitscope.model import LanguageModel, TokenBatch, pad
+from circuitscope.tasks import Example, Skipped, Task
+from circuitscope.tasks.inputs import Encoded
+from circuitscope.tasks.labelled.labelled_text import LabelledText
+
+Texts = Sequence[LabelledText] | Sequence[str]
+
+BATCH_SIZE = 32
+"""Texts that go through the model together."""
+
+SAVED_AT_ONCE = 16
+"""Batches whose results are one file of the partial results."""
+
+
+@dataclass(frozen=True)
+class LabelledTask(Task):
+    """Labelled texts as single inputs of a classifier; an example's answer is the name of its class."""
+
+    classes: tuple[str, str] = ("0", "1")
+    limit: int | None = None
+    """Tokens of the longest input; longer ones are cut."""
+
+    def encode(
+        self, split: str, tokenizer: Any, *, bos: bool, limit: int | None = None
+    ) -> tuple[list[Encoded], Skipped]:
+        if split not in ("train", "test"):
+            raise BadInput(f"no such split: {split!r}", expected="train or test")
+        examples: Sequence[Example] = getattr(self, split)[:limit]
+        texts = [example.clean_prefix for example in examples]
+        encoded = [
+            Encoded(ids, None, (self.classes.index(example.clean_answer[0]),), (), example.case)
+            for ids, example in zip(
+                encode_texts(texts, tokenizer, bos=bos, limit=self.limit), examples, strict=True
+            )
+        ]
+        return encoded, Skipped()
+
+
+def labelled_task(
+    name: str,
+    train: Sequence[LabelledText],
+    test: Sequence[LabelledText],
+    model: LanguageModel,
+    *,
+    classes: tuple[str, str] = ("0", "1"),
+) -> LabelledTask:
+    """The task of telling a text's class."""
+    train_examples, test_examples = (
+        tuple(Example(text.text, classes[text.label], case=classes[text.label]) for text in texts)
+        for texts in (train, test)
+    )
+    return LabelledTask(name, train_examples, test_examples, classes=classes, limit=longest_input(model))
+
+
+def longest_input(model: LanguageModel) -> int | None:
+    """How many tokens the model takes; None where its config does not say."""
+    longest = getattr(model.config, "max_position_embeddings", None)
+    return None if longest is None else int(longest)
+
+
+def encode_texts(
+    texts: Sequence[str], tokenizer: Any, *, bos: bool, limit: int | None = None
+) -> list[tuple[int, ...]]:
+    """Token ids of every text, with the BOS in front if asked for.
+
+    Raises:
+        BadInput: a text has no token; names it.
+    """
+    if tokenizer is None:
+        raise BadInput(
+            "the model has no tokenizer", expected="one beside it", mend="load_model(…, tokenizer=…)"
+        )
+    front = (int(tokenizer.bos_token_id),) if bos else ()
+    found = []
+    for number, text in enumerate(texts):
+        ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+        if not ids:
+            raise BadInput(
+                f"text {number} has no tokens: {text!r}", expected="words in every text", mend="leave it out"
+            )
+        found.append((front + ids)[:limit])
+    return found
+
+
+def token_batches(
+    model: LanguageModel, texts: Texts | TokenBatch, *, bos: bool, size: int = BATCH_SIZE
+) -> Iterator[TokenBatch]:
+    """The texts in order, ``size`` at a time, where the model is; tokens that are given as such go through whole."""
+    if isinstance(texts, TokenBatch):
+        yield texts.to(model.device)
+        return
+    plain = [text.text if isinstance(text, LabelledText) else text for text in texts]
+    encoded = encode_texts(plain, model.tokenizer, bos=bos, limit=longest_input(model))
+    for start in range(0, len(encoded), size):
+        yield pad(encoded[start : start + size], has_bos=bos).to(model.device)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some batches whose results are kept together, so that a step that was killed goes on after the last of them."""
+
+    first: int
+    """The number of its first batch."""
+    batches: list[TokenBatch]
+    done: int
+    """Batches up to its end."""
+    total: int
+    """Batches of all texts."""
+
+
+def token_blocks(
+    model: LanguageModel, texts: Texts | TokenBatch, *, bos: bool, size: int = BATCH_SIZE
+) -> Iterator[Block]:
+    """The batches of the texts, ``SAVED_AT_ONCE`` at a time."""
+    total = 1 if isinstance(texts, TokenBatch) else -(-len(texts) // size)
+    batches = token_batches(model, texts, bos=bos, size=size)
+    for first in range(0, total, SAVED_AT_ONCE):
+        some = list(islice(batches, SAVED_AT_ONCE))
+        yield Block(first, some, first + len(some), total)
