@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from circuitscope.editing.classifier import Classifier as Classifier
     from circuitscope.editing.classifier import train_classifier as train_classifier
     from circuitscope.editing.effects import classifier_circuit as classifier_circuit
-    from circuitscope.editing.pooling import pooled_activations as pooled_activations
     from circuitscope.editing.saved import CLASSIFIER as CLASSIFIER
     from circuitscope.editing.saved import REMOVED as REMOVED
     from circuitscope.editing.saved import Removal as Removal
@@ -47,7 +46,6 @@ __all__ = [
     "need",
     "next_command",
     "outdated_by",
-    "pooled_activations",
     "read_classifier",
     "read_removal",
     "score",
@@ -64,7 +62,6 @@ __getattr__ = lazily(
         "Classifier": "classifier",
         "train_classifier": "classifier",
         "classifier_circuit": "effects",
-        "pooled_activations": "pooling",
         "CLASSIFIER": "saved",
         "REMOVED": "saved",
         "Removal": "saved",

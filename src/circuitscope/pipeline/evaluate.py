@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from circuitscope.config import AblationConfig, EvaluateConfig, SweepConfig
-from circuitscope.evaluation import evaluate, sweep
+from circuitscope.config import EvaluateConfig, SweepConfig
+from circuitscope.evaluation import evaluate_circuit, sweep_circuit
 from circuitscope.pipeline.open_run import open_run
 from circuitscope.runs import new_folder, refuse_existing, write_json, write_manifest
 from circuitscope.work import Progress, silent
@@ -19,16 +19,9 @@ def run_evaluate(
 ) -> dict[str, Any]:
     """Evaluate the circuit of a run folder; writes ``evaluation/`` into it."""
     refuse_existing(run / "evaluation", overwrite=overwrite)
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
+    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
     progress(0, 1, "ablated runs")
-    result = evaluate(
-        circuit,
-        parts.model,
-        parts.dictionaries,
-        parts.task,
-        **_evaluation_settings(config),
-        progress=progress,
-    )
+    result = evaluate_circuit(circuit, loaded, config, progress=progress)
     _write_stage(run / "evaluation", "evaluation", result, config, overwrite)
     return result
 
@@ -40,15 +33,8 @@ def run_sweep(
     from circuitscope.pages.pictures import plot_sweep
 
     refuse_existing(run / "sweep", overwrite=overwrite)
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    result = sweep(
-        circuit,
-        parts.model,
-        parts.dictionaries,
-        parts.task,
-        **_evaluation_settings(config),
-        progress=progress,
-    )
+    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
+    result = sweep_circuit(circuit, loaded, config, progress=progress)
     folder = run / "sweep"
     with new_folder(folder, overwrite=overwrite) as draft:
         write_json(draft / "sweep.json", result)
@@ -67,10 +53,6 @@ def sweep_csv(result: Mapping[str, Any]) -> str:
             values = ["" if curve[name][row] is None else f"{curve[name][row]:.6g}" for name in columns]
             lines.append(",".join((curve["name"], str(nodes), *values)))
     return "\n".join(lines) + "\n"
-
-
-def _evaluation_settings(config: AblationConfig) -> dict[str, Any]:
-    return {name: value for name, value in asdict(config).items() if name not in ("device", "dtype")}
 
 
 def _write_stage(

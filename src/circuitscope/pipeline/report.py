@@ -25,9 +25,10 @@ from circuitscope.pages.page import (
     make_report,
     read_report,
 )
-from circuitscope.pipeline.open_run import Loaded, open_run
-from circuitscope.results import KIND, Circuit, FeatureDashboard, NodeActivity, groups_of
+from circuitscope.pipeline.open_run import open_run
+from circuitscope.results import Circuit, FeatureDashboard, NodeActivity, groups_of
 from circuitscope.runs import (
+    CIRCUIT,
     MANIFEST,
     REPORT,
     new_folder,
@@ -37,6 +38,7 @@ from circuitscope.runs import (
     write_json,
     write_manifest,
 )
+from circuitscope.sources import Loaded, discovery_examples
 from circuitscope.tasks import Example, Task, language
 from circuitscope.work import Progress, silent
 
@@ -115,15 +117,15 @@ def _is_run(folder: Path) -> bool:
     if not manifest.is_file():
         return False
     value = read_json(manifest)
-    return isinstance(value, dict) and value.get("kind") == KIND
+    return isinstance(value, dict) and value.get("kind") == CIRCUIT
 
 
 def _report_one(run: Path, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
     folder = Path(config.out).expanduser() if config.out else run / STAGE
     refuse_existing(folder, overwrite=overwrite, kind=STAGE)
     text = read_text(config.text)
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    found = _with_dashboards(run, circuit, parts, text, config, progress)
+    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
+    found = _with_dashboards(run, circuit, loaded, text, config, progress)
     with new_folder(folder, overwrite=overwrite) as draft:
         write_json(draft / REPORT.file, asdict(found))
         (draft / INDEX).write_text(html_of(found), encoding="utf-8")
@@ -134,48 +136,49 @@ def _report_one(run: Path, config: ReportConfig, overwrite: bool, progress: Prog
 
 
 def _with_dashboards(
-    run: Path, circuit: Circuit, parts: Loaded, text: str | None, config: ReportConfig, progress: Progress
+    run: Path, circuit: Circuit, loaded: Loaded, text: str | None, config: ReportConfig, progress: Progress
 ) -> Report:
-    manifest = read_manifest(run, KIND)
+    manifest = read_manifest(run, CIRCUIT)
     strongest = [circuit.ids[row] for row in circuit.nodes.strongest()[: config.nodes]]
     features = list(dict.fromkeys((node.site, node.feature) for node in strongest if not node.is_error))
-    source = str(manifest["config"].get("model", ""))
-    documents, phrase = _documents(text, source, parts.task, config)
+    source = circuit.made_by.model.source or ""
+    documents, phrase = _documents(text, source, loaded.task, config)
     contexts = top_contexts(
-        parts.model,
-        parts.dictionaries,
+        loaded.model,
+        loaded.dictionaries,
         features,
         documents,
         count=config.contexts,
         context=config.context,
         tokens=config.tokens,
-        bos="yes" if circuit.info["bos"] else "no",
+        bos=circuit.made_by.settings.bos,
         batch_size=config.batch_size,
         progress=progress,
     )
-    tokens = promoted_tokens(parts.model, parts.dictionaries, features, count=_TOKENS_SHOWN)
+    tokens = promoted_tokens(loaded.model, loaded.dictionaries, features, count=_TOKENS_SHOWN)
     groups = groups_of(run, circuit)
     return make_report(
         circuit,
         features=[FeatureDashboard(*pair) for pair in zip(contexts, tokens, strict=True)],
-        examples=_shown_examples(parts.task, circuit),
+        examples=_shown_examples(loaded.task, circuit),
         text_read=phrase,
         sweep=_sweep_of(run),
         manifest=manifest,
         run=run.name,
-        activities=_activities(circuit, parts, config) if groups is None else groups.activities,
+        activities=_activities(circuit, loaded, config) if groups is None else groups.activities,
         groups=groups,
     )
 
 
-def _activities(circuit: Circuit, parts: Loaded, config: ReportConfig) -> tuple[NodeActivity, ...]:
+def _activities(circuit: Circuit, loaded: Loaded, config: ReportConfig) -> tuple[NodeActivity, ...]:
     """On which of the texts that the circuit was discovered on its nodes are active."""
-    bos = bool(circuit.info["bos"])
-    examples, _ = parts.task.encode(
-        str(circuit.info["split"]), parts.model.tokenizer, bos=bos, limit=int(circuit.info["examples"])
-    )
     seen = node_activations(
-        parts.model, parts.dictionaries, circuit.ids, examples, bos=bos, batch_size=config.batch_size
+        loaded.model,
+        loaded.dictionaries,
+        circuit.ids,
+        discovery_examples(circuit, loaded),
+        bos=circuit.made_by.settings.has_bos,
+        batch_size=config.batch_size,
     )
     return seen.activities()
 
@@ -221,7 +224,7 @@ def read_text(path: str) -> str | None:
 
 def _shown_examples(task: Task, circuit: Circuit) -> list[ExampleText]:
     """A few examples, of different cases if the task names them."""
-    split: tuple[Example, ...] = getattr(task, str(circuit.info["split"]))
+    split: tuple[Example, ...] = getattr(task, circuit.made_by.settings.split)
     by_case = {example.case: example for example in reversed(split)}
     chosen = list(dict.fromkeys([*reversed(by_case.values()), *split]))[:_EXAMPLES_SHOWN]
     return [

@@ -15,9 +15,10 @@ from circuitscope.pages.exports.export_csv import csv_tables
 from circuitscope.pages.exports.export_graphml import graphml
 from circuitscope.pages.exports.export_neuronpedia import neuronpedia
 from circuitscope.pages.page.make_report import headings_of, lines_of
-from circuitscope.pages.page.report_content import read_report
-from circuitscope.results import KIND, Circuit, Groups, groups_of, load
+from circuitscope.pages.report_content import read_report
+from circuitscope.results import Circuit, Groups, groups_of, load
 from circuitscope.runs import (
+    CIRCUIT,
     explained_disk,
     new_folder,
     read_manifest,
@@ -51,8 +52,8 @@ class Exported:
 def open_for_export(run: Path) -> Exported:
     """A run folder's circuit with the labels of its report."""
     circuit = load(run)
-    created = str(read_manifest(run, KIND).get("created", ""))
-    prompt, labels = str(circuit.info.get("task", "")), {}
+    created = str(read_manifest(run, CIRCUIT).get("created", ""))
+    prompt, labels = circuit.task, {}
     if (run / "report").is_dir():
         report = read_report(run / "report")
         known = {

@@ -24,7 +24,7 @@ from circuitscope.editing.judging import WordLists, judge_by_words, read_sheet, 
 from circuitscope.pages.pictures import plot_removal
 from circuitscope.pipeline.shift.apply import SHEET
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
-from circuitscope.results import KIND, Circuit, JudgedFeature, load
+from circuitscope.results import Circuit, JudgedFeature, load
 from circuitscope.runs import new_folder, read_manifest, refuse_existing, write_json, write_manifest
 from circuitscope.tasks.language import PROFESSIONS
 from circuitscope.work import Partial, Progress, silent
@@ -90,7 +90,7 @@ def _bench(
         classifier.pooling,
         classifier.bos,
         training,
-        _circuit_settings(folder, circuit),
+        _circuit_settings(circuit),
         _verdicts(folder, circuit, config.verdicts),
         _judge(run, classifier.bos, cues, _kept_words(source, concepts, config)),
         cues,
@@ -110,10 +110,10 @@ def _say_what_is_missing(cues: Sequence[str], concepts: Sequence[str]) -> None:
         )
 
 
-def _circuit_settings(folder: Path, circuit: Circuit) -> dict[str, Any]:
+def _circuit_settings(circuit: Circuit) -> dict[str, Any]:
     """How the run's circuit was discovered, for the circuits of other seeds."""
-    made = read_manifest(folder / "circuit", KIND)["config"]
-    found = {name: made[name] for name in _OF_CIRCUITS if made.get(name) is not None}
+    made = circuit.made_by.settings
+    found = {name: getattr(made, name) for name in _OF_CIRCUITS if getattr(made, name) is not None}
     return found if "node_threshold" in found else {**found, "nodes": len(circuit)}
 
 

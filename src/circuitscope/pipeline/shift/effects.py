@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 
-from circuitscope.config import ShiftEffectsConfig
+from circuitscope.config import EffectsConfig, ShiftEffectsConfig
+from circuitscope.discovery import Work
 from circuitscope.editing import classifier_circuit, made_from, need
-from circuitscope.pipeline.open_run import save
 from circuitscope.pipeline.shift.run import open_shift
-from circuitscope.results import KIND, Circuit, load
-from circuitscope.runs import refuse_existing
+from circuitscope.results import Circuit, load, save
+from circuitscope.runs import CIRCUIT, refuse_existing
 from circuitscope.work import Partial, Progress, silent
 
 STEP = "circuit"
@@ -23,24 +23,17 @@ def run_shift_effects(
 
     A discovery that was killed goes on from its last finished batch.
     """
-    refuse_existing(folder / STEP, overwrite=overwrite, kind=KIND)
+    refuse_existing(folder / STEP, overwrite=overwrite, kind=CIRCUIT)
     need(folder, "classifier")
     run = open_shift(folder, device=config.device, progress=progress)
-    settings = {name: value for name, value in asdict(config).items() if name != "device"}
+    settings = {item.name: getattr(config, item.name) for item in fields(EffectsConfig)}
     circuit = classifier_circuit(
         run.classifier(),
         run.dictionaries,
         run.task,
         **settings,
-        partial=lambda plan: Partial.beside(folder / STEP, plan),
-        progress=progress,
+        work=Work(lambda plan: Partial.beside(folder / STEP, plan), progress),
     )
-    made_with = {**run.config, **settings}  # no task: discover and evaluate know none of labelled texts
-    save(
-        circuit,
-        folder / STEP,
-        config={**made_with, "made_from": made_from(folder, "classifier")},
-        overwrite=overwrite,
-    )
+    save(circuit, folder / STEP, overwrite=overwrite, origins=made_from(folder, "classifier"))
     Partial.discard(folder / STEP)
     return load(folder / STEP)

@@ -10,19 +10,11 @@ from typing import Any
 from torch import Tensor
 
 from circuitscope.config import ShiftEvaluateConfig
-from circuitscope.editing import (
-    Classifier,
-    made_from,
-    need,
-    pooled_activations,
-    read_classifier,
-    read_removal,
-    score,
-)
-from circuitscope.interventions import EditsOf
+from circuitscope.editing import made_from, need, read_classifier, read_removal, score
+from circuitscope.model import EditsOf
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
 from circuitscope.runs import MANIFEST, new_folder, refuse_existing, write_json, write_manifest
-from circuitscope.tasks.labelled import LabelledText
+from circuitscope.tasks.labelled import Classifier, LabelledText, pooled_activations
 from circuitscope.work import Partial, Progress, silent
 
 STEP = "scores"

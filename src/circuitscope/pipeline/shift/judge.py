@@ -15,7 +15,7 @@ from pathlib import Path
 from circuitscope.config import ShiftJudgeConfig
 from circuitscope.dashboards import promoted_tokens, top_contexts
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.editing import Classifier, need
+from circuitscope.editing import need
 from circuitscope.editing.judging import (
     Endpoint,
     Replies,
@@ -40,7 +40,7 @@ from circuitscope.results import (
     load,
     to_judge,
 )
-from circuitscope.tasks.labelled import longest_input
+from circuitscope.tasks.labelled import Classifier, longest_input
 from circuitscope.work import Progress, silent
 from circuitscope.workspace import VerdictStore, now, verdict_of
 

@@ -5,17 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from circuitscope.config import ShiftRetrainConfig
-from circuitscope.editing import (
-    CLASSIFIER,
-    Classifier,
-    made_from,
-    need,
-    read_removal,
-    train_classifier,
-    write_classifier,
-)
+from circuitscope.editing import CLASSIFIER, made_from, need, read_removal, train_classifier, write_classifier
 from circuitscope.pipeline.shift.run import open_shift, plan
 from circuitscope.runs import new_folder, read_manifest, refuse_existing
+from circuitscope.tasks.labelled import Classifier
 from circuitscope.work import Partial, Progress, silent
 
 STEP = "retrained"

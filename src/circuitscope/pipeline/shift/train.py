@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import ShiftTrainConfig
-from circuitscope.editing import CLASSIFIER, RUN, Classifier, made_from, train_classifier, write_classifier
+from circuitscope.editing import CLASSIFIER, RUN, made_from, train_classifier, write_classifier
 from circuitscope.model import decide_bos
-from circuitscope.pipeline.open_run import portable
-from circuitscope.pipeline.shift.run import about, begin, load_run, plan
+from circuitscope.pipeline.shift.run import about, begin, load_run, plan, portable
 from circuitscope.runs import new_folder, refuse_existing
+from circuitscope.tasks.labelled import Classifier
 from circuitscope.work import Partial, Progress, silent
 
 log = logging.getLogger("circuitscope")
@@ -24,7 +24,7 @@ def run_shift_train(
 ) -> Classifier:
     """Train the classifier of a run; writes ``manifest.json`` and ``classifier/`` into it."""
     refuse_existing(folder / STEP, overwrite=overwrite, kind=CLASSIFIER)
-    run = load_run(folder, portable(about(config), "model", "data"), config.device, progress)
+    run = load_run(folder, portable(about(config)), config.device, progress)
     begin(run, overwrite=overwrite)
     site = config.site or f"resid_{max(0, run.model.n_layers - 2)}"
     bos = decide_bos(config.bos, run.dictionaries.prepend_bos, run.model.tokenizer)
