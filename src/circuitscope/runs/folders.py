@@ -1,0 +1,106 @@
+"""Folders that are never half-written, and files that are written whole or not at all.
+
+A folder is written to a temporary sibling and renamed once it is complete.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from circuitscope.errors import BadFile, BadInput, OutOfSpace
+from circuitscope.runs.files import MANIFEST, explained_disk, kind_of
+
+@contextmanager
+def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary sibling of ``path`` to write into; it becomes ``path`` if nothing is raised.
+
+    An existing folder is an error unless ``overwrite``, and then stays untouched until the new one is complete.
+    """
+    _clear_leftovers(path)
+    refuse_existing(path, overwrite=overwrite)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with explained_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        try:
+            yield draft
+            _replace_folder(draft, path)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Put right what a process that was killed while it renamed folders has left beside ``path``."""
+    for left in [*path.parent.glob(f".{path.name}.*.old"), *path.parent.glob(f".{path.name}.*.tmp")]:
+        process = left.name.split(".")[-2]
+        if not process.isdecimal() or _is_running(int(process)):
+            continue
+        if left.suffix == ".old" and not path.exists():
+            left.rename(path)  # killed between the two renames: this is the earlier result
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def refuse_existing(path: Path, *, overwrite: bool, kind: str | None = None) -> None:
+    """Raise BadInput if there is something at ``path`` that nobody allowed to replace, or that is no result.
+
+    With ``kind`` also if it is a result of another kind: a run must not fall to an export of the same name.
+    """
+    if overwrite and kind is not None:
+        _refuse_other_kind(path, kind)
+    if overwrite and path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+        raise BadInput(
+            f"{path} is a folder that circuitscope did not write",
+            expected="a new path, or an earlier result, which --overwrite may replace",
+            mend="choose another path, or remove the folder yourself",
+        )
+    if path.exists() and not overwrite:
+        raise BadInput(
+            f"{path} exists already",
+            expected="a new path",
+            mend="say --overwrite to replace it, or choose another",
+        )
+
+
+def _refuse_other_kind(path: Path, kind: str) -> None:
+    found = kind_of(path)
+    if found is not None and found != kind:
+        raise BadInput(
+            f"{path} is of kind {found!r}, and what was to replace it of kind {kind!r}",
+            expected=f"a new path, or an earlier result of kind {kind!r}",
+            mend="choose another path; --overwrite replaces only what is of the same kind",
+        )
+
+
+def _replace_folder(draft: Path, path: Path) -> None:
+    kind = kind_of(draft)
+    if kind is not None:  # whoever wrote it may not have looked before
+        _refuse_other_kind(path, kind)
+    if not path.exists():
+        draft.rename(path)
+        return
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    path.rename(old)
+    draft.rename(path)
+    if old.is_file():
+        old.unlink()
+    shutil.rmtree(old, ignore_errors=True)
+
+

@@ -1,0 +1,112 @@
+"""The stages of a run: which folders it can have, which command writes each, and what each is made from.
+
+A run of kind ``run`` is a circuit:
+
+    RUN/manifest.json   discover   the circuit and its recipe
+    RUN/evaluation/     evaluate   faithfulness and completeness
+    RUN/sweep/          sweep      the same against circuit size
+    RUN/prune/          prune      a smaller circuit, with a run folder of its own in it
+    RUN/group/          group      supernodes
+    RUN/report/         report     the page
+
+A run of kind ``shift`` edits a classifier:
+
+    RUN/manifest.json              what it is about: model, dictionaries and data, with their hashes
+    RUN/classifier/     train      the probe
+    RUN/circuit/        effects    the probe's circuit: a run folder like any other
+    RUN/judging/        judge      where the sheet of verdicts is
+    RUN/removed/        apply      the features that the verdicts remove, and the sheet
+    RUN/retrained/      retrain    the probe trained again without them
+    RUN/scores/         evaluate   what each version gets right
+    RUN/comparison/     compare    baselines, skylines and simpler ways to choose
+
+Every stage records what it was made from (``made_from``), so that what is out of date is known. Nothing here needs a
+model or torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CIRCUIT, SHIFT = "run", "shift"
+"""The two kinds of run."""
+
+RUN = "run"
+"""What a first stage is made from: the run's own manifest."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A folder of a run."""
+
+    name: str
+    """The folder's name, which is also the kind that its manifest states unless ``kind`` says otherwise."""
+    verb: str
+    """The command that writes it, without the program's name."""
+    file: str
+    """Its main file."""
+    made_from: tuple[str, ...] = (RUN,)
+    """What it needs."""
+    uses: tuple[str, ...] = ()
+    """What it takes up where it is there; made later, it leaves the stage out of date."""
+    kind: str = ""
+    """The kind that its manifest states."""
+    usual: bool = True
+    """Whether ``status`` proposes it as the next step."""
+    argument: str = ""
+    """What the command takes after the run."""
+
+    def __post_init__(self) -> None:
+        if not self.kind:
+            object.__setattr__(self, "kind", self.name)
+
+    def in_(self, run: Path) -> Path:
+        """Its folder in a run."""
+        return run / self.name
+
+    def path(self, run: Path) -> Path:
+        """Its main file in a run."""
+        return run / self.name / self.file
+
+
+EVALUATION = Stage("evaluation", "evaluate", "evaluation.json")
+SWEEP = Stage("sweep", "sweep", "sweep.json", usual=False)
+PRUNE = Stage("prune", "prune", "prune.json", usual=False)
+GROUP = Stage("group", "group", "groups.json", usual=False)
+REPORT = Stage("report", "report", "report.json", uses=("evaluation", "sweep", "group"))
+
+CLASSIFIER = Stage("classifier", "shift train", "classifier.safetensors")
+CLASSIFIER_CIRCUIT = Stage(
+    "circuit", "shift effects", "circuit.safetensors", made_from=("classifier",), kind=CIRCUIT
+)
+JUDGING = Stage("judging", "shift judge", "manifest.json", made_from=("circuit",))
+REMOVED = Stage("removed", "shift apply", "features.safetensors", made_from=("circuit",), argument=" SHEET")
+RETRAINED = Stage(
+    "retrained",
+    "shift retrain",
+    "classifier.safetensors",
+    made_from=("classifier", "removed"),
+    kind=CLASSIFIER.kind,
+)
+SCORES = Stage(
+    "scores", "shift evaluate", "scores.json", made_from=("classifier",), uses=("removed", "retrained")
+)
+COMPARISON = Stage(
+    "comparison",
+    "shift compare",
+    "comparison.json",
+    made_from=("classifier", "circuit", "removed"),
+    usual=False,
+)
+
+STAGES: dict[str, tuple[Stage, ...]] = {
+    CIRCUIT: (EVALUATION, SWEEP, PRUNE, GROUP, REPORT),
+    SHIFT: (CLASSIFIER, CLASSIFIER_CIRCUIT, JUDGING, REMOVED, RETRAINED, SCORES, COMPARISON),
+}
+"""The stages of each kind of run, in their order."""
+
+
+def stage_named(kind: str, name: str) -> Stage:
+    """A stage of a kind of run by the name of its folder."""
+    return next(stage for stage in STAGES[kind] if stage.name == name)
