@@ -11,7 +11,7 @@ from shift_world import settings, steps, write_data
 
 from circuitscope.editing.judging import read_sheet
 from circuitscope.editing.saved import read_removal
-from circuitscope.results.circuit import load
+from circuitscope.results import load
 from circuitscope.workspace import VerdictStore
 
 KEY = "sk-secret-1234"
@@ -157,7 +157,7 @@ def test_an_endpoint_judges_and_its_key_is_written_nowhere(judge, run, tmp_path,
             ),
             "NO_KEY is empty or not set",
         ),
-        (("--judge", "oracle"), "--judge 'oracle'"),
+        (("--judge", "oracle"), "--judge oracle"),
         (("--interactive", "--judge", "words", "--remove-words", "a"), "--interactive with --judge words"),
         (("--sheet", "sheet.xlsx"), "ends in .xlsx"),
         (("--contexts", "0"), "--contexts 0"),
