@@ -93,7 +93,7 @@ def _model(recipe: Recipe, device: str, dtype: str) -> LanguageModel:
     source = recipe.model
     if source.head is None and recipe.settings.metric in OF_CLASSIFIERS:
         raise BadInput(
-            "the circuit of a classifier was written by an earlier version, which did not keep the classifier with it",
+            "an earlier version wrote this circuit of a classifier, and did not keep the classifier with it",
             expected="a circuit that has its classifier",
             mend="make it again: circuitscope shift effects RUN --overwrite",
         )

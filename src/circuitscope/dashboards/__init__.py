@@ -3,7 +3,6 @@
 from circuitscope.dashboards.activity import NodeActivations, node_activations
 from circuitscope.dashboards.contexts import encode_in_chunks, top_contexts
 from circuitscope.dashboards.promoted import promoted_tokens, stream_vector
-from circuitscope.results.activity_shares import active_sentence, split_by_share
 
 __all__ = [
     "NodeActivations",

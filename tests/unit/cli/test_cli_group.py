@@ -99,13 +99,13 @@ def test_settings_that_make_no_sense(world):
     for settings, said in (
         ({"groups": 2, "similarity": 0.5}, "both --groups and --similarity"),
         ({"similarity": 1.5}, "--similarity 1.5"),
-        ({"layers": 0}, "--layers 0"),
+        ({"layers": 0}, "layers=0"),
         ({"activity": 0.0, "vectors": 0.0, "edges": 0.0}, "the weights of similarity"),
         ({"edges": -1.0}, "--edges -1"),
     ):
         with pytest.raises(BadInput, match=said):
             cs.group(circuit, model, dictionaries, world.task, **settings)
-    with pytest.raises(BadInput, match="is in none of the dictionaries"):
+    with pytest.raises(BadInput, match="lives on 7 sites"):
         cs.group(circuit, model, dictionaries.only([cs.Site.parse("embed")]), world.task)
 
 
