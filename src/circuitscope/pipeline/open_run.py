@@ -91,12 +91,14 @@ def save(
     path: str | Path,
     *,
     config: Mapping[str, Any] | None = None,
+    origins: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a circuit as a run folder, whole or not at all.
 
     Args:
         config: the settings that it was made with; later stages of the command line read them.
+        origins: of a circuit that is a stage of another run: what it was made from.
     """
     folder = Path(path)
     with new_folder(folder, overwrite=overwrite) as draft:
@@ -108,6 +110,7 @@ def save(
                 "sites": [site.name for site in circuit.sites],
                 "info": dict(circuit.info),
                 "config": dict(config or {}),
+                **({"made_from": dict(origins)} if origins else {}),
             },
         )
     return folder

@@ -9,23 +9,23 @@ from circuitscope.config import PruneConfig
 from circuitscope.pipeline.open_run import open_run, save
 from circuitscope.pruning import Pruned, prune
 from circuitscope.results import KIND
-from circuitscope.runs import new_folder, read_manifest, refuse_existing, write_json, write_manifest
+from circuitscope.runs import PRUNE, made_from, read_manifest, refuse_existing, write_json, write_stage
 from circuitscope.work import Progress, silent
-
-STAGE = "prune"
 
 
 def run_prune(
     run: Path, config: PruneConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Pruned:
     """Prune the circuit of a run folder; writes ``prune/`` into it, with a run folder of its own inside."""
-    folder = run / STAGE
-    refuse_existing(folder, overwrite=overwrite, kind=STAGE)
+    refuse_existing(PRUNE.in_(run), overwrite=overwrite, kind=PRUNE.kind)
+    origins = made_from(run, PRUNE)
     circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
     settings = {name: value for name, value in asdict(config).items() if name not in ("device", "dtype")}
     found = prune(parts.model, parts.dictionaries, parts.task, circuit, **settings, progress=progress)
-    with new_folder(folder, overwrite=overwrite) as draft:
-        write_json(draft / f"{STAGE}.json", dict(found.result))
-        save(found.circuit, draft / "circuit", config=read_manifest(run, KIND)["config"])
-        write_manifest(draft, STAGE, {"config": asdict(config)})
+
+    def write(draft: Path) -> None:
+        write_json(draft / PRUNE.file, dict(found.result))
+        save(found.circuit, draft / PRUNE.inner, config=read_manifest(run, KIND)["config"])
+
+    write_stage(run, PRUNE, write, config, origins=origins, overwrite=overwrite)
     return found

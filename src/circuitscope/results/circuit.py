@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuitscope.errors import BadFile
-from circuitscope.runs import SCHEMA_VERSION, read_arrays, read_json, read_manifest, write_arrays
+from circuitscope.runs import EVALUATION, SCHEMA_VERSION, read_arrays, read_json, read_manifest, write_arrays
 from circuitscope.terms import ERROR, OUTPUT, SUMMED, NodeId, Site
 
 KIND = "run"
@@ -332,7 +332,7 @@ def load(path: str | Path) -> Circuit:
         candidates = _table(arrays, "candidates", Nodes) if "candidates.site" in arrays else None
     except KeyError as error:
         raise BadFile(f"{folder / FILE} lacks {error}", expected="a circuit", mend="make it again") from error
-    evaluation = folder / "evaluation" / "evaluation.json"
+    evaluation = EVALUATION.path(folder)
     return Circuit(
         tuple(Site.parse(name) for name in manifest["sites"]),
         nodes,
