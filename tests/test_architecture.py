@@ -26,6 +26,7 @@ ORDER = (
     ("model",),
     ("dictionaries",),
     ("tasks",),
+    ("sources",),
     ("activations",),
     ("effects",),
     ("discovery",),

@@ -49,7 +49,7 @@ _PUBLIC = {
     "register_family": "circuitscope.model",
     "removed": "circuitscope.editing.judging",
     "report": "circuitscope.pipeline",
-    "save": "circuitscope.pipeline",
+    "save": "circuitscope.results",
     "score": "circuitscope.editing",
     "status": "circuitscope.runs",
     "sweep": "circuitscope.evaluation",
@@ -67,7 +67,6 @@ if TYPE_CHECKING:
     from circuitscope.dictionaries import write_dictionaries as write_dictionaries
     from circuitscope.dictionaries.training import train_dictionaries as train_dictionaries
     from circuitscope.discovery import discover as discover
-    from circuitscope.editing import Classifier as Classifier
     from circuitscope.editing import classifier_circuit as classifier_circuit
     from circuitscope.editing import score as score
     from circuitscope.editing import train_classifier as train_classifier
@@ -87,16 +86,17 @@ if TYPE_CHECKING:
     from circuitscope.pages.exports import export as export
     from circuitscope.pages.pictures import plot_circuit as plot  # noqa: F401
     from circuitscope.pipeline import report as report
-    from circuitscope.pipeline import save as save
     from circuitscope.pipeline.shift import features_to_judge as features_to_judge
     from circuitscope.pruning import prune as prune
-    from circuitscope.results.circuit import Circuit as Circuit
-    from circuitscope.results.circuit import compare as compare
-    from circuitscope.results.circuit import load as load
+    from circuitscope.results import Circuit as Circuit
+    from circuitscope.results import compare as compare
+    from circuitscope.results import load as load
+    from circuitscope.results import save as save
     from circuitscope.runs import open_collection as open_collection
     from circuitscope.runs import status as status
     from circuitscope.tasks import Example as Example
     from circuitscope.tasks import load_task as load_task
+    from circuitscope.tasks.labelled import Classifier as Classifier
     from circuitscope.tasks.labelled import LabelledText as LabelledText
     from circuitscope.tasks.labelled import load_labelled_sets as load_labelled_sets
     from circuitscope.terms import NodeId as NodeId

@@ -2,6 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_SHELL: ContextVar[bool] = ContextVar("circuitscope_shell", default=False)
+
+
+@contextmanager
+def speaking_shell() -> Iterator[None]:
+    """While it lasts, messages name options as they are typed in a shell."""
+    token = _SHELL.set(True)
+    try:
+        yield
+    finally:
+        _SHELL.reset(token)
+
+
+def argument(name: str, value: object = None) -> str:
+    """An argument as the reader gives it: ``--edges-at patch`` in a shell, ``edges_at='patch'`` in Python.
+
+    Args:
+        name: as in Python, with underscores.
+        value: left out if None.
+    """
+    if _SHELL.get():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            return flag
+        return flag if value is None else f"{flag} {value}"
+    return name if value is None else f"{name}={value!r}"
+
 
 class CircuitscopeError(Exception):
     """The base of every error that circuitscope raises on purpose.

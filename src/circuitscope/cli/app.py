@@ -28,7 +28,7 @@ from circuitscope.cli import (
     train,
 )
 from circuitscope.cli.console import errors, out
-from circuitscope.errors import CircuitscopeError
+from circuitscope.errors import CircuitscopeError, speaking_shell
 
 app = typer.Typer(
     name="circuitscope",
@@ -81,7 +81,8 @@ def main() -> None:
         sys.argv = [sys.argv[0], *(word for word in sys.argv[1:] if word != "--debug")]
     _set_up_messages(debug)
     try:
-        app()
+        with speaking_shell():
+            app()
     except CircuitscopeError as error:
         if debug:
             raise

@@ -21,37 +21,36 @@ def signed(effect: float, stderr: float, *, digits: int = 4) -> str:
 
 def summary(circuit: Circuit) -> str:
     """What was asked, what came out, in a few lines."""
-    info = circuit.info
-    skipped = info.get("skipped") or {}
+    known, recipe = circuit.findings, circuit.recipe
     lines = [
-        f"[bold]{escape(str(info.get('task', '?')))}[/] in {escape(str(info.get('model', '?')))}: "
+        f"[bold]{escape(circuit.task)}[/] in {escape(circuit.model)}: "
         f"{len(circuit.nodes)} nodes, {len(circuit.edges)} edges",
     ]
-    if "thresholds" in info:  # else it was put together in Python
+    if recipe is not None:  # else it was put together in Python
+        settings = recipe.settings
+        by_threshold = known.node_threshold is not None and known.pruned is None
         lines.append(
-            f"metric {info.get('metric')}; {info.get('examples')} {info.get('split')} examples; "
-            f"method {info.get('method')}; positions {info.get('positions')}; "
-            + ("" if "pruned" in info else f"T_N {info['thresholds']['node']:.3g}, ")
-            + f"T_E {info['thresholds']['edge']:.3g}"
+            f"metric {settings.metric}; {known.examples} {settings.split} examples; "
+            f"method {settings.method}; positions {settings.positions}; "
+            + (f"T_N {known.node_threshold:.3g}, " if by_threshold else "")
+            + f"T_E {known.edge_threshold or 0:.3g}"
         )
-    if "pruned" in info:
+    if known.pruned is not None:
         lines.append(
-            f"pruned ({info['pruned']['method']}) to keep a faithfulness of {info['pruned']['faithfulness']:g}, "
-            f"with {info['pruned']['nodes']} nodes that are not free"
+            f"pruned ({known.pruned.method}) to keep a faithfulness of {known.pruned.faithfulness:g}, "
+            f"with {known.pruned.nodes} nodes that are not free"
         )
-    if "clean_metric" in info:
-        patch = info.get("patch_metric")
+    if recipe is not None and known.clean_metric is not None:
         lines.append(
-            f"mean {info.get('metric_shown_as')}: {info['clean_metric']:.3f} on clean"
-            + ("" if patch is None else f", {patch:.3f} on patch inputs")
+            f"mean {recipe.metric_shown_as}: {known.clean_metric:.3f} on clean"
+            + ("" if known.patch_metric is None else f", {known.patch_metric:.3f} on patch inputs")
         )
-    if skipped:
-        lines.append("skipped: " + ", ".join(f"{count} ({reason})" for reason, count in skipped.items()))
-    silent = info.get("silent") or []
-    if silent:
-        lines.append(
-            f"{len(silent)} nodes are silent on the {info.get('edges_at')} side, so no edge can go into them"
-        )
+    if known.skipped:
+        reasons = ", ".join(f"{count} ({reason})" for reason, count in known.skipped.items())
+        lines.append(f"skipped: {reasons}")
+    if recipe is not None and known.silent:
+        side = recipe.settings.edges_at
+        lines.append(f"{len(known.silent)} nodes are silent on the {side} side, so no edge can go into them")
     return "\n".join(lines)
 
 

@@ -1,8 +1,8 @@
 """One frozen dataclass per stage. Each field's sentence is the command line's help and a form's label."""
 
-from circuitscope.config.base import Config, ConfigType, Place, build, parse_bytes
+from circuitscope.config.base import Config, ConfigType, Place, build, parse_bytes, part_of, settings_from
 from circuitscope.config.demo import DemoConfig
-from circuitscope.config.discover import DiscoverConfig
+from circuitscope.config.discover import DiscoverConfig, DiscoverySettings
 from circuitscope.config.effects import EffectsConfig
 from circuitscope.config.evaluate import AblationConfig, EvaluateConfig, SweepConfig
 from circuitscope.config.group import GroupConfig
@@ -30,6 +30,7 @@ __all__ = [
     "ConfigType",
     "DemoConfig",
     "DiscoverConfig",
+    "DiscoverySettings",
     "EffectsConfig",
     "EvaluateConfig",
     "GroupConfig",
@@ -50,4 +51,6 @@ __all__ = [
     "TrainConfig",
     "build",
     "parse_bytes",
+    "part_of",
+    "settings_from",
 ]

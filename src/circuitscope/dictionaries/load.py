@@ -14,7 +14,7 @@ from circuitscope.dictionaries.collection import (
     to_model,
 )
 from circuitscope.dictionaries.readers import read_dictionaries
-from circuitscope.dictionaries.source import IDENTITY, IDENTITY_MLP_HIDDEN, Part, parts
+from circuitscope.dictionaries.source import IDENTITY, IDENTITY_MLP_HIDDEN, Part, parts, portable
 from circuitscope.errors import BadDictionary
 from circuitscope.model import LanguageModel
 from circuitscope.runs import hash_json
@@ -40,7 +40,9 @@ def load_dictionaries(source: str | Path | Dictionaries, model: LanguageModel) -
     if isinstance(source, Dictionaries):
         check_fit(source, model)
         return source
-    return _merged([(str(part), _load(part, model)) for part in parts(str(source))])
+    found = _merged([(str(part), _load(part, model)) for part in parts(str(source))])
+    found.source = portable(str(source))
+    return found
 
 
 def _load(part: Part, model: LanguageModel) -> Dictionaries:

@@ -94,7 +94,7 @@ def _index(job: Job, nodes: Nodes) -> Index:
 
 def _effects(job: Job, number: int, inputs: Inputs, index: Index) -> NodeEffects:
     """The batch's effects with upstream features restricted to the nodes kept; gradients as first computed."""
-    effects = job.remembered(number) if job.method != "exact" else None
+    effects = job.remembered(number) if job.settings.method != "exact" else None
     if effects is None:
         effects = _again(job, number, inputs)
     kept = {
@@ -114,7 +114,9 @@ def _again(job: Job, number: int, inputs: Inputs) -> NodeEffects:
             for site in job.dictionaries
         }
     # exact has no gradients: its edges use those of ig
-    return job.effects(inputs, method="ig" if job.method == "exact" else job.method, gradients=gradients)
+    return job.effects(
+        inputs, method="ig" if job.settings.method == "exact" else job.settings.method, gradients=gradients
+    )
 
 
 def _batch(job: Job, inputs: Inputs, effects: NodeEffects, index: Index, edges_at: str) -> Arrays:
@@ -127,8 +129,8 @@ def _batch(job: Job, inputs: Inputs, effects: NodeEffects, index: Index, edges_a
         job.model,
         job.dictionaries,
         effects,
-        rule=job.rule,
-        points=job.points or OUTPUT_POINTS.get(job.rule, DEFAULT_POINTS),
+        rule=job.settings.rule,
+        points=job.settings.points or OUTPUT_POINTS.get(job.settings.rule, DEFAULT_POINTS),
     )
     for site, side in outputs.items():
         token, node, effect = _output(job, inputs, site, side, index)

@@ -16,7 +16,7 @@ from torch import Tensor
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.sums import Sums, add, sum_examples
 from circuitscope.effects import TOLERANCE, NodeEffects
-from circuitscope.results import Nodes
+from circuitscope.results import Nodes, QuadratureGap
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, SUMMED, Site
 from circuitscope.work import Arrays
@@ -30,7 +30,7 @@ class NodePass:
 
     nodes: Nodes
     """Every node with an effect."""
-    gaps: Mapping[str, Mapping[str, float]]
+    gaps: Mapping[str, QuadratureGap]
     """Per site: the largest quadrature gap of a batch and the points that it took."""
     clean_metric: float
     """Mean of −m on clean inputs."""
@@ -44,8 +44,8 @@ def node_pass(job: Job) -> NodePass:
     for number, inputs in job.batches():
         arrays = job.partial.get(f"nodes-{number:05d}")
         if arrays is None:
-            effects = job.effects(inputs, method=job.method)
-            if job.keeps_gradients and job.method != "exact":
+            effects = job.effects(inputs, method=job.settings.method)
+            if job.keeps_gradients and job.settings.method != "exact":
                 job.partial.put(f"gradients-{number:05d}", _gradients(effects))
             arrays = _batch(job, inputs, effects)
             job.remember(number, effects)
@@ -128,10 +128,9 @@ def _combine(job: Job, done: list[Arrays]) -> NodePass:
         columns["stderr"].append(sums.stderr(len(job.examples)))
         quadratures = np.array([part[f"{site}.quadrature"] for part in done])
         if not np.isnan(quadratures[:, 0]).all():
-            gaps[site.name] = {
-                "gap": float(np.nanmax(quadratures[:, 0])),
-                "points": float(quadratures[:, 1].max()),
-            }
+            gaps[site.name] = QuadratureGap(
+                float(np.nanmax(quadratures[:, 0])), float(quadratures[:, 1].max())
+            )
     _warn_of_gaps(job, gaps)
     patch = [part["patch_metric"] for part in done if "patch_metric" in part]
     return NodePass(
@@ -142,14 +141,14 @@ def _combine(job: Job, done: list[Arrays]) -> NodePass:
     )
 
 
-def _warn_of_gaps(job: Job, gaps: Mapping[str, Mapping[str, float]]) -> None:
+def _warn_of_gaps(job: Job, gaps: Mapping[str, QuadratureGap]) -> None:
     for site, entry in gaps.items():
-        if entry["gap"] > TOLERANCE:
+        if entry.gap > TOLERANCE:
             log.warning(
                 "the effects of %s do not add up to the site's total effect: the quadrature gap is %.1e with "
                 "%d points (%s); use more points, or --method exact",
                 site,
-                entry["gap"],
-                entry["points"],
-                job.rule,
+                entry.gap,
+                entry.points,
+                job.settings.rule,
             )

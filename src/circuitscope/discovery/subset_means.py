@@ -41,7 +41,7 @@ def part_means(job: Job, parts: Bool[np.ndarray, "part example"]) -> list[Nodes]
     running = {site: _Running(len(parts)) for site in job.dictionaries}
     start = 0
     for number, inputs in job.batches():
-        effects = job.effects(inputs, method=job.method)
+        effects = job.effects(inputs, method=job.settings.method)
         here = member[:, start : start + len(inputs)]
         start += len(inputs)
         for site in job.dictionaries:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from circuitscope.editing.classifier import Classifier as Classifier
     from circuitscope.editing.classifier import train_classifier as train_classifier
     from circuitscope.editing.effects import classifier_circuit as classifier_circuit
-    from circuitscope.editing.pooling import pooled_activations as pooled_activations
     from circuitscope.editing.saved import Removal as Removal
     from circuitscope.editing.saved import read_classifier as read_classifier
     from circuitscope.editing.saved import read_removal as read_removal
@@ -26,7 +25,6 @@ __all__ = [
     "Removal",
     "Scores",
     "classifier_circuit",
-    "pooled_activations",
     "read_classifier",
     "read_removal",
     "score",
@@ -42,7 +40,6 @@ __getattr__ = lazily(
         "Classifier": "classifier",
         "train_classifier": "classifier",
         "classifier_circuit": "effects",
-        "pooled_activations": "pooling",
         "Removal": "saved",
         "read_classifier": "saved",
         "read_removal": "saved",

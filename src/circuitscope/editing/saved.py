@@ -12,8 +12,8 @@ import torch
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.editing.classifier import Classifier
 from circuitscope.errors import BadFile, BadInput
-from circuitscope.interventions import EditsOf, FeatureSet, Means, edits_of
-from circuitscope.model import LanguageModel, fingerprint
+from circuitscope.interventions import FeatureSet, Means, edits_of
+from circuitscope.model import EditsOf, LanguageModel, fingerprint
 from circuitscope.runs import CLASSIFIER, REMOVED, read_arrays, read_manifest, write_arrays
 from circuitscope.terms import Site
 

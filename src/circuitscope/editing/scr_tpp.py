@@ -27,10 +27,9 @@ from torch import Tensor
 
 from circuitscope.dictionaries import Dictionary
 from circuitscope.editing.pooled_features import class_means, pooled_features
-from circuitscope.editing.pooling import pooled_activations
-from circuitscope.editing.probe import Probe, fit_probe
+from circuitscope.editing.probe import fit_probe
 from circuitscope.model import LanguageModel
-from circuitscope.tasks.labelled import LabelledSets, LabelledText, by_attribute
+from circuitscope.tasks.labelled import LabelledSets, LabelledText, Probe, by_attribute, pooled_activations
 from circuitscope.terms import Site
 from circuitscope.work import Progress
 

@@ -56,6 +56,10 @@ class FaithfulnessScale:
         """−m(C) of every example."""
         return self.runs.run(nodes, self.sites)
 
+    def without(self, nodes: Nodes) -> NDArray[np.float64]:
+        """−m(M∖C) of every example."""
+        return self.runs.run(nodes, self.sites, complement=True)
+
     def faithfulness(self, nodes: Nodes) -> float:
         """(mean m(C) − mean m(∅)) / (mean m(M) − mean m(∅))."""
         return self.share(self.values(nodes))

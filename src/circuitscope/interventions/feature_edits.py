@@ -10,7 +10,7 @@ published (Marks et al. 2024, section 4). BOS and padding are never touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,19 +20,13 @@ from torch import Tensor
 from circuitscope.dictionaries import Dictionaries, Dictionary
 from circuitscope.errors import BadInput
 from circuitscope.interventions.hold import with_features_at
-from circuitscope.model import Edit, LanguageModel, Tap, TokenBatch
+from circuitscope.model import Edit, Edits, EditsOf, LanguageModel, TokenBatch
 from circuitscope.tasks.labelled import BATCH_SIZE, Texts, token_blocks
 from circuitscope.terms import Site
 from circuitscope.work import Arrays, Batches, InMemory, Progress
 
 FeatureSet = Mapping[Site, Int[Tensor, " _some"]]
 """Features to ablate, for the sites that have any; each site has as many as it has."""
-
-Edits = Mapping[Site, tuple[Tap, Edit]]
-"""What ``LanguageModel.logits`` takes: edits of the sites' tensors, for one batch of tokens."""
-
-EditsOf = Callable[[TokenBatch], Edits]
-"""Makes the edits of a batch; what runs over many batches takes this."""
 
 Means = Mapping[Site, Float[Tensor, " _some"]]
 """The mean activation of each feature of a ``FeatureSet``, in its order."""

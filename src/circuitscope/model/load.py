@@ -47,10 +47,14 @@ def load_model(
     kind = _dtype(dtype)
     if isinstance(source, nn.Module):
         hf, name = source, getattr(source, "name_or_path", "") or type(source).__name__
+        again = None
         config: Any = hf.config
         family = family_of(config.model_type)
     else:
         name = _place(str(source))
+        again = (
+            BUNDLED if str(source) == BUNDLED else str(Path(name).resolve()) if Path(name).exists() else name
+        )
         family = family_of(_read_config(name).model_type)
         hf = _read_weights(name, kind)
     _refuse_nan(hf, name)
@@ -59,7 +63,7 @@ def load_model(
     short = Path(name).resolve().name if Path(name).is_dir() else name
     if str(source) == BUNDLED:
         short = BUNDLED
-    model = LanguageModel(hf.to(place, kind), family, name=short, tokenizer=tokenizer)
+    model = LanguageModel(hf.to(place, kind), family, name=short, tokenizer=tokenizer, source=again)
     check_record(model)
     return model
 

@@ -16,7 +16,7 @@ from circuitscope.errors import BadInput
 from circuitscope.pipeline.discover import run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
 from circuitscope.pipeline.report import complete_reports
-from circuitscope.results import KIND, Circuit, load
+from circuitscope.results import Circuit, load
 from circuitscope.runs import (
     EVALUATION,
     MANIFEST,
@@ -25,7 +25,6 @@ from circuitscope.runs import (
     is_there,
     outdated_by,
     read_json,
-    read_manifest,
 )
 from circuitscope.tasks.agreement import STRUCTURES
 from circuitscope.work import Progress, silent
@@ -87,11 +86,11 @@ def _lacks(run: Path, stage: Stage) -> bool:
 
 
 def _refuse_other_settings(run: Path, config: DemoConfig) -> None:
-    made_with = read_manifest(run, KIND)["config"]
+    made_with = load(run).made_by.settings
     for name in ("nodes", "examples"):
-        if made_with.get(name) != getattr(config, name):
+        if getattr(made_with, name) != getattr(config, name):
             raise BadInput(
-                f"{run} was made with {name} = {made_with.get(name)}",
+                f"{run} was made with {name} = {getattr(made_with, name)}",
                 expected=f"{name} = {getattr(config, name)}, as asked for now",
                 mend="say --overwrite to make it anew, or choose another --out",
             )

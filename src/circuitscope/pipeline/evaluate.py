@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from circuitscope.config import AblationConfig, EvaluateConfig, SweepConfig
-from circuitscope.evaluation import evaluate, sweep
+from circuitscope.config import EvaluateConfig, SweepConfig
+from circuitscope.evaluation import evaluate_circuit, sweep_circuit
 from circuitscope.pipeline.open_run import open_run
 from circuitscope.runs import EVALUATION, SWEEP, made_from, refuse_existing, write_json, write_stage
 from circuitscope.work import Progress, silent
@@ -20,16 +19,9 @@ def run_evaluate(
     """Evaluate the circuit of a run folder; writes ``evaluation/`` into it."""
     refuse_existing(EVALUATION.in_(run), overwrite=overwrite, kind=EVALUATION.kind)
     origins = made_from(run, EVALUATION)
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
+    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
     progress(0, 1, "ablated runs")
-    result = evaluate(
-        circuit,
-        parts.model,
-        parts.dictionaries,
-        parts.task,
-        **_evaluation_settings(config),
-        progress=progress,
-    )
+    result = evaluate_circuit(circuit, loaded, config, progress=progress)
     write_stage(
         run,
         EVALUATION,
@@ -49,15 +41,8 @@ def run_sweep(
 
     refuse_existing(SWEEP.in_(run), overwrite=overwrite, kind=SWEEP.kind)
     origins = made_from(run, SWEEP)
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    result = sweep(
-        circuit,
-        parts.model,
-        parts.dictionaries,
-        parts.task,
-        **_evaluation_settings(config),
-        progress=progress,
-    )
+    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
+    result = sweep_circuit(circuit, loaded, config, progress=progress)
 
     def write(draft: Path) -> None:
         write_json(draft / SWEEP.file, result)
@@ -77,7 +62,3 @@ def sweep_csv(result: Mapping[str, Any]) -> str:
             values = ["" if curve[name][row] is None else f"{curve[name][row]:.6g}" for name in columns]
             lines.append(",".join((curve["name"], str(nodes), *values)))
     return "\n".join(lines) + "\n"
-
-
-def _evaluation_settings(config: AblationConfig) -> dict[str, Any]:
-    return {name: value for name, value in asdict(config).items() if name not in ("device", "dtype")}

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from circuitscope.config import GroupConfig
-from circuitscope.grouping import group
+from circuitscope.grouping import group_circuit
 from circuitscope.pipeline.open_run import open_run
 from circuitscope.results import Groups
 from circuitscope.runs import GROUP, made_from, refuse_existing, write_json, write_stage
@@ -19,9 +19,8 @@ def run_group(
     """Group the features of a run's circuit; writes ``group/`` into the run folder."""
     refuse_existing(GROUP.in_(run), overwrite=overwrite, kind=GROUP.kind)
     origins = made_from(run, GROUP)
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    settings = {name: value for name, value in asdict(config).items() if name not in ("device", "dtype")}
-    found = group(parts.model, parts.dictionaries, parts.task, circuit, **settings, progress=progress)
+    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
+    found = group_circuit(circuit, loaded, config, progress=progress)
     write_stage(
         run,
         GROUP,

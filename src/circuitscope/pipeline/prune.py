@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from circuitscope.config import PruneConfig
-from circuitscope.pipeline.open_run import open_run, save
-from circuitscope.pruning import Pruned, prune
-from circuitscope.results import KIND
-from circuitscope.runs import PRUNE, made_from, read_manifest, refuse_existing, write_json, write_stage
+from circuitscope.pipeline.open_run import open_run
+from circuitscope.pruning import Pruned, prune_circuit
+from circuitscope.results import save
+from circuitscope.runs import PRUNE, made_from, refuse_existing, write_json, write_stage
 from circuitscope.work import Progress, silent
 
 
@@ -19,13 +18,12 @@ def run_prune(
     """Prune the circuit of a run folder; writes ``prune/`` into it, with a run folder of its own inside."""
     refuse_existing(PRUNE.in_(run), overwrite=overwrite, kind=PRUNE.kind)
     origins = made_from(run, PRUNE)
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    settings = {name: value for name, value in asdict(config).items() if name not in ("device", "dtype")}
-    found = prune(parts.model, parts.dictionaries, parts.task, circuit, **settings, progress=progress)
+    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
+    found = prune_circuit(circuit, loaded, config, progress=progress)
 
     def write(draft: Path) -> None:
         write_json(draft / PRUNE.file, dict(found.result))
-        save(found.circuit, draft / PRUNE.inner, config=read_manifest(run, KIND)["config"])
+        save(found.circuit, draft / PRUNE.inner)
 
     write_stage(run, PRUNE, write, config, origins=origins, overwrite=overwrite)
     return found

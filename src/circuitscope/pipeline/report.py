@@ -26,9 +26,10 @@ from circuitscope.pages.page import (
     make_report,
     read_report,
 )
-from circuitscope.pipeline.open_run import Loaded, open_run
-from circuitscope.results import KIND, Circuit, FeatureDashboard, NodeActivity, groups_of
+from circuitscope.pipeline.open_run import open_run
+from circuitscope.results import Circuit, FeatureDashboard, NodeActivity, groups_of
 from circuitscope.runs import (
+    CIRCUIT,
     CLASSIFIER_CIRCUIT,
     DONE,
     INDEX,
@@ -50,6 +51,7 @@ from circuitscope.runs import (
     write_manifest,
     write_stage,
 )
+from circuitscope.sources import Loaded, discovery_examples, reopen
 from circuitscope.tasks import Example, Task, language
 from circuitscope.work import Progress, silent
 
@@ -150,8 +152,8 @@ def _report_run(run: Path, config: ReportConfig, overwrite: bool, progress: Prog
     text = read_text(config.text)
     _refuse_shift(run)
     origins = made_from(run, REPORT) if (run / MANIFEST).is_file() else {}
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    found = _with_dashboards(circuit, parts, text, config, progress, run=run)
+    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
+    found = _with_dashboards(circuit, loaded, text, config, progress, run=run)
     write_stage(
         run, REPORT, _writer(found), _recorded(config), origins=origins, out=folder, overwrite=overwrite
     )
@@ -169,8 +171,8 @@ def _report_circuit(circuit: Circuit, config: ReportConfig, overwrite: bool, pro
     folder = Path(config.out).expanduser()
     refuse_existing(folder, overwrite=overwrite, kind=REPORT.kind)
     text = read_text(config.text)
-    parts = _parts_of(circuit, config, progress)
-    found = _with_dashboards(circuit, parts, text, config, progress)
+    loaded = _parts_of(circuit, config, progress)
+    found = _with_dashboards(circuit, loaded, text, config, progress)
     write_stage(
         folder, REPORT, _writer(found), _recorded(config), origins={}, out=folder, overwrite=overwrite
     )
@@ -179,11 +181,7 @@ def _report_circuit(circuit: Circuit, config: ReportConfig, overwrite: bool, pro
 
 def _parts_of(circuit: Circuit, config: ReportConfig, progress: Progress) -> Loaded:
     """Model, dictionaries and task of a circuit that is not in a run folder."""
-    raise BadInput(
-        "a circuit that does not say how its model, dictionaries and task are loaded",
-        expected="a circuit in a run folder that the discover command wrote",
-        mend="report that run folder: report('RUN')",
-    )
+    return reopen(circuit, device=config.device, dtype=config.dtype, progress=progress)
 
 
 def _refuse_shift(run: Path) -> None:
@@ -210,53 +208,54 @@ def _recorded(config: ReportConfig) -> ReportConfig:
 
 def _with_dashboards(
     circuit: Circuit,
-    parts: Loaded,
+    loaded: Loaded,
     text: str | None,
     config: ReportConfig,
     progress: Progress,
     *,
     run: Path | None = None,
 ) -> Report:
-    manifest: Mapping[str, Any] = {"config": {}} if run is None else read_manifest(run, KIND)
+    manifest: Mapping[str, Any] = {} if run is None else read_manifest(run, CIRCUIT)
     strongest = [circuit.ids[row] for row in circuit.nodes.strongest()[: config.nodes]]
     features = list(dict.fromkeys((node.site, node.feature) for node in strongest if not node.is_error))
-    source = str(manifest["config"].get("model", ""))
-    documents, phrase = _documents(text, source, parts.task, config)
+    source = circuit.made_by.model.source or ""
+    documents, phrase = _documents(text, source, loaded.task, config)
     contexts = top_contexts(
-        parts.model,
-        parts.dictionaries,
+        loaded.model,
+        loaded.dictionaries,
         features,
         documents,
         count=config.contexts,
         context=config.context,
         tokens=config.tokens,
-        bos="yes" if circuit.info["bos"] else "no",
+        bos=circuit.made_by.settings.bos,
         batch_size=config.batch_size,
         progress=progress,
     )
-    tokens = promoted_tokens(parts.model, parts.dictionaries, features, count=_TOKENS_SHOWN)
+    tokens = promoted_tokens(loaded.model, loaded.dictionaries, features, count=_TOKENS_SHOWN)
     groups = None if run is None else groups_of(run, circuit)
     return make_report(
         circuit,
         features=[FeatureDashboard(*pair) for pair in zip(contexts, tokens, strict=True)],
-        examples=_shown_examples(parts.task, circuit),
+        examples=_shown_examples(loaded.task, circuit),
         text_read=phrase,
         sweep=None if run is None else _sweep_of(run),
         manifest=manifest,
         run="RUN" if run is None else run.name,
-        activities=_activities(circuit, parts, config) if groups is None else groups.activities,
+        activities=_activities(circuit, loaded, config) if groups is None else groups.activities,
         groups=groups,
     )
 
 
-def _activities(circuit: Circuit, parts: Loaded, config: ReportConfig) -> tuple[NodeActivity, ...]:
+def _activities(circuit: Circuit, loaded: Loaded, config: ReportConfig) -> tuple[NodeActivity, ...]:
     """On which of the texts that the circuit was discovered on its nodes are active."""
-    bos = bool(circuit.info["bos"])
-    examples, _ = parts.task.encode(
-        str(circuit.info["split"]), parts.model.tokenizer, bos=bos, limit=int(circuit.info["examples"])
-    )
     seen = node_activations(
-        parts.model, parts.dictionaries, circuit.ids, examples, bos=bos, batch_size=config.batch_size
+        loaded.model,
+        loaded.dictionaries,
+        circuit.ids,
+        discovery_examples(circuit, loaded),
+        bos=circuit.made_by.settings.has_bos,
+        batch_size=config.batch_size,
     )
     return seen.activities()
 
@@ -302,7 +301,7 @@ def read_text(path: str) -> str | None:
 
 def _shown_examples(task: Task, circuit: Circuit) -> list[ExampleText]:
     """A few examples, of different cases if the task names them."""
-    split: tuple[Example, ...] = getattr(task, str(circuit.info["split"]))
+    split: tuple[Example, ...] = getattr(task, circuit.made_by.settings.split)
     by_case = {example.case: example for example in reversed(split)}
     chosen = list(dict.fromkeys([*reversed(by_case.values()), *split]))[:_EXAMPLES_SHOWN]
     return [

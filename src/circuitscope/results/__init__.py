@@ -1,6 +1,8 @@
 """Results as values: typed, frozen, and readable without torch or a model."""
 
-from circuitscope.results.circuit import KIND, Circuit, Comparison, Edges, Nodes, compare, load, write_circuit
+from circuitscope.results.circuit import Circuit, Edges, Nodes
+from circuitscope.results.circuit_files import load, save
+from circuitscope.results.comparison import Comparison, compare
 from circuitscope.results.features import (
     FeatureContexts,
     FeatureDashboard,
@@ -12,10 +14,9 @@ from circuitscope.results.features import (
     Word,
     label_of,
 )
-from circuitscope.results.groups import Group, GroupEdge, Groups, groups_of, read_groups
+from circuitscope.results.groups import GROUPS_SCHEMA, Group, GroupEdge, Groups, groups_of, read_groups
 from circuitscope.results.judged_features import (
     AUTOMATIC,
-    DICTIONARY_HASHES,
     VERDICTS,
     JudgedFeature,
     MarkedContext,
@@ -26,26 +27,51 @@ from circuitscope.results.judged_features import (
     to_judge,
 )
 from circuitscope.results.plain import from_plain, read_plain
+from circuitscope.results.recipe import (
+    FILES,
+    LABELLED,
+    OBJECTS,
+    TEMPLATE,
+    ClassifierHead,
+    DictionariesSource,
+    Findings,
+    ModelSource,
+    PruneChoice,
+    QuadratureGap,
+    Recipe,
+    TaskSource,
+)
 
 __all__ = [
     "AUTOMATIC",
-    "DICTIONARY_HASHES",
-    "KIND",
+    "FILES",
+    "GROUPS_SCHEMA",
+    "LABELLED",
+    "OBJECTS",
+    "TEMPLATE",
     "VERDICTS",
     "Circuit",
+    "ClassifierHead",
     "Comparison",
+    "DictionariesSource",
     "Edges",
     "FeatureContexts",
     "FeatureDashboard",
     "FeatureTokens",
+    "Findings",
     "Group",
     "GroupEdge",
     "Groups",
     "JudgedFeature",
     "MarkedContext",
+    "ModelSource",
     "NodeActivity",
     "Nodes",
+    "PruneChoice",
+    "QuadratureGap",
+    "Recipe",
     "Share",
+    "TaskSource",
     "TokenContext",
     "TokenWeight",
     "Word",
@@ -59,7 +85,7 @@ __all__ = [
     "load",
     "read_groups",
     "read_plain",
+    "save",
     "task_of",
     "to_judge",
-    "write_circuit",
 ]

@@ -58,7 +58,11 @@ def read_plain(
 
 def _defaults(kind: type[Any]) -> dict[str, Any]:
     fields = dataclasses.fields(kind)
-    return {item.name: item.default for item in fields if item.default is not dataclasses.MISSING}
+    values = {item.name: item.default for item in fields if item.default is not dataclasses.MISSING}
+    for item in fields:
+        if item.default_factory is not dataclasses.MISSING:
+            values[item.name] = item.default_factory()
+    return values
 
 
 def _field(hint: Any, value: Any) -> Any:
@@ -66,6 +70,8 @@ def _field(hint: Any, value: Any) -> Any:
     if type(None) in arguments:
         wanted = next(item for item in arguments if item is not type(None))
         return None if value is None else _field(wanted, value)
+    if typing.get_origin(hint) in (dict, Mapping) and isinstance(value, Mapping):
+        return {key: _field(arguments[1], item) for key, item in value.items()}
     if typing.get_origin(hint) is tuple:
         return tuple(_field(arguments[0], item) for item in value)
     is_dataclass = isinstance(hint, type) and dataclasses.is_dataclass(hint)

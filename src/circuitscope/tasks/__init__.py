@@ -10,6 +10,7 @@ from circuitscope.tasks.metrics import (
     Metric,
     metric_named,
 )
+from circuitscope.tasks.open_task import open_labelled, open_task
 from circuitscope.tasks.task import Examples, Task, load_task
 
 __all__ = [
@@ -28,5 +29,7 @@ __all__ = [
     "load_task",
     "make_inputs",
     "metric_named",
+    "open_labelled",
+    "open_task",
     "read_examples",
 ]

@@ -95,3 +95,11 @@ def _answers(value: Any, where: str) -> tuple[str, ...]:
     if not answers or not all(isinstance(answer, str) and answer for answer in answers):
         raise BadFile(f"{where} has the answer {value!r}", expected="a string, or a list of strings")
     return answers
+
+
+def as_line(example: Example) -> dict[str, Any]:
+    """An example with the published key names; the inverse of ``parse_example``."""
+    line: dict[str, Any] = {"clean_prefix": example.clean_prefix, "clean_answer": list(example.clean_answer)}
+    if example.is_pair:
+        line |= {"patch_prefix": example.patch_prefix, "patch_answer": list(example.patch_answer)}
+    return {**line, "case": example.case} if example.case else line

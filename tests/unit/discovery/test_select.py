@@ -58,7 +58,7 @@ def test_a_hundred_nodes_are_kept_where_nothing_is_asked():
 def test_a_threshold_that_keeps_nothing_says_how_strong_the_strongest_is():
     with pytest.raises(NothingFound, match=r"above 5; the strongest has 3") as error:
         select_nodes(nodes([0.5, -3.0]), 5.0, None)
-    assert "--node-threshold" in error.value.mend
+    assert "node_threshold" in error.value.mend
 
 
 @pytest.mark.parametrize("threshold", [0.1, None])

@@ -13,7 +13,6 @@ from transformers import PreTrainedTokenizerFast
 
 from circuitscope.editing.classifier import Classifier, train_classifier
 from circuitscope.editing.effects import classifier_circuit
-from circuitscope.editing.pooling import pooled_activations
 from circuitscope.editing.saved import Removal, read_classifier, read_removal, write_classifier, write_removal
 from circuitscope.errors import BadFile, BadInput
 from circuitscope.interventions.feature_edits import (
@@ -25,7 +24,7 @@ from circuitscope.interventions.feature_edits import (
 )
 from circuitscope.model import load_model, pad
 from circuitscope.runs import CLASSIFIER, REMOVED, write_arrays, write_manifest
-from circuitscope.tasks.labelled import LabelledText
+from circuitscope.tasks.labelled import LabelledText, pooled_activations
 from circuitscope.tasks.labelled import text_tokens as texts_module
 from circuitscope.tasks.labelled.text_tokens import encode_texts
 from circuitscope.terms import Site

@@ -182,7 +182,7 @@ def test_a_saved_report_is_rendered_without_torch(tmp_path):
     write_json(tmp_path / "report.json", asdict(everything()))
     code = (
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
-        "from circuitscope.pages import html_of, read_report\n"
+        "from circuitscope.pages.page import html_of, read_report\n"
         f"assert 'he_she' in html_of(read_report({str(tmp_path)!r}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -21,7 +21,8 @@ from circuitscope.editing.comparison.choosers import CHOOSERS, by_circuit, promo
 from circuitscope.editing.comparison.concepts import concept_vectors, likeness
 from circuitscope.editing.comparison.setup import Bench, Feature, Verdicts, classes
 from circuitscope.editing.comparison.words import without_words
-from circuitscope.interventions import EditsOf, edits_of, feature_means, feature_set
+from circuitscope.interventions import edits_of, feature_means, feature_set
+from circuitscope.model import EditsOf
 from circuitscope.terms import Site
 
 Predictions = Int[Tensor, "draw text"]

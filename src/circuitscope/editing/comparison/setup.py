@@ -14,11 +14,9 @@ from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.editing.classifier import Classifier
-from circuitscope.editing.pooling import pooled_activations
-from circuitscope.editing.probe import Probe, fit_probe
-from circuitscope.interventions import EditsOf
-from circuitscope.model import LanguageModel
-from circuitscope.tasks.labelled import LabelledSets, LabelledText
+from circuitscope.editing.probe import fit_probe
+from circuitscope.model import EditsOf, LanguageModel
+from circuitscope.tasks.labelled import LabelledSets, LabelledText, Probe, pooled_activations
 from circuitscope.terms import Site
 from circuitscope.work import Batches, InMemory, Progress
 

@@ -21,7 +21,8 @@ from circuitscope.discovery import job_again, part_means, select_nodes
 from circuitscope.errors import NothingFound
 from circuitscope.evaluation.strict.tested_circuit import FAILS, HOLDS, TestedCircuit, unknown
 from circuitscope.results import Circuit, Nodes
-from circuitscope.tasks import METRICS, Metric, Task, metric_named
+from circuitscope.sources import Loaded
+from circuitscope.tasks import METRICS, Metric
 from circuitscope.work import Progress
 
 LEAST = 0.5
@@ -31,34 +32,21 @@ LEAST_EXAMPLES = 4
 Rows = NDArray[np.int64]
 
 
-def stability(
-    subject: TestedCircuit, task: Task, halvings: int, batch_size: int, progress: Progress
-) -> dict[str, Any]:
+def stability(subject: TestedCircuit, loaded: Loaded, halvings: int, progress: Progress) -> dict[str, Any]:
     """Divide the circuit's examples into halves and compare what each half keeps."""
-    circuit, info = subject.circuit, subject.circuit.info
-    missing = [
-        name for name in ("method", "examples", "split", "positions", "thresholds") if name not in info
-    ]
-    if missing:
-        return unknown(f"the circuit does not say how it was discovered ({', '.join(missing)})")
-    if info.get("pruned"):
+    circuit = subject.circuit
+    if circuit.recipe is None or circuit.findings.node_threshold is None:
+        return unknown("the circuit does not say how it was discovered")
+    if circuit.findings.pruned is not None:
         return unknown(
             "its nodes were chosen by pruning, not by their strength; look at the circuit it came from"
         )
-    job = job_again(
-        subject.circuit,
-        subject.scale.runs.model,
-        subject.scale.runs.dictionaries,
-        task,
-        _metric(subject, task),
-        batch_size=batch_size,
-        progress=progress,
-    )
+    job = job_again(circuit, loaded, _metric(subject, loaded), progress=progress)
     if len(job.examples) < LEAST_EXAMPLES:
         return unknown(f"it was discovered on {len(job.examples)} examples, too few to divide")
     parts = _halves(len(job.examples), halvings, np.random.default_rng(subject.scale.seed))
     whole, *means = part_means(job, np.concatenate([np.ones_like(parts[:1]), parts]))
-    threshold = _threshold(circuit)
+    threshold = circuit.made_by.settings.node_threshold
     count = None if threshold is not None else len(circuit)
     kept = [_kept(nodes, threshold, count) for nodes in means]
     tested = np.flatnonzero(subject.scale.on_ablated(whole, circuit.sites))
@@ -84,10 +72,10 @@ def stability(
     }
 
 
-def _metric(subject: TestedCircuit, task: Task) -> Metric:
+def _metric(subject: TestedCircuit, loaded: Loaded) -> Metric:
     """The metric of discovery by its name; one without a name was given to the evaluation again."""
-    name = str(subject.circuit.info.get("metric"))
-    return metric_named(name, pairs=task.pairs) if name in METRICS else subject.scale.runs.metric
+    name = subject.circuit.made_by.settings.metric
+    return loaded.metric(name) if name in METRICS else subject.scale.runs.metric
 
 
 def _halves(examples: int, times: int, draw: np.random.Generator) -> Bool[np.ndarray, "part example"]:
@@ -97,17 +85,6 @@ def _halves(examples: int, times: int, draw: np.random.Generator) -> Bool[np.nda
         parts[2 * number, draw.permutation(examples)[: examples // 2]] = True
         parts[2 * number + 1] = ~parts[2 * number]
     return parts
-
-
-def _threshold(circuit: Circuit) -> float | None:
-    """T_N of a circuit that was made by a threshold; None of one that has the N strongest nodes.
-
-    Of the N strongest the weakest lies exactly at the threshold recorded, and a threshold keeps what is above.
-    """
-    threshold = float(circuit.info["thresholds"]["node"])
-    weakest = float(np.abs(circuit.nodes.effect).min()) if len(circuit) else 0.0
-    by_threshold = circuit.info.get("nodes_asked") is None and weakest > threshold
-    return threshold if by_threshold else None
 
 
 def _kept(nodes: Nodes, threshold: float | None, count: int | None) -> Rows:

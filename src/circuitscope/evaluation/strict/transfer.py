@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from circuitscope.errors import BadInput, NothingFound
-from circuitscope.evaluation.ablated_runs import AblatedRuns
 from circuitscope.evaluation.scores import Values, difference
 from circuitscope.evaluation.strict.tested_circuit import FAILS, HOLDS, TestedCircuit, unknown
 from circuitscope.tasks import Encoded, Task
@@ -37,11 +36,11 @@ def transfer(
         other: the same circuit on another split.
         split: the split that is evaluated.
     """
-    info = subject.circuit.info
-    origin = info.get("split")
-    if origin not in ("train", "test"):
+    circuit = subject.circuit
+    if circuit.recipe is None:
         return unknown("the circuit does not say which split it was discovered on")
-    pruned_on = (info.get("pruned") or {}).get("split", origin)
+    origin = circuit.recipe.settings.split
+    pruned_on = circuit.findings.pruned.split if circuit.findings.pruned else origin
     if pruned_on != origin:
         return unknown(f"it was discovered on {origin} and pruned on {pruned_on}: no split is held out")
     away = "test" if origin == "train" else "train"
@@ -49,9 +48,7 @@ def transfer(
         here, there = (subject if name == split else other(name) for name in (origin, away))
     except (NothingFound, BadInput) as error:
         return unknown(f"one of the splits cannot be evaluated: {error.got}")
-    known = _known(
-        info, subject.scale.runs, task, (origin, away), (there.scale.examples, here.scale.examples)
-    )
+    known = _known(subject, task, (origin, away), (there.scale.examples, here.scale.examples))
     figures = {
         "discovery": {"split": origin, "examples": here.scale.examples, **here.score},
         "held_out": {"split": away, "examples": there.scale.examples, **there.score},
@@ -85,16 +82,15 @@ def _verdict(figures: dict[str, Any]) -> dict[str, str]:
     return {**unknown("the examples are too few, or too different, to tell")}
 
 
-def _known(
-    info: Any, bench: AblatedRuns, task: Task, splits: tuple[str, str], counts: tuple[int, int]
-) -> int:
+def _known(subject: TestedCircuit, task: Task, splits: tuple[str, str], counts: tuple[int, int]) -> int:
     """How many of the held-out examples are about words that the discovery's examples have."""
     origin, away = splits
-    bos = bool(info.get("bos"))
-    pruned = (info.get("pruned") or {}).get("examples") or 0
-    limit = max(int(info.get("examples") or counts[1]), int(pruned))
-    discovery, _ = task.encode(origin, bench.model.tokenizer, bos=bos, limit=limit)
-    held_out, _ = task.encode(away, bench.model.tokenizer, bos=bos, limit=counts[0])
+    circuit, tokenizer = subject.circuit, subject.scale.runs.model.tokenizer
+    bos = circuit.made_by.settings.has_bos
+    pruned = circuit.findings.pruned.examples if circuit.findings.pruned else 0
+    limit = max(circuit.findings.examples or counts[1], pruned)
+    discovery, _ = task.encode(origin, tokenizer, bos=bos, limit=limit)
+    held_out, _ = task.encode(away, tokenizer, bos=bos, limit=counts[0])
     seen = {token for example in discovery for token in (*example.clean, *(example.patch or ()))}
     return sum(_is_known(example, seen) for example in held_out)
 

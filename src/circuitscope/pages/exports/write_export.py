@@ -15,9 +15,10 @@ from circuitscope.pages.exports.export_csv import csv_tables
 from circuitscope.pages.exports.export_graphml import graphml
 from circuitscope.pages.exports.export_neuronpedia import neuronpedia
 from circuitscope.pages.page.make_report import headings_of, lines_of
-from circuitscope.pages.page.report_content import read_report
-from circuitscope.results import KIND, Circuit, Groups, groups_of, load
+from circuitscope.pages.report_content import read_report
+from circuitscope.results import Circuit, Groups, groups_of, load
 from circuitscope.runs import (
+    CIRCUIT,
     REPORT,
     explained_disk,
     is_there,
@@ -53,12 +54,12 @@ class Exported:
 def open_for_export(circuit: Circuit | str | Path) -> Exported:
     """A circuit with its headings; that of a run folder also with its groups, and the labels of its report."""
     if isinstance(circuit, Circuit):
-        task = str(circuit.info.get("task") or "circuit")
+        task = circuit.task
         return Exported(circuit, {}, headings_of(circuit), task, task, "", None)
     run = Path(circuit).expanduser()
     found = load(run)
-    created = str(read_manifest(run, KIND).get("created", ""))
-    prompt, labels = str(found.info.get("task", "")), {}
+    created = str(read_manifest(run, CIRCUIT).get("created", ""))
+    prompt, labels = found.task, {}
     if is_there(run, REPORT):
         report = read_report(REPORT.in_(run))
         known = {

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from circuitscope.dashboards import active_sentence, split_by_share
-from circuitscope.pages.page.report_content import NodeLine, Place, Report
+from circuitscope.pages.report_content import NodeLine, Place, Report
 from circuitscope.pages.words.visible import visible
 from circuitscope.results import FeatureDashboard, TokenContext, Word
 from circuitscope.terms import NodeId

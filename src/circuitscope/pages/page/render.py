@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from circuitscope.pages.page import page_parts
-from circuitscope.pages.page.report_content import IndexRow, Report
 from circuitscope.pages.pictures.group_parts import group_cards
+from circuitscope.pages.report_content import IndexRow, Report
 from circuitscope.pages.words import sentences
 from circuitscope.pages.words.meanings import MEANINGS
 from circuitscope.pages.words.strict_words import strict_lines

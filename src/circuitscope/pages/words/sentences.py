@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from circuitscope.pages.page.report_content import NodeLine, Place, Question, Report
+from circuitscope.pages.report_content import NodeLine, Place, Question, Report
 from circuitscope.pages.words.visible import visible
 
 _METRICS = {

@@ -27,7 +27,7 @@ from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.retrain import training_in
 from circuitscope.pipeline.shift.run import ShiftRun, plan
 from circuitscope.results import Circuit, JudgedFeature, load
-from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, read_manifest, write_json
+from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, write_json
 from circuitscope.tasks.language import PROFESSIONS
 from circuitscope.work import Progress, silent
 
@@ -108,7 +108,7 @@ def _bench(
         classifier.pooling,
         classifier.bos,
         training,
-        _circuit_settings(folder, circuit),
+        _circuit_settings(circuit),
         _verdicts(folder, circuit, config.verdicts),
         _judge(run, classifier.bos, cues, _kept_words(source, concepts, config)),
         cues,
@@ -128,10 +128,10 @@ def _say_what_is_missing(cues: Sequence[str], concepts: Sequence[str]) -> None:
         )
 
 
-def _circuit_settings(folder: Path, circuit: Circuit) -> dict[str, Any]:
+def _circuit_settings(circuit: Circuit) -> dict[str, Any]:
     """How the run's circuit was discovered, for the circuits of other seeds."""
-    made = read_manifest(CLASSIFIER_CIRCUIT.in_(folder), CLASSIFIER_CIRCUIT.kind)["config"]
-    found = {name: made[name] for name in _OF_CIRCUITS if made.get(name) is not None}
+    made = circuit.made_by.settings
+    found = {name: getattr(made, name) for name in _OF_CIRCUITS if getattr(made, name) is not None}
     return found if "node_threshold" in found else {**found, "nodes": len(circuit)}
 
 

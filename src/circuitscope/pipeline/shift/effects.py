@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from circuitscope.config import ShiftEffectsConfig
+from circuitscope.config import EffectsConfig, ShiftEffectsConfig
+from circuitscope.discovery import Work
 from circuitscope.editing import classifier_circuit
-from circuitscope.pipeline.open_run import save
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
-from circuitscope.results import Circuit, load
+from circuitscope.results import Circuit, load, save
 from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT
 from circuitscope.work import Partial, Progress, silent
 
@@ -44,24 +43,18 @@ def prepare_effects(
 
 def effects_step(prepared: Prepared[ShiftEffectsConfig]) -> Circuit:
     """Discover the circuit."""
-    run = prepared.run
+    run, config = prepared.run, prepared.config
+    settings = {item.name: getattr(config, item.name) for item in fields(EffectsConfig)}
     return classifier_circuit(
         run.classifier(),
         run.dictionaries,
         run.task,
-        **_settings(prepared.config),
-        partial=prepared.partial,
-        progress=prepared.progress,
+        **settings,
+        work=Work(prepared.partial, prepared.progress),
     )
 
 
 def finish_effects(prepared: Prepared[ShiftEffectsConfig], circuit: Circuit) -> None:
     """Write ``circuit/``, a run folder of its own."""
-    # no task: discover and evaluate know none of labelled texts
-    config = {**prepared.run.config, **_settings(prepared.config)}
-    save(circuit, prepared.folder, config=config, origins=prepared.origins, overwrite=prepared.overwrite)
+    save(circuit, prepared.folder, origins=prepared.origins, overwrite=prepared.overwrite)
     Partial.discard(prepared.folder)
-
-
-def _settings(config: ShiftEffectsConfig) -> dict[str, Any]:
-    return {name: value for name, value in asdict(config).items() if name != "device"}

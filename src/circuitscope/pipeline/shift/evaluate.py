@@ -10,12 +10,12 @@ from typing import Any
 from torch import Tensor
 
 from circuitscope.config import ShiftEvaluateConfig
-from circuitscope.editing import Classifier, pooled_activations, read_classifier, read_removal, score
-from circuitscope.interventions import EditsOf
+from circuitscope.editing import read_classifier, read_removal, score
+from circuitscope.model import EditsOf
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.run import ShiftRun, plan
 from circuitscope.runs import CLASSIFIER, REMOVED, RETRAINED, SCORES, Stage, is_there, write_json
-from circuitscope.tasks.labelled import LabelledText
+from circuitscope.tasks.labelled import Classifier, LabelledText, pooled_activations
 from circuitscope.work import Partial, Progress, silent
 
 SETS = {"balanced": "test_balanced", "ambiguous": "test_ambiguous"}

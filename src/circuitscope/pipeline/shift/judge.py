@@ -16,7 +16,6 @@ from pathlib import Path
 from circuitscope.config import JUDGES, ShiftJudgeConfig
 from circuitscope.dashboards import promoted_tokens, top_contexts
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.editing import Classifier
 from circuitscope.editing.judging import (
     Endpoint,
     Replies,
@@ -44,7 +43,7 @@ from circuitscope.results import (
     to_judge,
 )
 from circuitscope.runs import CLASSIFIER_CIRCUIT, SHEET, need_shift, sheet_of, write_judging
-from circuitscope.tasks.labelled import longest_input
+from circuitscope.tasks.labelled import Classifier, longest_input
 from circuitscope.work import Progress, silent
 from circuitscope.workspace import VerdictStore, now, verdict_of
 

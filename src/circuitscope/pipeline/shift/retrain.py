@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import ShiftRetrainConfig
-from circuitscope.editing import Classifier, read_removal, train_classifier, write_classifier
+from circuitscope.editing import read_removal, train_classifier, write_classifier
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.run import plan
 from circuitscope.runs import CLASSIFIER, REMOVED, RETRAINED, read_manifest
+from circuitscope.tasks.labelled import Classifier
 from circuitscope.work import Progress, silent
 
 

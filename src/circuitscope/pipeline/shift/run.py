@@ -9,9 +9,11 @@ from typing import Any
 
 from circuitscope.config import LabelledData, ShiftTrainConfig
 from circuitscope.dictionaries import Dictionaries, load_dictionaries
-from circuitscope.editing import Classifier, read_classifier
+from circuitscope.dictionaries import source as named
+from circuitscope.editing import read_classifier
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel, fingerprint, load_model
+from circuitscope.results import LABELLED, TaskSource
 from circuitscope.runs import (
     CLASSIFIER,
     MANIFEST,
@@ -22,6 +24,7 @@ from circuitscope.runs import (
     write_manifest,
 )
 from circuitscope.tasks.labelled import (
+    Classifier,
     LabelledSets,
     LabelledTask,
     LabelledText,
@@ -51,8 +54,10 @@ class ShiftRun:
         """Telling the classes of the ambiguous texts."""
         sets = self.sets
         name = f"{sets.name}: {sets.classes[0]} or {sets.classes[1]}"
+        data = labelled_data(self.config)
+        source = TaskSource(name, LABELLED, data.data, data.loading, sets.classes)
         return labelled_task(
-            name, sets.train_ambiguous, sets.test_ambiguous, self.model, classes=sets.classes
+            name, sets.train_ambiguous, sets.test_ambiguous, self.model, classes=sets.classes, source=source
         )
 
     def classifier(self) -> Classifier:
@@ -68,8 +73,23 @@ def load_run(folder: Path, config: Mapping[str, Any], device: str, progress: Pro
     progress(1, 3, "loading the dictionaries")
     dictionaries = load_dictionaries(config["dictionaries"], model)
     progress(2, 3, "loading the texts")
-    data = LabelledData(**{item.name: config[item.name] for item in fields(LabelledData)})
+    data = labelled_data(config)
     return ShiftRun(folder, config, model, dictionaries, load_labelled_sets(data.data, model, **data.loading))
+
+
+def labelled_data(config: Mapping[str, Any]) -> LabelledData:
+    """The part of a run's settings that says which texts."""
+    return LabelledData(**{item.name: config[item.name] for item in fields(LabelledData)})
+
+
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with local files and folders in full, so that later steps find them from anywhere."""
+    values = dict(config)
+    for name in ("model", "data"):
+        path = Path(values[name]).expanduser()
+        if path.exists():
+            values[name] = str(path.resolve())
+    return {**values, "dictionaries": named.portable(values["dictionaries"])}
 
 
 def begin(run: ShiftRun, *, overwrite: bool) -> None:

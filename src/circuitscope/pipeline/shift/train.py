@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import ShiftTrainConfig
-from circuitscope.editing import Classifier, train_classifier, write_classifier
+from circuitscope.editing import train_classifier, write_classifier
 from circuitscope.model import decide_bos
-from circuitscope.pipeline.open_run import portable
 from circuitscope.pipeline.shift.prepared import Prepared
-from circuitscope.pipeline.shift.run import about, begin, load_run, plan
+from circuitscope.pipeline.shift.run import about, begin, load_run, plan, portable
 from circuitscope.runs import CLASSIFIER, made_from, refuse_existing
+from circuitscope.tasks.labelled import Classifier
 from circuitscope.work import Progress, silent
 
 log = logging.getLogger("circuitscope")
@@ -33,7 +33,7 @@ def prepare_train(
 ) -> Prepared[ShiftTrainConfig]:
     """Load model, dictionaries and texts, and begin the run with what it is about."""
     refuse_existing(CLASSIFIER.in_(folder), overwrite=overwrite, kind=CLASSIFIER.kind)
-    run = load_run(folder, portable(about(config), "model", "data"), config.device, progress)
+    run = load_run(folder, portable(about(config)), config.device, progress)
     begin(run, overwrite=overwrite)
     origins = made_from(folder, CLASSIFIER)
     return Prepared(CLASSIFIER, run, config, origins, overwrite, progress)

@@ -27,7 +27,7 @@ def test_faithfulness_is_the_sum_of_effects_in_this_case():
     nodes = whole.circuit.nodes
     for rows in ([0], [1, 3], range(0, len(nodes), 2), range(len(nodes))):
         some = nodes.take(np.array(list(rows)))
-        assert whole.faithfulness(some) == pytest.approx(by_hand(whole, some), abs=1e-9)
+        assert whole.scale.faithfulness(some) == pytest.approx(by_hand(whole, some), abs=1e-9)
     assert whole.score["value"] == pytest.approx(1)
 
 
@@ -124,7 +124,7 @@ def test_without_a_ranking_nothing_can_be_drawn(whole):
 def test_the_same_seed_draws_the_same(whole):
     own = keeping(whole, last_features(whole)[:3])
     assert random_circuits(own, 20, quiet) == random_circuits(own, 20, quiet)
-    other = random_circuits(replace(own, seed=1), 20, quiet)
+    other = random_circuits(replace(own, scale=replace(own.scale, seed=1)), 20, quiet)
     assert other["random"] != random_circuits(own, 20, quiet)["random"]
 
 

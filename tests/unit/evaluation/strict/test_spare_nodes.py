@@ -90,7 +90,7 @@ def test_a_circuit_that_does_nothing_has_nothing_to_lose(whole):
 
 
 def test_errors_that_are_kept_anyway_are_not_asked_about(whole):
-    kept = replace(whole, bench=replace(whole.bench, errors="keep"))
+    kept = replace(whole, scale=replace(whole.scale, runs=replace(whole.scale.runs, errors="keep")))
     found = spare_nodes(kept, None, quiet)
     assert found["nodes"] == int((whole.circuit.nodes.feature != ERROR).sum())
     assert not any("error" in node for node in found["without"])

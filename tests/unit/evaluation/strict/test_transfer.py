@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from described_circuits import PRUNED, described_anew
 from linear_case import case, examples
 from test_stability import Given
 
@@ -57,8 +58,7 @@ def test_nothing_is_claimed_about_new_words_where_words_are_shared(whole):
 
 
 def pruned(whole, **how):
-    circuit = whole.circuit
-    return replace(whole, circuit=replace(circuit, info={**circuit.info, "pruned": how}))
+    return replace(whole, circuit=described_anew(whole.circuit, pruned={**PRUNED, **how}))
 
 
 def test_a_circuit_that_was_pruned_on_the_other_split_has_none_held_out(whole):
@@ -68,7 +68,7 @@ def test_a_circuit_that_was_pruned_on_the_other_split_has_none_held_out(whole):
 
 
 def test_the_words_of_the_examples_that_pruned_it_count_too(whole):
-    few = replace(whole, circuit=replace(whole.circuit, info={**whole.circuit.info, "examples": 6}))
+    few = replace(whole, circuit=described_anew(whole.circuit, examples=6))
     late = with_words((2, 3))  # discovery sees the first 6 examples, pruning these too
 
     def known(subject):
@@ -100,7 +100,7 @@ def test_the_split_that_is_missing_is_the_reason(whole):
     found = transfer(whole, nothing, Splits("given", (), (), encoded=examples(12)), "train")
     assert found == {"verdict": "cannot be said", "why": found["why"]}
     assert "no usable example" in found["why"]
-    bare = replace(whole, circuit=replace(whole.circuit, info={}))
+    bare = replace(whole, circuit=replace(whole.circuit, recipe=None))
     assert "which split" in transfer(bare, nothing, Splits("given", (), ()), "test")["why"]
 
 

@@ -15,9 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from circuitscope.errors import BadInput
-from circuitscope.interventions import Edits, EditsOf
-from circuitscope.model import LanguageModel, TokenBatch, cut_after
-from circuitscope.tasks.labelled import BATCH_SIZE, Texts, token_blocks
+from circuitscope.model import Edits, EditsOf, LanguageModel, TokenBatch, cut_after
+from circuitscope.tasks.labelled.text_tokens import BATCH_SIZE, Texts, token_blocks
 from circuitscope.terms import Site
 from circuitscope.work import Batches, InMemory, Progress
 
