@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config import ReportConfig
+from circuitscope.config import ReportConfig, settings_from
 from circuitscope.dashboards import node_activations, promoted_tokens, top_contexts
-from circuitscope.errors import BadFile, BadInput
+from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.pages.page import (
     ExampleText,
     IndexRow,
@@ -107,9 +107,8 @@ def report(
             expected="a circuit, or the path of a run folder",
             mend="call it as report(circuit, …)",
         )
-    config = ReportConfig(
-        os.fspath(text), nodes, contexts, context, tokens, os.fspath(out), batch_size, device, dtype
-    )
+    given = {**locals(), "text": os.fspath(text), "out": os.fspath(out)}
+    config = settings_from(ReportConfig, given)
     if isinstance(circuit, Circuit):
         return ReportPage(_report_circuit(circuit, config, overwrite, progress))
     return ReportPage(run_report(Path(circuit).expanduser(), config, overwrite=overwrite, progress=progress))
@@ -128,8 +127,8 @@ def run_report(
     if config.out:
         raise BadInput(
             f"{run} is a collection of {len(runs)} runs, whose index links to their own reports",
-            expected="no --out",
-            mend="leave --out away, or name one run",
+            expected=f"no {argument('out')}",
+            mend=f"leave {argument('out')} away, or name one run",
         )
     refuse_existing(REPORT.in_(run), overwrite=True, kind=INDEX)
     return complete_reports(run, config, overwrite=overwrite, progress=progress)
@@ -164,9 +163,9 @@ def _report_circuit(circuit: Circuit, config: ReportConfig, overwrite: bool, pro
     """The report of a circuit that is a value, and perhaps nowhere on disk."""
     if not config.out:
         raise BadInput(
-            "a report of a circuit without a folder to write",
-            expected="out=…, the folder, since this circuit does not lie in a run folder",
-            mend="name a folder, or save the circuit and report its run folder",
+            f"a report of a circuit without {argument('out')}",
+            expected="a folder to write, since a circuit does not say in which run folder it lies",
+            mend=f"add {argument('out')}, or give the path of the run folder instead",
         )
     folder = Path(config.out).expanduser()
     refuse_existing(folder, overwrite=overwrite, kind=REPORT.kind)

@@ -25,8 +25,7 @@ from circuitscope.pipeline.shift import (
     run_shift_retrain,
     run_shift_train,
 )
-from circuitscope.results import JudgedFeature
-from circuitscope.results.circuit import load
+from circuitscope.results import JudgedFeature, load
 from circuitscope.results.judged_features import effects_of
 
 CLASSES, ATTRIBUTES = ("being", "having"), ("cat", "king")
@@ -103,7 +102,7 @@ def steps(folder: Path, config: ShiftTrainConfig, sheet: Path) -> dict[str, Call
 
 def run_slowly(step: str, folder: Path, config: ShiftTrainConfig, sheet: Path) -> None:
     """One step that rests after each result that it has kept, so that a kill finds it on its way."""
-    from circuitscope.editing import texts
+    from circuitscope.tasks.labelled import text_tokens as texts
     from circuitscope.work.partial import Partial
 
     texts.SAVED_AT_ONCE = 1

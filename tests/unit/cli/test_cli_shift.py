@@ -12,7 +12,7 @@ from shift_world import fill_sheet, write_data
 from circuitscope.editing.judging import read_sheet
 from circuitscope.editing.saved import read_removal
 from circuitscope.interventions.feature_edits import names_of
-from circuitscope.results.circuit import load
+from circuitscope.results import load
 from circuitscope.runs import DONE, MANIFEST, OUT_OF_DATE, TO_DO, read_json, status
 
 
@@ -51,7 +51,7 @@ def test_the_whole_walk(program, effects, tmp_path):
     run, sheet = effects, tmp_path / "sheet.csv"
     assert states(run) == [DONE, DONE, TO_DO, TO_DO, TO_DO, TO_DO, TO_DO]
     assert program("plot", run / "circuit").status == 0
-    assert "does not say with which task" in program("evaluate", run / "circuit").err
+    assert f"next: circuitscope evaluate {run / 'circuit'}" in program("status", run / "circuit").out
     assert "next: circuitscope shift judge" in program("shift", "status", run).out
     judged = program("shift", "judge", run, "--sheet", sheet, "--device", "cpu")
     assert judged.status == 0, judged.err

@@ -10,7 +10,7 @@ from circuitscope.editing.judging import sheet_for
 from circuitscope.errors import BadInput
 from circuitscope.pipeline.shift import demo as stage
 from circuitscope.pipeline.shift import run_shift_demo
-from circuitscope.results.circuit import load
+from circuitscope.results import load
 from circuitscope.runs import read_json, write_json
 
 SMALL = 128

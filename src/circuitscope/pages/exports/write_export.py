@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.pages.exports.export_csv import csv_tables
 from circuitscope.pages.exports.export_graphml import graphml
 from circuitscope.pages.exports.export_neuronpedia import neuronpedia
@@ -100,7 +100,7 @@ def export(circuit: Circuit | str | Path, format: str, out: str | Path, *, overw
             mend="call it as export(circuit, format, out)",
         )
     if format not in FORMATS:
-        raise BadInput(f"--format {format!r}", expected=" or ".join(FORMATS), mend="use one of these")
+        raise BadInput(argument("format", format), expected=" or ".join(FORMATS), mend="use one of these")
     path = Path(out).expanduser()
     refuse_existing(path, overwrite=overwrite)
     found = open_for_export(circuit)
