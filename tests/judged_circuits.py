@@ -9,15 +9,17 @@ import numpy as np
 from described_circuits import described
 
 from circuitscope.results import (
+    Circuit,
+    Edges,
     FeatureContexts,
     FeatureDashboard,
     FeatureTokens,
     JudgedFeature,
+    Nodes,
     TokenContext,
     TokenWeight,
     to_judge,
 )
-from circuitscope.results.circuit import Circuit, Edges, Nodes
 from circuitscope.terms import NodeId, Site
 
 EFFECTS = {"embed/3": 0.5, "resid_0/7": -1.25, "resid_0/9": 0.75, "resid_0/error": 9.0}

@@ -15,7 +15,16 @@ from circuitscope.dictionaries import Dictionaries, load_dictionaries
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel, fingerprint, load_model
 from circuitscope.results import Circuit, Recipe
-from circuitscope.tasks import Encoded, Examples, Metric, Task, load_task, metric_named, open_task
+from circuitscope.tasks import (
+    OF_CLASSIFIERS,
+    Encoded,
+    Examples,
+    Metric,
+    Task,
+    load_task,
+    metric_named,
+    open_task,
+)
 from circuitscope.tasks.labelled import Classifier
 from circuitscope.work import Progress, silent
 
@@ -82,6 +91,12 @@ def reopen(
 
 def _model(recipe: Recipe, device: str, dtype: str) -> LanguageModel:
     source = recipe.model
+    if source.head is None and recipe.settings.metric in OF_CLASSIFIERS:
+        raise BadInput(
+            "the circuit of a classifier was written by an earlier version, which did not keep the classifier with it",
+            expected="a circuit that has its classifier",
+            mend="make it again: circuitscope shift effects RUN --overwrite",
+        )
     if source.source is None:
         raise BadInput(
             f"the model {source.name} was made in Python, so it cannot be loaded again by name",

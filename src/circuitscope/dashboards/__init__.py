@@ -3,15 +3,13 @@
 from circuitscope.dashboards.activity import NodeActivations, node_activations
 from circuitscope.dashboards.contexts import encode_in_chunks, top_contexts
 from circuitscope.dashboards.promoted import promoted_tokens, stream_vector
-from circuitscope.dashboards.shares import active_sentence, split_by_share
+from circuitscope.results.activity_shares import active_sentence, split_by_share
 
 __all__ = [
     "NodeActivations",
-    "active_sentence",
     "encode_in_chunks",
     "node_activations",
     "promoted_tokens",
-    "split_by_share",
     "stream_vector",
     "top_contexts",
 ]

@@ -1,5 +1,6 @@
 """Results as values: typed, frozen, and readable without torch or a model."""
 
+from circuitscope.results.activity_shares import active_sentence, split_by_share
 from circuitscope.results.circuit import Circuit, Edges, Nodes
 from circuitscope.results.circuit_files import load, save
 from circuitscope.results.comparison import Comparison, compare
@@ -75,6 +76,7 @@ __all__ = [
     "TokenContext",
     "TokenWeight",
     "Word",
+    "active_sentence",
     "compare",
     "counts",
     "dictionary_of",
@@ -86,6 +88,7 @@ __all__ = [
     "read_groups",
     "read_plain",
     "save",
+    "split_by_share",
     "task_of",
     "to_judge",
 ]

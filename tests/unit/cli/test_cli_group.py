@@ -61,7 +61,7 @@ def test_features_that_do_the_same_come_together_and_others_do_not(world):
     )
     task = cs.load_task(world.task, model)
     circuit = cs.discover(model, dictionaries, task, nodes=24, edge_threshold=0.0, positions="keep")
-    found = cs.group(model, dictionaries, task, circuit, similarity=0.99)
+    found = cs.group(circuit, model, dictionaries, task, similarity=0.99)
     pairs: dict[tuple[str, int, int], list[str]] = {}
     for node in circuit.ids:
         key = (node.site.name, -1 if node.is_error else node.feature % 6, node.position)
@@ -79,8 +79,8 @@ def test_fewer_groups_as_far_as_places_allow(world):
     model = cs.load_model(str(world.model), device="cpu")
     dictionaries = cs.load_dictionaries(str(world.dictionaries), model)
     circuit = cs.discover(model, dictionaries, world.task, nodes=24, positions="sum")
-    eight = cs.group(model, dictionaries, world.task, circuit, groups=8, layers=3)
-    least = cs.group(model, dictionaries, world.task, circuit, groups=1, layers=3)
+    eight = cs.group(circuit, model, dictionaries, world.task, groups=8, layers=3)
+    least = cs.group(circuit, model, dictionaries, world.task, groups=1, layers=3)
     errors = sum(node.is_error for node in circuit.ids)
     signs = {
         np.sign(effect)
@@ -104,9 +104,9 @@ def test_settings_that_make_no_sense(world):
         ({"edges": -1.0}, "--edges -1"),
     ):
         with pytest.raises(BadInput, match=said):
-            cs.group(model, dictionaries, world.task, circuit, **settings)
+            cs.group(circuit, model, dictionaries, world.task, **settings)
     with pytest.raises(BadInput, match="is in none of the dictionaries"):
-        cs.group(model, dictionaries.only([cs.Site.parse("embed")]), world.task, circuit)
+        cs.group(circuit, model, dictionaries.only([cs.Site.parse("embed")]), world.task)
 
 
 def test_group_adds_a_stage_once(program, run):

@@ -52,6 +52,8 @@ def test_the_whole_walk(program, effects, tmp_path):
     assert states(run) == [DONE, DONE, TO_DO, TO_DO, TO_DO, TO_DO, TO_DO]
     assert program("plot", run / "circuit").status == 0
     assert f"next: circuitscope evaluate {run / 'circuit'}" in program("status", run / "circuit").out
+    assert program("evaluate", run / "circuit", "--device", "cpu").status == 0
+    assert states(run)[1] == DONE, "its own evaluation is no business of the SHIFT's"
     assert "next: circuitscope shift judge" in program("shift", "status", run).out
     judged = program("shift", "judge", run, "--sheet", sheet, "--device", "cpu")
     assert judged.status == 0, judged.err
@@ -148,8 +150,8 @@ def test_texts_that_changed_since_are_noticed(program, world, tmp_path):
         (("--site", "mlp_1"), "--site mlp_1"),
         (("--site", "resid_9"), "resid_0 to resid_1"),
         (("--site", "middle"), "middle"),
-        (("--pooling", "max"), "--pooling 'max'"),
-        (("--fit", "svm"), "--fit 'svm'"),
+        (("--pooling", "max"), "--pooling max"),
+        (("--fit", "svm"), "--fit svm"),
         (("--learning-rate", "0"), "--learning-rate 0"),
         (("--epochs", "0"), "--epochs 0"),
         (("--batch", "0"), "--batch 0"),

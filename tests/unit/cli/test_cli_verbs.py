@@ -43,7 +43,7 @@ def test_discover_writes_one_folder_and_says_what_is_next(program, world, tmp_pa
     assert len(circuit) == 12
     assert circuit.info["examples"] == 18
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
-    assert manifest["config"]["model"] == str(world.model)
+    assert manifest["recipe"]["model"]["source"] == str(world.model)
 
 
 def test_the_same_command_gives_the_same_bytes(program, world, made, tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from circuitscope.discovery.select import DEFAULT_NODES, reaching_output, select_edges, select_nodes
 from circuitscope.errors import NothingFound
-from circuitscope.results.circuit import Edges, Nodes
+from circuitscope.results import Edges, Nodes
 
 quick = settings(deadline=None, max_examples=50)
 effects = st.lists(st.sampled_from([0.0, 0.1, -0.1, 0.5, -0.5, 2.0, -3.0]), min_size=1, max_size=20)

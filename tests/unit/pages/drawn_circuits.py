@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from described_circuits import described
 
-from circuitscope.results.circuit import Circuit, Edges, Nodes
+from circuitscope.results import Circuit, Edges, Nodes
 from circuitscope.terms import OUTPUT, NodeId, Site
 
 

@@ -7,8 +7,14 @@ from typing import Any
 from drawn_circuits import circuit_of
 
 from circuitscope.pages.page import ExampleText, Report, make_report
-from circuitscope.results import FeatureContexts, FeatureDashboard, FeatureTokens, TokenContext, TokenWeight
-from circuitscope.results.circuit import Circuit
+from circuitscope.results import (
+    Circuit,
+    FeatureContexts,
+    FeatureDashboard,
+    FeatureTokens,
+    TokenContext,
+    TokenWeight,
+)
 
 NASTY = (
     "</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "&amp;", "\x00\x1b", "\u202ex", "\ud800",

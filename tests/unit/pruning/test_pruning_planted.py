@@ -29,7 +29,7 @@ from circuitscope.model import load_model
 from circuitscope.pruning.masked import share_slopes
 from circuitscope.pruning.search import GREEDY, MASKS, THRESHOLDING, search
 from circuitscope.pruning.thresholding import most_faithful, threshold
-from circuitscope.results.circuit import Nodes
+from circuitscope.results import Nodes
 from circuitscope.tasks.inputs import Encoded, make_inputs
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
 from circuitscope.terms import SUMMED, Site

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from circuitscope.dashboards import active_sentence, split_by_share
 from circuitscope.pages.report_content import NodeLine, Place, Report
 from circuitscope.pages.words.visible import visible
-from circuitscope.results import FeatureDashboard, TokenContext, Word
+from circuitscope.results import FeatureDashboard, TokenContext, Word, active_sentence, split_by_share
 from circuitscope.terms import NodeId
 
 _LEVELS = 9

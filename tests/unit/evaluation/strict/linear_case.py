@@ -20,7 +20,7 @@ from circuitscope.evaluation import FaithfulnessScale
 from circuitscope.evaluation.ablated_runs import AblatedRuns
 from circuitscope.evaluation.baseline import make_baseline
 from circuitscope.evaluation.strict import TestedCircuit
-from circuitscope.results.circuit import Edges, Nodes
+from circuitscope.results import Edges, Nodes
 from circuitscope.tasks import metric_named
 from circuitscope.tasks.inputs import Encoded, batches
 from circuitscope.terms import Site

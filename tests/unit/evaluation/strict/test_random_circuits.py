@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from linear_case import by_hand, case, keeping, quick, quiet
 
 from circuitscope.evaluation.strict.random_circuits import _verdict, draw_alike, random_circuits
-from circuitscope.results.circuit import Nodes
+from circuitscope.results import Nodes
 from circuitscope.terms import ERROR
 
 

@@ -9,7 +9,7 @@ import pytest
 from linear_case import by_hand, case, keeping, quick, quiet
 
 from circuitscope.evaluation.strict.spare_nodes import _most_together, spare_nodes
-from circuitscope.results.circuit import Nodes
+from circuitscope.results import Nodes
 from circuitscope.terms import ERROR
 
 

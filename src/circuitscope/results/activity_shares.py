@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from circuitscope.results import NodeActivity, Share
+from circuitscope.results.features import NodeActivity, Share
 
 _TELLING = 0.3
 """By how much the shares on the two sides of a cut must differ at least, relative to the larger one."""
