@@ -34,6 +34,7 @@ _PUBLIC = {
     "edits_of": "circuitscope.interventions",
     "evaluate": "circuitscope.evaluation",
     "features_to_judge": "circuitscope.pipeline.shift",
+    "export": "circuitscope.pages.exports",
     "group": "circuitscope.grouping",
     "load": "circuitscope.results",
     "load_dictionaries": "circuitscope.dictionaries",
@@ -42,6 +43,7 @@ _PUBLIC = {
     "load_task": "circuitscope.tasks",
     "node_effects": "circuitscope.effects",
     "plot": "circuitscope.pages.pictures:plot_circuit",
+    "open_collection": "circuitscope.runs",
     "prune": "circuitscope.pruning",
     "read_sheet": "circuitscope.editing.judging",
     "register_family": "circuitscope.model",
@@ -49,6 +51,7 @@ _PUBLIC = {
     "report": "circuitscope.pipeline",
     "save": "circuitscope.results",
     "score": "circuitscope.editing",
+    "status": "circuitscope.runs",
     "sweep": "circuitscope.evaluation",
     "train_classifier": "circuitscope.editing",
     "train_dictionaries": "circuitscope.dictionaries.training",
@@ -80,6 +83,7 @@ if TYPE_CHECKING:
     from circuitscope.interventions import edits_of as edits_of
     from circuitscope.model import load_model as load_model
     from circuitscope.model import register_family as register_family
+    from circuitscope.pages.exports import export as export
     from circuitscope.pages.pictures import plot_circuit as plot  # noqa: F401
     from circuitscope.pipeline import report as report
     from circuitscope.pipeline.shift import features_to_judge as features_to_judge
@@ -88,6 +92,8 @@ if TYPE_CHECKING:
     from circuitscope.results import compare as compare
     from circuitscope.results import load as load
     from circuitscope.results import save as save
+    from circuitscope.runs import open_collection as open_collection
+    from circuitscope.runs import status as status
     from circuitscope.tasks import Example as Example
     from circuitscope.tasks import load_task as load_task
     from circuitscope.tasks.labelled import Classifier as Classifier

@@ -23,6 +23,7 @@ from circuitscope.cli import (
     report,
     shift,
     show,
+    status,
     sweep,
     train,
 )
@@ -48,6 +49,7 @@ for verb in (
     report,
     export,
     show,
+    status,
     inspect,
     shift,
     train,

@@ -13,6 +13,7 @@ from rich.table import Table
 from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import OVERWRITE, RUN, configured
 from circuitscope.config import PruneConfig
+from circuitscope.runs import PRUNE
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +32,7 @@ def prune(config: PruneConfig, run: Path, overwrite: bool) -> None:
         found = pipeline.run_prune(run, config, overwrite=overwrite, progress=show)
     out.print(prune_table(found.result))
     say(chosen_sentence(found.result))
-    say(f"next: circuitscope evaluate {run / 'prune' / 'circuit'}")
+    say(f"next: circuitscope evaluate {PRUNE.run_in(run)}")
 
 
 def prune_table(result: Mapping[str, Any]) -> Table:

@@ -9,6 +9,7 @@ from circuitscope.config.group import GroupConfig
 from circuitscope.config.prune import PruneConfig
 from circuitscope.config.report import ReportConfig
 from circuitscope.config.shift import (
+    JUDGES,
     LabelledData,
     ShiftApplyConfig,
     ShiftCompareConfig,
@@ -23,6 +24,7 @@ from circuitscope.config.shift import (
 from circuitscope.config.train import TrainConfig
 
 __all__ = [
+    "JUDGES",
     "AblationConfig",
     "Config",
     "ConfigType",

@@ -217,6 +217,8 @@ class IndexRow:
     n_nodes: int
     n_edges: int
     evaluation: Mapping[str, Any] | None
+    outdated: str = ""
+    """What has changed since the report was made; empty where it is up to date."""
 
 
 def read_report(folder: str | Path) -> Report:

@@ -17,7 +17,15 @@ from circuitscope.pipeline.discover import run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
 from circuitscope.pipeline.report import complete_reports
 from circuitscope.results import Circuit, load
-from circuitscope.runs import MANIFEST, read_json
+from circuitscope.runs import (
+    EVALUATION,
+    MANIFEST,
+    SWEEP,
+    Stage,
+    is_there,
+    outdated_by,
+    read_json,
+)
 from circuitscope.tasks.agreement import STRUCTURES
 from circuitscope.work import Progress, silent
 
@@ -64,11 +72,17 @@ def _show(structure: str, run: Path, config: DemoConfig, overwrite: bool, progre
         run_discover(settings, overwrite=run.exists(), progress=step)
     else:
         _refuse_other_settings(run, config)
-    if not (run / "evaluation").exists():
-        run_evaluate(run, EvaluateConfig(device=config.device), progress=step)
-    if not (run / "sweep").exists():
-        run_sweep(run, SweepConfig(device=config.device, sizes=SIZES, random=1), progress=step)
-    return Shown(structure, run, load(run), read_json(run / "sweep" / "sweep.json"))
+    if _lacks(run, EVALUATION):
+        run_evaluate(run, EvaluateConfig(device=config.device), overwrite=True, progress=step)
+    if _lacks(run, SWEEP):
+        sweep = SweepConfig(device=config.device, sizes=SIZES, random=1)
+        run_sweep(run, sweep, overwrite=True, progress=step)
+    return Shown(structure, run, load(run), read_json(SWEEP.path(run)))
+
+
+def _lacks(run: Path, stage: Stage) -> bool:
+    """Whether a stage has not been made, or not from what is there now."""
+    return not is_there(run, stage) or outdated_by(run, stage) is not None
 
 
 def _refuse_other_settings(run: Path, config: DemoConfig) -> None:

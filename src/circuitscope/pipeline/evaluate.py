@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from circuitscope.config import EvaluateConfig, SweepConfig
 from circuitscope.evaluation import evaluate_circuit, sweep_circuit
 from circuitscope.pipeline.open_run import open_run
-from circuitscope.runs import new_folder, refuse_existing, write_json, write_manifest
+from circuitscope.runs import EVALUATION, SWEEP, made_from, refuse_existing, write_json, write_stage
 from circuitscope.work import Progress, silent
 
 
@@ -18,11 +17,19 @@ def run_evaluate(
     run: Path, config: EvaluateConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> dict[str, Any]:
     """Evaluate the circuit of a run folder; writes ``evaluation/`` into it."""
-    refuse_existing(run / "evaluation", overwrite=overwrite)
+    refuse_existing(EVALUATION.in_(run), overwrite=overwrite, kind=EVALUATION.kind)
+    origins = made_from(run, EVALUATION)
     circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
     progress(0, 1, "ablated runs")
     result = evaluate_circuit(circuit, loaded, config, progress=progress)
-    _write_stage(run / "evaluation", "evaluation", result, config, overwrite)
+    write_stage(
+        run,
+        EVALUATION,
+        lambda draft: write_json(draft / EVALUATION.file, result),
+        config,
+        origins=origins,
+        overwrite=overwrite,
+    )
     return result
 
 
@@ -32,15 +39,17 @@ def run_sweep(
     """Sweep over circuit sizes; writes ``sweep/`` with JSON, a table and a picture into the run folder."""
     from circuitscope.pages.pictures import plot_sweep
 
-    refuse_existing(run / "sweep", overwrite=overwrite)
+    refuse_existing(SWEEP.in_(run), overwrite=overwrite, kind=SWEEP.kind)
+    origins = made_from(run, SWEEP)
     circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
     result = sweep_circuit(circuit, loaded, config, progress=progress)
-    folder = run / "sweep"
-    with new_folder(folder, overwrite=overwrite) as draft:
-        write_json(draft / "sweep.json", result)
+
+    def write(draft: Path) -> None:
+        write_json(draft / SWEEP.file, result)
         (draft / "sweep.csv").write_text(sweep_csv(result))
         plot_sweep(result, draft / "sweep.png")
-        write_manifest(draft, "sweep", {"config": asdict(config)})
+
+    write_stage(run, SWEEP, write, config, origins=origins, overwrite=overwrite)
     return result
 
 
@@ -53,11 +62,3 @@ def sweep_csv(result: Mapping[str, Any]) -> str:
             values = ["" if curve[name][row] is None else f"{curve[name][row]:.6g}" for name in columns]
             lines.append(",".join((curve["name"], str(nodes), *values)))
     return "\n".join(lines) + "\n"
-
-
-def _write_stage(
-    folder: Path, kind: str, result: Mapping[str, Any], config: EvaluateConfig, overwrite: bool
-) -> None:
-    with new_folder(folder, overwrite=overwrite) as draft:
-        write_json(draft / f"{kind}.json", result)
-        write_manifest(draft, kind, {"config": asdict(config)})

@@ -1,7 +1,7 @@
 """report as a stage: what a run found, as a page that a person can read anywhere.
 
 A run folder gets ``report/`` with ``index.html`` and ``report.json``. A folder of run folders gets a report in
-each run that has none yet, and ``report/index.html``, which links to them.
+each run that has none yet or one that is out of date, and ``report/index.html``, which links to them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config import ReportConfig
+from circuitscope.config import ReportConfig, settings_from
 from circuitscope.dashboards import node_activations, promoted_tokens, top_contexts
-from circuitscope.errors import BadFile, BadInput
+from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.pages.page import (
     ExampleText,
     IndexRow,
     Report,
+    ReportPage,
     html_of,
     index_html,
     make_report,
@@ -29,116 +30,191 @@ from circuitscope.pipeline.open_run import open_run
 from circuitscope.results import Circuit, FeatureDashboard, NodeActivity, groups_of
 from circuitscope.runs import (
     CIRCUIT,
+    CLASSIFIER_CIRCUIT,
+    DONE,
+    INDEX,
     MANIFEST,
+    OUT_OF_DATE,
     REPORT,
+    SHIFT,
+    SWEEP,
+    Write,
+    kind_of,
+    made_from,
     new_folder,
     read_json,
     read_manifest,
     refuse_existing,
+    runs_in,
+    status,
     write_json,
     write_manifest,
+    write_stage,
 )
-from circuitscope.sources import Loaded, discovery_examples
+from circuitscope.sources import Loaded, discovery_examples, reopen
 from circuitscope.tasks import Example, Task, language
 from circuitscope.work import Progress, silent
 
-STAGE = REPORT.name
-INDEX = "index.html"
+PAGE = "index.html"
 BUNDLED_SEED, BUNDLED_DOCUMENTS = 2, 3000
 """Text of the bundled language that neither model nor dictionaries were trained on."""
 _EXAMPLES_SHOWN = 3
 _TOKENS_SHOWN = 10
 
 
-def report(run: str | Path, *, overwrite: bool = False, progress: Progress = silent, **settings: Any) -> Path:
-    """Write the report of a run folder, or of a folder of run folders; returns the page's path.
+def report(
+    circuit: Circuit | str | Path,
+    *,
+    text: str | Path = "",
+    nodes: int = 40,
+    contexts: int = 8,
+    context: int = 64,
+    tokens: int = 200_000,
+    out: str | Path = "",
+    batch_size: int = 32,
+    device: str = "auto",
+    dtype: str = "auto",
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> ReportPage:
+    """Write a circuit as one page for a reader, or a page for each run of a folder and one that links to them.
 
     Args:
-        run: what ``discover`` wrote, or a folder with several of these.
+        circuit: a circuit, the path of its run folder, or a folder of run folders.
+        text: a text file in which to look for what features mean; without it the task's own examples, or the model's
+            own text where circuitscope has one.
+        nodes: how many of the strongest nodes get contexts and promoted tokens.
+        contexts: how many contexts to show for a feature.
+        context: tokens that the model reads at a time when it looks for contexts.
+        tokens: how many tokens of the text to read at most.
+        out: the folder to write, instead of ``report`` in the run folder; a circuit that is not saved needs one.
+        batch_size: contexts that go through the model together.
+        device: where to run.
+        dtype: number format of model and dictionaries; ``auto`` takes the circuit's own.
         overwrite: replace an earlier report.
         progress: called with (done, total, what).
-        settings: the fields of ``circuitscope.config.ReportConfig``, such as ``text``, ``nodes`` and ``out``.
+
+    Returns:
+        The page: ``.path`` is where it lies, ``open`` takes it, and a notebook shows it.
 
     Raises:
-        BadFile: it is no run folder, or the text cannot be read.
-        BadInput: the model or the dictionaries are not those of the run; a setting does not exist.
+        BadFile: it is not a run folder, or the text cannot be read.
+        BadInput: the model or the dictionaries are not those of the circuit, or it is neither a circuit nor a path.
     """
-    unknown = sorted(set(settings) - set(ReportConfig.__dataclass_fields__))
-    if unknown:
+    if not isinstance(circuit, Circuit | str | Path):
         raise BadInput(
-            f"a report has no setting {', '.join(unknown)}",
-            expected=", ".join(ReportConfig.__dataclass_fields__),
+            f"a report of a {type(circuit).__name__}",
+            expected="a circuit, or the path of a run folder",
+            mend="call it as report(circuit, …)",
         )
-    plain: dict[str, Any] = {
-        name: os.fspath(value) if isinstance(value, Path) else value for name, value in settings.items()
-    }
-    config = ReportConfig(**plain)
-    return run_report(Path(run), config, overwrite=overwrite, progress=progress)
+    given = {**locals(), "text": os.fspath(text), "out": os.fspath(out)}
+    config = settings_from(ReportConfig, given)
+    if isinstance(circuit, Circuit):
+        return ReportPage(_report_circuit(circuit, config, overwrite, progress))
+    return ReportPage(run_report(Path(circuit).expanduser(), config, overwrite=overwrite, progress=progress))
 
 
 def run_report(
     run: Path, config: ReportConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Path:
-    """The report of a run, or of every run of a collection with an index; returns the page's path."""
-    runs = _runs_in(run)
+    """The report of a run, or of every run of a collection with an index; returns the page's path.
+
+    In a collection, reports that are there and up to date stay unless ``overwrite``.
+    """
+    runs = runs_in(run)
     if not runs:
-        return _report_one(run, config, overwrite, progress)
+        return _report_run(run, config, overwrite, progress)
     if config.out:
         raise BadInput(
             f"{run} is a collection of {len(runs)} runs, whose index links to their own reports",
-            expected="no --out",
-            mend="leave --out away, or name one run",
+            expected=f"no {argument('out')}",
+            mend=f"leave {argument('out')} away, or name one run",
         )
-    refuse_existing(run / STAGE, overwrite=overwrite)
-    if overwrite:
-        for one in runs:
-            _report_one(one, config, overwrite, progress)
-    return complete_reports(run, config, progress=progress)
+    refuse_existing(REPORT.in_(run), overwrite=True, kind=INDEX)
+    return complete_reports(run, config, overwrite=overwrite, progress=progress)
 
 
-def complete_reports(folder: Path, config: ReportConfig, *, progress: Progress = silent) -> Path:
-    """The reports that runs of a collection lack, and its index anew; returns the index's path."""
-    runs = _runs_in(folder)
+def complete_reports(
+    folder: Path, config: ReportConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Path:
+    """The reports that runs of a collection lack or that are out of date, and its index; returns the index's path."""
+    runs = runs_in(folder)
     for run in runs:
-        if not (run / STAGE).exists():
-            _report_one(run, config, False, progress)
-    return _write_index(folder, runs, overwrite=True)
+        if overwrite or status(run)[REPORT.name].state != DONE:
+            _report_run(run, config, True, progress)
+    return _write_index(folder, runs)
 
 
-def _runs_in(folder: Path) -> list[Path]:
-    """The run folders in a folder that is none itself."""
-    if _is_run(folder) or not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.name[0] != "." and _is_run(path))
-
-
-def _is_run(folder: Path) -> bool:
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
-        return False
-    value = read_json(manifest)
-    return isinstance(value, dict) and value.get("kind") == CIRCUIT
-
-
-def _report_one(run: Path, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
-    folder = Path(config.out).expanduser() if config.out else run / STAGE
-    refuse_existing(folder, overwrite=overwrite, kind=STAGE)
+def _report_run(run: Path, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
+    folder = Path(config.out).expanduser() if config.out else REPORT.in_(run)
+    refuse_existing(folder, overwrite=overwrite, kind=REPORT.kind)
     text = read_text(config.text)
+    _refuse_shift(run)
+    origins = made_from(run, REPORT) if (run / MANIFEST).is_file() else {}
     circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    found = _with_dashboards(run, circuit, loaded, text, config, progress)
-    with new_folder(folder, overwrite=overwrite) as draft:
+    found = _with_dashboards(circuit, loaded, text, config, progress, run=run)
+    write_stage(
+        run, REPORT, _writer(found), _recorded(config), origins=origins, out=folder, overwrite=overwrite
+    )
+    return folder / PAGE
+
+
+def _report_circuit(circuit: Circuit, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
+    """The report of a circuit that is a value, and perhaps nowhere on disk."""
+    if not config.out:
+        raise BadInput(
+            f"a report of a circuit without {argument('out')}",
+            expected="a folder to write, since a circuit does not say in which run folder it lies",
+            mend=f"add {argument('out')}, or give the path of the run folder instead",
+        )
+    folder = Path(config.out).expanduser()
+    refuse_existing(folder, overwrite=overwrite, kind=REPORT.kind)
+    text = read_text(config.text)
+    loaded = _parts_of(circuit, config, progress)
+    found = _with_dashboards(circuit, loaded, text, config, progress)
+    write_stage(
+        folder, REPORT, _writer(found), _recorded(config), origins={}, out=folder, overwrite=overwrite
+    )
+    return folder / PAGE
+
+
+def _parts_of(circuit: Circuit, config: ReportConfig, progress: Progress) -> Loaded:
+    """Model, dictionaries and task of a circuit that is not in a run folder."""
+    return reopen(circuit, device=config.device, dtype=config.dtype, progress=progress)
+
+
+def _refuse_shift(run: Path) -> None:
+    if kind_of(run) == SHIFT:
+        raise BadInput(
+            f"{run} is the folder of a SHIFT, which has no report of its own",
+            expected="the run folder of a circuit",
+            mend=f"report its circuit: circuitscope report {CLASSIFIER_CIRCUIT.in_(run)}",
+        )
+
+
+def _writer(found: Report) -> Write:
+    def write(draft: Path) -> None:
         write_json(draft / REPORT.file, asdict(found))
-        (draft / INDEX).write_text(html_of(found), encoding="utf-8")
-        # Where the text lies is nobody's business in a result.
-        settings = asdict(replace(config, text=Path(config.text).name, out=""))
-        write_manifest(draft, STAGE, {"config": settings})
-    return folder / INDEX
+        (draft / PAGE).write_text(html_of(found), encoding="utf-8")
+
+    return write
+
+
+def _recorded(config: ReportConfig) -> ReportConfig:
+    """The settings without the places of files, which are nobody's business in a result."""
+    return replace(config, text=Path(config.text).name, out="")
 
 
 def _with_dashboards(
-    run: Path, circuit: Circuit, loaded: Loaded, text: str | None, config: ReportConfig, progress: Progress
+    circuit: Circuit,
+    loaded: Loaded,
+    text: str | None,
+    config: ReportConfig,
+    progress: Progress,
+    *,
+    run: Path | None = None,
 ) -> Report:
-    manifest = read_manifest(run, CIRCUIT)
+    manifest: Mapping[str, Any] = {} if run is None else read_manifest(run, CIRCUIT)
     strongest = [circuit.ids[row] for row in circuit.nodes.strongest()[: config.nodes]]
     features = list(dict.fromkeys((node.site, node.feature) for node in strongest if not node.is_error))
     source = circuit.made_by.model.source or ""
@@ -156,15 +232,15 @@ def _with_dashboards(
         progress=progress,
     )
     tokens = promoted_tokens(loaded.model, loaded.dictionaries, features, count=_TOKENS_SHOWN)
-    groups = groups_of(run, circuit)
+    groups = None if run is None else groups_of(run, circuit)
     return make_report(
         circuit,
         features=[FeatureDashboard(*pair) for pair in zip(contexts, tokens, strict=True)],
         examples=_shown_examples(loaded.task, circuit),
         text_read=phrase,
-        sweep=_sweep_of(run),
+        sweep=None if run is None else _sweep_of(run),
         manifest=manifest,
-        run=run.name,
+        run="RUN" if run is None else run.name,
         activities=_activities(circuit, loaded, config) if groups is None else groups.activities,
         groups=groups,
     )
@@ -239,25 +315,27 @@ def _shown_examples(task: Task, circuit: Circuit) -> list[ExampleText]:
 
 
 def _sweep_of(run: Path) -> Mapping[str, Any] | None:
-    path = run / "sweep" / "sweep.json"
+    path = SWEEP.path(run)
     return dict(read_json(path)) if path.is_file() else None
 
 
-def _write_index(folder: Path, runs: list[Path], overwrite: bool) -> Path:
+def _write_index(folder: Path, runs: list[Path]) -> Path:
     rows = []
     for run in runs:
-        found = read_report(run / STAGE)
+        found = read_report(REPORT.in_(run))
+        now = status(run)[REPORT.name]
         rows.append(
             IndexRow(
                 run.name,
-                f"../{run.name}/{STAGE}/{INDEX}",
+                f"../{run.name}/{REPORT.name}/{PAGE}",
                 found.question,
                 found.n_nodes,
                 found.n_edges,
                 found.evaluation,
+                now.note if now.state == OUT_OF_DATE else "",
             )
         )
-    with new_folder(folder / STAGE, overwrite=overwrite) as draft:
-        (draft / INDEX).write_text(index_html(folder.resolve().name, rows), encoding="utf-8")
-        write_manifest(draft, "reports", {"runs": [run.name for run in runs]})
-    return folder / STAGE / INDEX
+    with new_folder(REPORT.in_(folder), overwrite=True) as draft:
+        (draft / PAGE).write_text(index_html(folder.resolve().name, rows), encoding="utf-8")
+        write_manifest(draft, INDEX, {"runs": [run.name for run in runs]})
+    return REPORT.in_(folder) / PAGE

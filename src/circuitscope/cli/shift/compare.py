@@ -16,6 +16,7 @@ from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.cli.shift.tables import per_cent
 from circuitscope.config import ShiftCompareConfig
+from circuitscope.runs import COMPARISON
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +34,7 @@ def compare(config: ShiftCompareConfig, run: Path, overwrite: bool) -> None:
     with progress() as show:
         result = run_shift_compare(run, config, overwrite=overwrite, progress=show)
     show_comparison(result)
-    say(f"written to {run / 'comparison'}, with a picture of the curves")
+    say(f"written to {COMPARISON.in_(run)}, with a picture of the curves")
 
 
 def show_comparison(result: Mapping[str, Any]) -> None:

@@ -56,7 +56,7 @@ def plural(count: int, word: str) -> str:
 def answer(report: Report) -> list[str]:
     """Paragraphs: how large and how true, where it sits, and what is strongest."""
     paragraphs = [
-        [size_sentence(report), *truth_sentences(report.evaluation)],
+        [size_sentence(report), *truth_sentences(report.evaluation, report.question.split)],
         where_sentences(report),
         [_strongest(report.nodes[0])] if report.nodes else [],
     ]
@@ -74,14 +74,20 @@ def size_sentence(report: Report) -> str:
     return f"{text}: all nodes{among} whose {cut}."
 
 
-def truth_sentences(evaluation: Mapping[str, Any] | None) -> list[str]:
-    """Faithfulness and completeness in words, for the scores that the evaluation puts first."""
+def truth_sentences(evaluation: Mapping[str, Any] | None, discovered_on: str) -> list[str]:
+    """Faithfulness and completeness in words, for the scores that the evaluation puts first.
+
+    Args:
+        discovered_on: the split that the circuit itself was made from; empty where that is not known.
+    """
     if not evaluation or not evaluation.get("scores"):
         return ["Whether it is faithful has not been measured yet."]
     score = evaluation["scores"][0]
     faithful, complete = score["faithfulness"], score["completeness"]
+    held_out = bool(discovered_on) and evaluation["split"] != discovered_on
     if faithful["value"] is None:
-        return ["On the examples held out the behaviour itself is too weak for a verdict on the circuit."]
+        where = "the examples held out" if held_out else "these examples"
+        return [f"On {where} the behaviour itself is too weak for a verdict on the circuit."]
     value = faithful["value"]
     degree = (
         f"nearly all ({share(value)})" if value >= _MUCH else f"{share(value)}" if value >= _LITTLE
@@ -90,11 +96,16 @@ def truth_sentences(evaluation: Mapping[str, Any] | None) -> list[str]:
     free = score["free_layers"]
     layers = "the first layer" if free == 1 else f"the first {free} layers"
     given = f" (embed and {layers} left untouched)" if free else ""
+    count = plural(int(evaluation["examples"]), "example")
+    if held_out:
+        where = f"on {count} that it was not made from"
+    elif discovered_on:
+        where = "on its own examples"
+    else:
+        where = f"on {count}"
     first = (
         f"By itself, with everything else set to {_baseline(evaluation)}, it restores {degree} of the behaviour "
-        f"on {plural(int(evaluation['examples']), 'example')} that it was not made from{given}."
-        if evaluation["split"] == "test"
-        else f"By itself it restores {degree} of the behaviour on its own examples{given}."
+        f"{where}{given}."
     )
     return [first, _left(complete["value"], value)]
 

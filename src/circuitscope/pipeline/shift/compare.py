@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
 from circuitscope.config import ShiftCompareConfig
-from circuitscope.editing import CLASSIFIER, made_from, need, read_removal
+from circuitscope.editing import read_removal
 from circuitscope.editing.comparison import (
     Bench,
     Feature,
@@ -22,15 +22,16 @@ from circuitscope.editing.comparison import (
 )
 from circuitscope.editing.judging import WordLists, judge_by_words, read_sheet, read_words, sheet_for
 from circuitscope.pages.pictures import plot_removal
-from circuitscope.pipeline.shift.apply import SHEET
-from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
+from circuitscope.pipeline.shift.apply import SHEET_COPY
+from circuitscope.pipeline.shift.prepared import Prepared, prepare
+from circuitscope.pipeline.shift.retrain import training_in
+from circuitscope.pipeline.shift.run import ShiftRun, plan
 from circuitscope.results import Circuit, JudgedFeature, load
-from circuitscope.runs import new_folder, read_manifest, refuse_existing, write_json, write_manifest
+from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, write_json
 from circuitscope.tasks.language import PROFESSIONS
-from circuitscope.work import Partial, Progress, silent
+from circuitscope.work import Progress, silent
 
-STEP = "comparison"
-FILE, PICTURE = "comparison.json", "curves.png"
+PICTURE = "curves.png"
 log = logging.getLogger("circuitscope")
 
 _JUDGED_TEXTS = 2000
@@ -44,30 +45,47 @@ def run_shift_compare(
 
     A comparison that was stopped goes on with the first row that is not there.
     """
-    refuse_existing(folder / STEP, overwrite=overwrite, kind=STEP)
-    need(folder, "classifier", "circuit", "removed")
-    run = open_shift(folder, device=config.device, progress=progress)
-    origins = made_from(folder, "classifier", "circuit", "removed")
-    training = dict(read_manifest(folder / "classifier", CLASSIFIER)["training"])
+    prepared = prepare_compare(folder, config, overwrite=overwrite, progress=progress)
+    result = compare_step(prepared)
+    finish_compare(prepared, result)
+    return result
+
+
+def prepare_compare(
+    folder: Path, config: ShiftCompareConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Prepared[ShiftCompareConfig]:
+    """Check that the run was applied, and load what the classifiers work on."""
+    needed = (CLASSIFIER, CLASSIFIER_CIRCUIT, REMOVED)
+    return prepare(folder, COMPARISON, config, needed, config.device, overwrite=overwrite, progress=progress)
+
+
+def compare_step(prepared: Prepared[ShiftCompareConfig]) -> dict[str, Any]:
+    """Make every row."""
+    run, config = prepared.run, prepared.config
+    training = training_in(run.folder)
     first = int(training.pop("seed"))
     seeds = range(first, first + config.seeds)
-    bench = _bench(run, folder, training, config, progress)
+    bench = _bench(run, run.folder, training, config, prepared.progress)
     words = [
         bench.cue_words,
         bench.concepts,
         sorted((str(site), f, v) for (site, f), v in bench.person.items()),
     ]
-    kept = Partial.beside(
-        folder / STEP, plan(run, run.sets.test_balanced, origins, bench.how, bench.draws, *words)
+    kept = prepared.partial(
+        plan(run, run.sets.test_balanced, dict(prepared.origins), bench.how, bench.draws, *words)
     )
     bench = replace(bench, kept=kept)
-    result = {"task": run.task.name, **compare(bench, seeds)}
-    with new_folder(folder / STEP, overwrite=overwrite) as draft:
-        write_json(draft / FILE, result)
+    return {"task": run.task.name, **compare(bench, seeds)}
+
+
+def finish_compare(prepared: Prepared[ShiftCompareConfig], result: Mapping[str, Any]) -> None:
+    """Write ``comparison/``, with a picture of the curves."""
+
+    def write(draft: Path) -> None:
+        write_json(draft / COMPARISON.file, result)
         plot_removal(result, draft / PICTURE)
-        write_manifest(draft, STEP, {"config": asdict(config), "made_from": origins})
-    Partial.discard(folder / STEP)
-    return result
+
+    prepared.write(write)
 
 
 def _bench(
@@ -77,7 +95,7 @@ def _bench(
     config: ShiftCompareConfig,
     progress: Progress,
 ) -> Bench:
-    classifier, circuit = run.classifier(), load(folder / "circuit")
+    classifier, circuit = run.classifier(), load(CLASSIFIER_CIRCUIT.in_(folder))
     source = str(run.config["data"])
     cues = read_words(config.cue_words) if config.cue_words else cue_words_of(source, run.sets)
     concepts = read_words(config.task_words) if config.task_words else concepts_of(source, run.sets)
@@ -95,7 +113,7 @@ def _bench(
         _judge(run, classifier.bos, cues, _kept_words(source, concepts, config)),
         cues,
         concepts,
-        read_removal(folder / "removed").how,
+        read_removal(REMOVED.in_(folder)).how,
         config.draws,
         progress=progress,
     )
@@ -119,7 +137,7 @@ def _circuit_settings(circuit: Circuit) -> dict[str, Any]:
 
 def _verdicts(folder: Path, circuit: Circuit, more: str) -> Verdicts:
     """What the run's sheet says, and what another says about features that the run's does not have."""
-    own = read_sheet(folder / "removed" / SHEET, circuit)
+    own = read_sheet(REMOVED.in_(folder) / SHEET_COPY, circuit)
     others = sheet_for(Path(more).expanduser(), circuit, every=True) if more else []
     return {(item.site, item.feature): item.verdict for item in (*others, *own)}
 

@@ -7,13 +7,11 @@ from pathlib import Path
 
 from circuitscope.config import EffectsConfig, ShiftEffectsConfig
 from circuitscope.discovery import Work
-from circuitscope.editing import classifier_circuit, made_from, need
-from circuitscope.pipeline.shift.run import open_shift
+from circuitscope.editing import classifier_circuit
+from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.results import Circuit, load, save
-from circuitscope.runs import CIRCUIT, refuse_existing
+from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT
 from circuitscope.work import Partial, Progress, silent
-
-STEP = "circuit"
 
 
 def run_shift_effects(
@@ -23,17 +21,40 @@ def run_shift_effects(
 
     A discovery that was killed goes on from its last finished batch.
     """
-    refuse_existing(folder / STEP, overwrite=overwrite, kind=CIRCUIT)
-    need(folder, "classifier")
-    run = open_shift(folder, device=config.device, progress=progress)
+    prepared = prepare_effects(folder, config, overwrite=overwrite, progress=progress)
+    finish_effects(prepared, effects_step(prepared))
+    return load(prepared.folder)
+
+
+def prepare_effects(
+    folder: Path, config: ShiftEffectsConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Prepared[ShiftEffectsConfig]:
+    """Check that there is a classifier, and load what it works on."""
+    return prepare(
+        folder,
+        CLASSIFIER_CIRCUIT,
+        config,
+        (CLASSIFIER,),
+        config.device,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def effects_step(prepared: Prepared[ShiftEffectsConfig]) -> Circuit:
+    """Discover the circuit."""
+    run, config = prepared.run, prepared.config
     settings = {item.name: getattr(config, item.name) for item in fields(EffectsConfig)}
-    circuit = classifier_circuit(
+    return classifier_circuit(
         run.classifier(),
         run.dictionaries,
         run.task,
         **settings,
-        work=Work(lambda plan: Partial.beside(folder / STEP, plan), progress),
+        work=Work(prepared.partial, prepared.progress),
     )
-    save(circuit, folder / STEP, overwrite=overwrite, origins=made_from(folder, "classifier"))
-    Partial.discard(folder / STEP)
-    return load(folder / STEP)
+
+
+def finish_effects(prepared: Prepared[ShiftEffectsConfig], circuit: Circuit) -> None:
+    """Write ``circuit/``, a run folder of its own."""
+    save(circuit, prepared.folder, origins=prepared.origins, overwrite=prepared.overwrite)
+    Partial.discard(prepared.folder)

@@ -10,15 +10,14 @@ from typing import Any
 from torch import Tensor
 
 from circuitscope.config import ShiftEvaluateConfig
-from circuitscope.editing import made_from, need, read_classifier, read_removal, score
+from circuitscope.editing import read_classifier, read_removal, score
 from circuitscope.model import EditsOf
-from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
-from circuitscope.runs import MANIFEST, new_folder, refuse_existing, write_json, write_manifest
+from circuitscope.pipeline.shift.prepared import Prepared, prepare
+from circuitscope.pipeline.shift.run import ShiftRun, plan
+from circuitscope.runs import CLASSIFIER, REMOVED, RETRAINED, SCORES, Stage, is_there, write_json
 from circuitscope.tasks.labelled import Classifier, LabelledText, pooled_activations
 from circuitscope.work import Partial, Progress, silent
 
-STEP = "scores"
-FILE = "scores.json"
 SETS = {"balanced": "test_balanced", "ambiguous": "test_ambiguous"}
 """What is scored: held-out texts in which label and attribute come apart, and such as those of the training."""
 
@@ -31,26 +30,39 @@ def run_shift_evaluate(
     Returns:
         Plain values: the names of the groups, and a row per version and set of texts.
     """
-    refuse_existing(folder / STEP, overwrite=overwrite, kind=STEP)
-    there = [step for step in ("removed", "retrained") if (folder / step / MANIFEST).is_file()]
-    need(folder, "classifier", *there)
-    run = open_shift(folder, device=config.device, progress=progress)
-    origins = made_from(folder, "classifier", *there)
-    partial = Partial.beside(folder / STEP, plan(run, _all_texts(run), origins))
+    prepared = prepare_evaluate(folder, config, overwrite=overwrite, progress=progress)
+    result = evaluate_step(prepared)
+    finish_evaluate(prepared, result)
+    return result
+
+
+def prepare_evaluate(
+    folder: Path, config: ShiftEvaluateConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Prepared[ShiftEvaluateConfig]:
+    """Check that what the run has belongs together, and load what the classifier works on."""
+    needed = (CLASSIFIER, *(stage for stage in (REMOVED, RETRAINED) if is_there(folder, stage)))
+    return prepare(folder, SCORES, config, needed, config.device, overwrite=overwrite, progress=progress)
+
+
+def evaluate_step(prepared: Prepared[ShiftEvaluateConfig]) -> dict[str, Any]:
+    """Score the versions that there were when the stage was prepared."""
+    run, origins = prepared.run, prepared.origins
+    there = [stage for stage in (REMOVED, RETRAINED) if stage.name in origins]
+    partial = prepared.partial(plan(run, _all_texts(run), dict(origins)))
     rows: list[dict[str, Any]] = []
     for name in SETS:
-        rows += _rows(run, name, there, config.seed, partial, progress)
-    result = {
+        rows += _rows(run, name, there, prepared.config.seed, partial, prepared.progress)
+    return {
         "task": run.task.name,
         "groups": list(run.sets.groups),
-        "removed": len(read_removal(folder / "removed")) if "removed" in there else None,
+        "removed": len(read_removal(REMOVED.in_(run.folder))) if REMOVED in there else None,
         "rows": rows,
     }
-    with new_folder(folder / STEP, overwrite=overwrite) as draft:
-        write_json(draft / FILE, result)
-        write_manifest(draft, STEP, {"config": asdict(config), "made_from": origins})
-    Partial.discard(folder / STEP)
-    return result
+
+
+def finish_evaluate(prepared: Prepared[ShiftEvaluateConfig], result: Mapping[str, Any]) -> None:
+    """Write ``scores/``."""
+    prepared.write(lambda draft: write_json(draft / SCORES.file, result))
 
 
 def _all_texts(run: ShiftRun) -> list[LabelledText]:
@@ -58,7 +70,7 @@ def _all_texts(run: ShiftRun) -> list[LabelledText]:
 
 
 def _rows(
-    run: ShiftRun, name: str, there: Sequence[str], seed: int, partial: Partial, progress: Progress
+    run: ShiftRun, name: str, there: Sequence[Stage], seed: int, partial: Partial, progress: Progress
 ) -> list[dict[str, Any]]:
     """The rows of one set of texts; what versions share, the pooled activations, is computed once."""
     texts: Sequence[LabelledText] = getattr(run.sets, SETS[name])
@@ -78,12 +90,12 @@ def _rows(
         )
 
     found = [("original", first, pooled(None, "as they are"))]
-    if "removed" in there:
-        removal = read_removal(run.folder / "removed")
+    if REMOVED in there:
+        removal = read_removal(REMOVED.in_(run.folder))
         edited = pooled(removal.edits_of(run.model, run.dictionaries), "features removed")
         found.append(("SHIFT", first, edited))
-        if "retrained" in there:
-            again = read_classifier(run.folder / "retrained", run.model)
+        if RETRAINED in there:
+            again = read_classifier(RETRAINED.in_(run.folder), run.model)
             found.append(("SHIFT + retrain", again, edited))
     return [_row(version, name, classifier, x, texts, seed) for version, classifier, x in found]
 

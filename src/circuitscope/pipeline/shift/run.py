@@ -10,11 +10,19 @@ from typing import Any
 from circuitscope.config import LabelledData, ShiftTrainConfig
 from circuitscope.dictionaries import Dictionaries, load_dictionaries
 from circuitscope.dictionaries import source as named
-from circuitscope.editing import KIND, need, read_classifier
+from circuitscope.editing import read_classifier
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel, fingerprint, load_model
 from circuitscope.results import LABELLED, TaskSource
-from circuitscope.runs import MANIFEST, hash_json, read_manifest, write_manifest
+from circuitscope.runs import (
+    CLASSIFIER,
+    MANIFEST,
+    SHIFT,
+    hash_json,
+    need_shift,
+    read_manifest,
+    write_manifest,
+)
 from circuitscope.tasks.labelled import (
     Classifier,
     LabelledSets,
@@ -54,8 +62,8 @@ class ShiftRun:
 
     def classifier(self) -> Classifier:
         """The classifier of the first step."""
-        need(self.folder, "classifier")
-        return read_classifier(self.folder / "classifier", self.model)
+        need_shift(self.folder, CLASSIFIER)
+        return read_classifier(CLASSIFIER.in_(self.folder), self.model)
 
 
 def load_run(folder: Path, config: Mapping[str, Any], device: str, progress: Progress) -> ShiftRun:
@@ -98,17 +106,17 @@ def begin(run: ShiftRun, *, overwrite: bool) -> None:
             mend="choose another path",
         )
     if (folder / MANIFEST).is_file():
-        earlier = read_manifest(folder, KIND)
+        earlier = read_manifest(folder, SHIFT)
         if all(earlier.get(name) == value for name, value in content.items()):
             return
-        if (folder / "classifier").exists() and not overwrite:
+        if CLASSIFIER.in_(folder).exists() and not overwrite:
             raise BadInput(
                 f"{folder} is a run about something else",
                 expected="the same model, dictionaries and texts, or a new path",
                 mend="choose another path, or say --overwrite",
             )
     folder.mkdir(parents=True, exist_ok=True)
-    write_manifest(folder, KIND, content, files_too=False)
+    write_manifest(folder, SHIFT, content, files_too=False)
 
 
 def about(config: ShiftTrainConfig) -> dict[str, Any]:
@@ -124,7 +132,7 @@ def open_shift(folder: Path, *, device: str, dtype: str = "auto", progress: Prog
         BadFile: the folder is no run.
         BadInput: the model, the dictionaries or the texts have changed since.
     """
-    manifest = read_manifest(folder, KIND)
+    manifest = read_manifest(folder, SHIFT)
     config = {**manifest["config"], **({} if dtype == "auto" else {"dtype": dtype})}
     run = load_run(folder, config, device, progress)
     for name, found in _hashes(run).items():
