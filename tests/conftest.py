@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+import shape_checks
 import torch
 from hypothesis import settings
+
+shape_checks.install()  # before any test imports the package
 
 # The first example of a test pays for imports: a deadline would fail it on a busy machine.
 settings.register_profile("patient", deadline=None)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from circuitscope.dictionaries import Dictionaries, load_dictionaries
-from circuitscope.dictionaries import source as named
+from circuitscope.dictionaries import Dictionaries, load_dictionaries, portable_source
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel, fingerprint, load_model
 from circuitscope.results import KIND, Circuit, load, write_circuit
@@ -83,7 +82,7 @@ def portable(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
         path = Path(values[name]).expanduser()
         if path.exists():
             values[name] = str(path.resolve())
-    return {**values, "dictionaries": named.portable(values["dictionaries"])}
+    return {**values, "dictionaries": portable_source(values["dictionaries"])}
 
 
 def save(

@@ -121,5 +121,3 @@ def kind_of(folder: Path) -> str | None:
     except BadFile:
         return None
     return manifest.get("kind") if isinstance(manifest, dict) else None
-
-

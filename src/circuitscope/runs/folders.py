@@ -5,15 +5,15 @@ A folder is written to a temporary sibling and renamed once it is complete.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from circuitscope.errors import BadFile, BadInput, OutOfSpace
+from circuitscope.errors import BadInput
 from circuitscope.runs.files import MANIFEST, explained_disk, kind_of
+
 
 @contextmanager
 def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
@@ -102,5 +102,3 @@ def _replace_folder(draft: Path, path: Path) -> None:
     if old.is_file():
         old.unlink()
     shutil.rmtree(old, ignore_errors=True)
-
-
