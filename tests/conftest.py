@@ -16,7 +16,9 @@ shape_checks.install()  # before any test imports the package
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-torch.set_num_threads(1)  # the models are tiny: threads would only get in each other's way
+# The models are tiny: threads would only get in each other's way, here and in the processes that tests start.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def shared_folder() -> Path:

@@ -60,7 +60,7 @@ def python(wheel):
 
     def run(*words):
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        environment |= {"PYTHONPATH": str(wheel), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+        environment |= {"PYTHONPATH": str(wheel), "HF_HUB_OFFLINE": "1"}
         said = subprocess.run(
             [sys.executable, *map(str, words)],
             cwd=wheel.parent, env=environment, capture_output=True, text=True, timeout=300, check=False,
