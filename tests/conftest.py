@@ -6,14 +6,19 @@ import os
 from pathlib import Path
 
 import pytest
+import shape_checks
 import torch
 from hypothesis import settings
+
+shape_checks.install()  # before any test imports the package
 
 # The first example of a test pays for imports: a deadline would fail it on a busy machine.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-torch.set_num_threads(1)  # the models are tiny: threads would only get in each other's way
+# The models are tiny: threads would only get in each other's way, here and in the processes that tests start.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def shared_folder() -> Path:

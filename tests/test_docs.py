@@ -9,6 +9,7 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -31,11 +32,21 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 SNIPPETS = DOCS / "snippets"
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def text_of(*names: str) -> str:
     return "\n".join((DOCS / name).read_text(encoding="utf-8") for name in names)
+
+
+def on_every_page(pattern: str) -> Iterator[tuple[str, str]]:
+    """What a pattern finds in each page, with the page's name."""
+    for page in PAGES:
+        yield from ((page.name, item) for item in re.findall(pattern, page.read_text(encoding="utf-8")))
+
+
+def listed(items: Iterable[object]) -> str:
+    """Every offender on a line, since pytest shortens long lists."""
+    return "\n" + "\n".join(sorted({str(item) for item in items}))
 
 
 def everything() -> str:
@@ -76,20 +87,20 @@ def test_every_command_that_is_shown_exists():
 def test_every_option_that_is_named_exists():
     known = set(re.findall(r"`(--[a-z0-9-]+)|(?<= / )`(--[a-z0-9-]+)`", text_of("cli.md")))
     known = {word for pair in known for word in pair if word}
-    for page in PAGES:
-        named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", page.read_text(encoding="utf-8")))
-        assert named <= known, f"{page.name}: {sorted(named - known)}"
+    wrong = {pair for pair in on_every_page(r"(?<![\w-])--[a-z][a-z0-9-]*") if pair[1] not in known}
+    assert not wrong, listed(wrong)
 
 
 CONFIGS = [item for item in vars(config).values() if isinstance(item, type) and is_dataclass(item)]
 
 
-@pytest.mark.parametrize("kind", CONFIGS)
-def test_every_setting_has_a_sentence(kind):
-    for item in fields(kind):
-        sentence = item.metadata["help"]
-        assert sentence[0].isupper(), f"{kind.__name__}.{item.name}"
-        assert sentence.endswith("."), f"{kind.__name__}.{item.name}"
+def test_every_setting_has_a_sentence():
+    sentences = {
+        f"{kind.__name__}.{item.name}": item.metadata["help"] for kind in CONFIGS for item in fields(kind)
+    }
+    assert len(sentences) > 100
+    wrong = [name for name, text in sentences.items() if not (text[:1].isupper() and text.endswith("."))]
+    assert not wrong, listed(wrong)
 
 
 # -- functions, tests and names ------------------------------------------------------------------------
@@ -101,28 +112,27 @@ def names_in(path: str) -> set[str]:
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
-@each_page
-def test_every_test_that_is_named_exists(page):
-    for path, name in re.findall(r"(tests/[\w/]+\.py)::(\w+)", page.read_text(encoding="utf-8")):
-        assert (ROOT / path).is_file(), path
-        assert name in names_in(path), f"{path} has no {name}"
+def test_every_test_that_is_named_exists():
+    named = list(on_every_page(r"(tests/[\w/]+\.py::\w+)"))
+    for name in ("equations.md", "differences.md"):
+        assert sum(page == name for page, _ in named) > 20, f"{name} shows what it says by tests"
+    wrong = [(page, test) for page, test in named if not is_test(*test.split("::"))]
+    assert not wrong, listed(wrong)
 
 
-@pytest.mark.parametrize("name", ["equations.md", "differences.md"])
-def test_the_pages_of_evidence_name_tests(name):
-    assert len(re.findall(r"tests/[\w/]+\.py::\w+", text_of(name))) > 20
+def is_test(path: str, name: str) -> bool:
+    return (ROOT / path).is_file() and name in names_in(path)
 
 
-@each_page
-def test_every_function_that_is_named_exists(page):
-    for name in re.findall(r"`(circuitscope(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
-        assert found(name), name
+def test_every_function_that_is_named_exists():
+    wrong = [pair for pair in on_every_page(r"`(circuitscope(?:\.\w+)+)`") if not found(pair[1])]
+    assert not wrong, listed(wrong)
 
 
-@each_page
-def test_every_path_that_is_named_exists(page):
-    for name in re.findall(r"`((?:src|docs|tests|examples|benchmarks)/[\w/.-]*)`", page.read_text("utf-8")):
-        assert (ROOT / name).exists(), name
+def test_every_path_that_is_named_exists():
+    paths = on_every_page(r"`((?:src|docs|tests|examples|benchmarks)/[\w/.-]*)`")
+    wrong = [pair for pair in paths if not (ROOT / pair[1]).exists()]
+    assert not wrong, listed(wrong)
 
 
 def found(name: str) -> bool:
@@ -147,14 +157,16 @@ def _is_module(name: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", [name for name in cs.__all__ if name != "__version__"])
-def test_every_public_name_is_mentioned(name):
-    assert re.search(rf"\b{name}\b", everything()), f"no page mentions {name}"
+def test_every_public_name_is_mentioned():
+    text = everything()
+    silent = [name for name in cs.__all__ if name != "__version__" and not re.search(rf"\b{name}\b", text)]
+    assert not silent, f"no page mentions {listed(silent)}"
 
 
-@pytest.mark.parametrize("name", re.findall(r"\bcs\.(\w+)", everything()))
-def test_every_public_name_that_is_mentioned_exists(name):
-    assert name in cs.__all__
+def test_every_public_name_that_is_mentioned_exists():
+    mentioned = set(re.findall(r"\bcs\.(\w+)", everything()))
+    assert len(mentioned) > 10
+    assert mentioned <= set(cs.__all__)
 
 
 # -- errors ----------------------------------------------------------------------------------------------
@@ -180,19 +192,19 @@ def messages() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("message", messages())
-def test_every_message_is_one_that_the_program_says(message):
-    parts = [part.strip(" (,):/") for part in message.split("…")]
-    for part in filter(None, parts):
-        assert part in said(), part
+def test_every_message_is_one_that_the_program_says():
+    assert len(messages()) > 50
+    parts = [(message, part.strip(" (,):/")) for message in messages() for part in message.split("…")]
+    unsaid = [(message, part) for message, part in parts if part not in said()]
+    assert not unsaid, listed(unsaid)
 
 
 def test_every_class_of_error_has_its_line():
     errors = importlib.import_module("circuitscope.errors")
     names = [name for name, item in vars(errors).items() if isinstance(item, type)]
     assert len(names) > 5
-    for name in names:
-        assert f"`{name}`" in text_of("errors.md")
+    missing = [name for name in names if f"`{name}`" not in text_of("errors.md")]
+    assert not missing, listed(missing)
 
 
 # -- links and words ---------------------------------------------------------------------------------------
@@ -209,15 +221,17 @@ def without_code(text: str) -> str:
     return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
-@each_page
-def test_internal_links_resolve(page):
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
-        if target.startswith("https://"):
-            continue
-        name, _, anchor = target.partition("#")
-        other = DOCS / name if name else page
-        assert other.is_file(), f"{page.name}: {target}"
-        assert not anchor or anchor in anchors(other), f"{page.name}: {target}"
+def test_internal_links_resolve():
+    links = [pair for pair in on_every_page(r"\]\(([^)]+)\)") if not pair[1].startswith("https://")]
+    assert len(links) > 20
+    broken = [pair for pair in links if not resolves(*pair)]
+    assert not broken, listed(broken)
+
+
+def resolves(page: str, target: str) -> bool:
+    name, _, anchor = target.partition("#")
+    other = DOCS / (name or page)
+    return other.is_file() and (not anchor or anchor in anchors(other))
 
 
 def test_every_page_is_in_the_navigation():
@@ -232,24 +246,26 @@ def glossary_words() -> list[str]:
     return [word for cell in cells for word in cell.split(", ")]
 
 
-@pytest.mark.parametrize("word", glossary_words())
-def test_every_word_of_the_glossary_is_used(word):
+def test_every_word_of_the_glossary_is_used():
+    words = glossary_words()
+    assert len(words) > 40
     pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.name != "glossary.md")
-    assert re.search(rf"(?<!\w){re.escape(word)}", pages, re.IGNORECASE), f"no page uses {word!r}"
+    unused = [word for word in words if not re.search(rf"(?<!\w){re.escape(word)}", pages, re.IGNORECASE)]
+    assert not unused, f"no page uses {listed(unused)}"
 
 
-@each_page
-def test_no_page_names_a_place_on_a_disk(page):
-    assert not re.search(r"(?<![\w.])/(?:home|root|work|tmp|usr|mnt|data)/", page.read_text(encoding="utf-8"))
+def test_no_page_names_a_place_on_a_disk():
+    found = list(on_every_page(r"(?<![\w.])/(?:home|root|work|tmp|usr|mnt|data)/\S*"))
+    assert not found, listed(found)
 
 
-@each_page
-def test_nothing_is_fetched_when_a_page_is_read(page):
+def test_nothing_is_fetched_when_a_page_is_read():
     """Pictures that come with the pages are read from beside them."""
-    text = page.read_text(encoding="utf-8")
-    assert not re.search(r"<(?:script|img|link)", text)
-    for place in re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text):
-        assert (DOCS / place).is_file(), place
+    tags = list(on_every_page(r"<(?:script|img|link)"))
+    assert not tags, listed(tags)
+    pictures = on_every_page(r"!\[[^\]]*\]\(([^)]*)\)")
+    missing = [pair for pair in pictures if not (DOCS / pair[1]).is_file()]
+    assert not missing, listed(missing)
 
 
 # -- what is shown runs --------------------------------------------------------------------------------------
@@ -301,8 +317,8 @@ def run_snippet(name: str) -> dict[str, object]:
 
 
 def test_every_snippet_is_shown():
+    shown = text_of(*(page.name for page in PAGES))
     for path in SNIPPETS.glob("*.py"):
-        shown = text_of(*(page.name for page in PAGES))
         sections = re.findall(r"--8<-- \[start:(\w+)\]", path.read_text(encoding="utf-8"))
         for part in [f"{path.name}:{section}" for section in sections] or [path.name]:
             assert f'--8<-- "{part}"' in shown, part

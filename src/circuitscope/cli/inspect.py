@@ -28,7 +28,8 @@ def inspect(
     dtype: Annotated[str, typer.Option(help="Number format.")] = "float32",
 ) -> None:
     """Check that dictionaries fit a model, and list what they are site by site."""
-    from circuitscope import load_dictionaries, load_model
+    from circuitscope.dictionaries import load_dictionaries
+    from circuitscope.model import load_model
 
     with progress() as show:
         show(0, 2, "loading")

@@ -35,7 +35,8 @@ def train_dictionaries(
 
     A run that was killed goes on from its last checkpoint when the same command is given again.
     """
-    from circuitscope import load_model, pipeline
+    from circuitscope import pipeline
+    from circuitscope.model import load_model
 
     with progress() as show:
         show(0, 1, "loading the model")

@@ -7,16 +7,20 @@ from circuitscope.dictionaries.collection import (
     neuron_dictionaries,
     neurons_like,
 )
+from circuitscope.dictionaries.hub import missing_dictionaries
 from circuitscope.dictionaries.load import load_dictionaries
 from circuitscope.dictionaries.readers.own_folder import write as write_dictionaries
+from circuitscope.dictionaries.source import portable_source
 
 __all__ = [
     "CHUNK_BYTES",
     "Dictionaries",
     "Dictionary",
     "load_dictionaries",
+    "missing_dictionaries",
     "mlp_hidden_dictionaries",
     "neuron_dictionaries",
     "neurons_like",
+    "portable_source",
     "write_dictionaries",
 ]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from circuitscope.dictionaries.readers import gemma_scope, transcoders
 from circuitscope.dictionaries.readers.gather import refuse_transcoder
+from circuitscope.dictionaries.source import parts
 from circuitscope.errors import BadFile
 
 _log = logging.getLogger("circuitscope")
@@ -60,6 +61,12 @@ def missing(repository: str, inside: str = "") -> int | None:
     return sum(
         sizes[name] for name in wanted if not isinstance(try_to_load_from_cache(repository, name), str)
     )
+
+
+def missing_dictionaries(source: str) -> dict[str, int | None]:
+    """What loading dictionaries would download first, with sizes in bytes; None where the hub does not say."""
+    sizes = {str(part): missing(part.place, part.inside) for part in parts(source) if part.on_hub}
+    return {name: size for name, size in sizes.items() if size != 0}
 
 
 def choose(repository: str, files: Iterable[str], inside: str = "") -> list[str]:

@@ -14,7 +14,7 @@ from circuitscope.dictionaries.collection import (
     to_model,
 )
 from circuitscope.dictionaries.readers import read_dictionaries
-from circuitscope.dictionaries.source import IDENTITY, IDENTITY_MLP_HIDDEN, Part, parts, portable
+from circuitscope.dictionaries.source import IDENTITY, IDENTITY_MLP_HIDDEN, Part, parts, portable_source
 from circuitscope.errors import BadDictionary
 from circuitscope.model import LanguageModel
 from circuitscope.runs import hash_json
@@ -41,7 +41,7 @@ def load_dictionaries(source: str | Path | Dictionaries, model: LanguageModel) -
         check_fit(source, model)
         return source
     found = _merged([(str(part), _load(part, model)) for part in parts(str(source))])
-    found.source = portable(str(source))
+    found.source = portable_source(str(source))
     return found
 
 

@@ -61,7 +61,7 @@ def parts(source: str) -> list[Part]:
     return found
 
 
-def portable(source: str) -> str:
+def portable_source(source: str) -> str:
     """A source with its local paths in full, so that it means the same from any folder."""
     entries = []
     for entry in _split(source):

@@ -17,7 +17,7 @@ Nothing here runs a whole model backward, or holds a dense row over features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -32,7 +32,7 @@ from circuitscope.effects.nodes import NodeEffects, SiteEffects, line_of, with_g
 from circuitscope.effects.quadrature import quadrature
 from circuitscope.effects.replayer import Replayer
 from circuitscope.errors import BadInput
-from circuitscope.model import Cache, LanguageModel, Taps, linear_rules
+from circuitscope.model import LanguageModel, Taps, linear_rules
 from circuitscope.terms import ERROR, Site
 
 EDGES_AT = ("clean", "patch", "both")
@@ -96,10 +96,10 @@ def edge_effects(
     taps = dictionaries.taps(model)
     found: dict[tuple[Site, Site], list[EdgeEntries]] = {}
     for side in sides:
-        cache = effects.clean_cache if side == "clean" else effects.patch_cache
-        assert cache is not None
         for target, asked in rows.items():
-            _into(model, taps, effects, cache, side, target, asked, 1 / len(sides), found)
+            vector = row_vectors(effects.sites[target], asked, side) / len(sides)
+            for source, entries in _into(model, taps, effects, side, target, asked, vector):
+                found.setdefault((source, target), []).append(entries)
     return {pair: _joined(parts, len(sides)) for pair, parts in found.items()}
 
 
@@ -107,22 +107,19 @@ def _into(
     model: LanguageModel,
     taps: Taps,
     effects: NodeEffects,
-    cache: Cache,
     side: str,
     target: Site,
     asked: Rows,
-    weight: float,
-    found: dict[tuple[Site, Site], list[EdgeEntries]],
-) -> None:
-    """Collect the edges into one site's rows, linearised at one side."""
-    vector = weight * row_vectors(effects.sites[target], asked, side)
+    vector: Float[Tensor, "row width"],
+) -> Iterator[tuple[Site, EdgeEntries]]:
+    """The edges into one site's rows with their vectors r, linearised at one side; each with its upstream site."""
+    cache = effects.clean_cache if side == "clean" else effects.patch_cache
+    assert cache is not None
     for products in direct_products(
         model, taps, cache, target, asked.example, asked.position, vector, effects.budget
     ):
         for source, product in products.at.items():
-            found.setdefault((source, target), []).append(
-                _entries(effects.sites[source], asked, products, product)
-            )
+            yield source, _entries(effects.sites[source], asked, products, product)
 
 
 def row_vectors(site: SiteEffects, rows: Rows, side: str = "clean") -> Float[Tensor, "row width"]:

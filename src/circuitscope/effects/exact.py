@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from circuitscope.dictionaries import Dictionary
+from circuitscope.activations import SiteState
 from circuitscope.effects.replayer import Replayer
 from circuitscope.model import Tap
 from circuitscope.sparse import FeatureDelta
@@ -20,24 +20,22 @@ def exact_effects(
     replayer: Replayer,
     site: Site,
     tap: Tap,
-    dictionary: Dictionary,
-    x: Float[Tensor, "batch position width"],
+    clean: SiteState,
     features: FeatureDelta,
     error_delta: Float[Tensor, "batch position width"],
-    live: Bool[Tensor, "batch position"],
     clean_metric: Float[Tensor, " batch"],
 ) -> tuple[Float[Tensor, " entry"], Float[Tensor, "batch position"]]:
     """m(clean | do(node = its patch value)) − m(clean) for every feature that changes and every error."""
     effect = torch.zeros_like(features.clean)
     changed = (features.delta != 0).nonzero()[:, 0]
     for part in torch.split(changed, ROWS_AT_ONCE):
-        change = features.delta[part, None] * dictionary.write_vectors(features.feature[part])
-        effect[part] = _move(replayer, site, tap, x, features.token[part], change, clean_metric)
+        change = features.delta[part, None] * clean.dictionary.write_vectors(features.feature[part])
+        effect[part] = _move(replayer, site, tap, clean.x, features.token[part], change, clean_metric)
     error_effect = torch.zeros_like(error_delta[:, :, 0])
     flat = error_delta.reshape(-1, error_delta.shape[-1])
-    tokens = (live.flatten() & (flat != 0).any(dim=1)).nonzero()[:, 0]
+    tokens = (clean.live.flatten() & (flat != 0).any(dim=1)).nonzero()[:, 0]
     for part in torch.split(tokens, ROWS_AT_ONCE):
-        error_effect.view(-1)[part] = _move(replayer, site, tap, x, part, flat[part], clean_metric)
+        error_effect.view(-1)[part] = _move(replayer, site, tap, clean.x, part, flat[part], clean_metric)
     return effect, error_effect
 
 

@@ -214,11 +214,9 @@ def _with_exact(replayer: Replayer, site: Site, side: SiteEffects, clean_metric:
         replayer,
         site,
         side.tap,
-        side.dictionary,
-        side.clean.x,
+        side.clean,
         side.features,
         side.error_delta,
-        side.clean.live,
         clean_metric,
     )
     return replace(side, feature_effect=feature_effect, error_effect=error_effect)

@@ -9,8 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from circuitscope.config import DiscoverConfig, parse_bytes
-from circuitscope.dictionaries import hub
-from circuitscope.dictionaries import source as named
+from circuitscope.dictionaries import missing_dictionaries
 from circuitscope.discovery import Work, discover_circuit
 from circuitscope.results import Circuit, load, save
 from circuitscope.runs import CIRCUIT, refuse_existing
@@ -57,11 +56,7 @@ class Estimate:
 
 def missing_downloads(config: DiscoverConfig) -> dict[str, int | None]:
     """What a discovery would fetch from the hub first, with sizes in bytes; None where the hub does not say."""
-    wanted = _missing_model(config.model)
-    for part in named.parts(config.dictionaries):
-        if part.on_hub and (size := hub.missing(part.place, part.inside)) != 0:
-            wanted[str(part)] = size
-    return wanted
+    return {**_missing_model(config.model), **missing_dictionaries(config.dictionaries)}
 
 
 def _missing_model(source: str) -> dict[str, int | None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 import circuitscope as cs
+from circuitscope.pipeline import demo
+from circuitscope.tasks import language
 
 QUICK = ("--nodes", 30, "--examples", 16)
 
@@ -12,6 +14,14 @@ QUICK = ("--nodes", 30, "--examples", 16)
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     return tmp_path_factory.mktemp("demo") / "runs"
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Little text to look for contexts in, and few sizes of circuits."""
+    whole = language.text
+    monkeypatch.setattr(language, "text", lambda documents, seed: whole(min(documents, 100), seed))
+    monkeypatch.setattr(demo, "SIZES", 3)
 
 
 def test_it_shows_four_circuits_and_where_the_report_is(program, place):

@@ -48,13 +48,32 @@ def commands(model: str, verb: str = "discover") -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in found]
 
 
-def run(words: list[str], folder: Path, hub: Path) -> str:
+PROGRAM = """
+import contextlib, io, json, sys
+from circuitscope.cli import main
+said = []
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["circuitscope", *words]
+    with contextlib.redirect_stdout(io.StringIO()) as answer:
+        try:
+            main()
+        except SystemExit as stop:
+            if stop.code:
+                sys.exit(stop.code)
+    said.append(answer.getvalue())
+print(json.dumps(said))
+"""
+
+
+def run(commands: list[list[str]], folder: Path, hub: Path) -> list[str]:
+    """What each of several commands says; one process for all, since it takes seconds to load torch."""
     done = subprocess.run(
-        [sys.executable, "-m", "circuitscope", *words], cwd=folder, env=offline(hub), capture_output=True,
-        text=True, timeout=300, check=False,
+        [sys.executable, "-c", PROGRAM, json.dumps(commands)], cwd=folder, env=offline(hub),
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    said: list[str] = json.loads(done.stdout)
+    return said
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -116,28 +135,34 @@ def try_commands(model: str, folder: Path, hub: Path, sites: int) -> None:
     """Every command of the README about a model discovers a circuit that shows and evaluates."""
     asked = commands(model)
     assert asked, f"the README has no command for {model}"
+    steps = []
     for words in asked:
-        run(words[1:], folder, hub)
         out = words[words.index("--out") + 1]
-        shown = json.loads(run(["show", out, "--json"], folder, hub))
+        steps += [words[1:], ["show", out, "--json"], ["evaluate", out, "--examples", "8"]]
+    said = run(steps, folder, hub)
+    for answer in said[1::3]:
+        shown = json.loads(answer)
         assert len(shown["sites"]) == sites
         assert shown["nodes"]
         assert shown["edges"]
-        assert "faithfulness" in run(["evaluate", out, "--examples", "8"], folder, hub)
+    assert len(said) == 3 * len(asked)
+    assert all("faithfulness" in answer for answer in said[2::3])
 
 
-def test_pythia_with_its_published_dictionaries(tmp_path, shared):
-    hub = tmp_path / "hub"
-    pythia(hub, shared)
-    pythia_release(hub, tmp_path / "made")
-    try_commands("EleutherAI/pythia-70m-deduped", tmp_path, hub, sites=19)
+@pytest.fixture(scope="module")
+def pythia_hub(shared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pythia")
+    pythia(folder / "hub", shared)
+    pythia_release(folder / "hub", folder / "made")
+    return folder / "hub"
 
 
-def test_the_readmes_classifier_on_bias_in_bios_from_the_hub(tmp_path, shared):
+def test_pythia_with_its_published_dictionaries(tmp_path, pythia_hub):
+    try_commands("EleutherAI/pythia-70m-deduped", tmp_path, pythia_hub, sites=19)
+
+
+def test_the_readmes_classifier_on_bias_in_bios_from_the_hub(tmp_path, pythia_hub):
     """Invented texts in the layout of the data set's repository, found by its id as a download leaves it."""
-    hub = tmp_path / "hub"
-    pythia(hub, shared)
-    pythia_release(hub, tmp_path / "made")
     work = {21: "teaches algebra at a university", 13: "cares for patients at a clinic"}
     rows = [
         {"hard_text": f"{name} {work[job]} since {year}.", "profession": job, "gender": gender}
@@ -145,12 +170,13 @@ def test_the_readmes_classifier_on_bias_in_bios_from_the_hub(tmp_path, shared):
         for gender, name in enumerate(("He", "She"))
         for year in range(2000, 2012)
     ]
-    data = snapshot(hub, "LabHC/bias_in_bios", kind="datasets") / "data"
+    data = snapshot(pythia_hub, "LabHC/bias_in_bios", kind="datasets") / "data"
     data.mkdir()
     for split in ("train", "test"):
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), data / f"{split}-00000-of-00001.parquet")
     (words,) = commands("EleutherAI/pythia-70m-deduped", "shift train")
-    assert "a classifier at resid_4" in run(words[1:], tmp_path, hub)
+    (said,) = run([words[1:]], tmp_path, pythia_hub)
+    assert "a classifier at resid_4" in said
     made = json.loads((tmp_path / words[3] / "manifest.json").read_text())
     assert made["config"]["data"] == "LabHC/bias_in_bios"
 
@@ -193,20 +219,30 @@ def gemma_scope(hub: Path, folder: Path) -> None:
         put(hub, f"google/gemma-scope-2b-pt-{kind}", folder / kind)
 
 
-def test_gemma_with_gemma_scope(tmp_path):
-    hub = tmp_path / "hub"
-    gemma(hub)
-    gemma_scope(hub, tmp_path / "made")
-    try_commands("google/gemma-2-2b", tmp_path, hub, sites=9)
+@pytest.fixture(scope="module")
+def gemma_hub(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gemma")
+    gemma(folder / "hub")
+    gemma_scope(folder / "hub", folder / "made")
+    return folder / "hub"
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_runs_to_the_end(tmp_path, dtype):
-    hub = tmp_path / "hub"
-    gemma(hub)
-    gemma_scope(hub, tmp_path / "made")
+def test_gemma_with_gemma_scope(tmp_path, gemma_hub):
+    try_commands("google/gemma-2-2b", tmp_path, gemma_hub, sites=9)
+
+
+def test_half_precision_runs_to_the_end(tmp_path, gemma_hub):
     (words, *_) = commands("google/gemma-2-2b")
-    out = words[words.index("--out") + 1]
-    given = [word for word in words[1:] if word not in ("float32", "bfloat16", "--dtype")]
-    run([*given, "--dtype", dtype], tmp_path, hub)
-    assert "faithfulness" in run(["evaluate", out, "--examples", "8"], tmp_path, hub)
+    out = words.index("--out")
+    given = [
+        word for word in [*words[1:out], *words[out + 2 :]] if word not in ("float32", "bfloat16", "--dtype")
+    ]
+    steps = []
+    for dtype in ("bfloat16", "float16"):
+        steps += [
+            [*given, "--dtype", dtype, "--examples", "8", "--out", dtype],
+            ["evaluate", dtype, "--examples", "8"],
+        ]
+    said = run(steps, tmp_path, gemma_hub)
+    for dtype, answer in zip(("bfloat16", "float16"), said[1::2], strict=True):
+        assert "faithfulness" in answer, dtype

@@ -132,11 +132,14 @@ def test_python_does_everything_with_it(run, tmp_path):
     page = cs.report(circuit, out=tmp_path / "report", nodes=2, contexts=2, device="cpu")
     assert Path(page).is_file()
     cs.export(circuit, "graphml", tmp_path / "circuit.graphml")
+    why = ""
     try:
-        pruned = cs.prune(circuit, faithfulness=0.05, select_examples=6, method="greedy", **FEW)
-        assert pruned.circuit.findings.pruned is not None
+        assert cs.prune(
+            circuit, faithfulness=0.05, select_examples=6, method="greedy", **FEW
+        ).circuit.findings.pruned
     except cs.CircuitscopeError as error:
-        assert "faithfulness" in str(error)
+        why = str(error)
+    assert not why or "faithfulness" in why, "a random model may have nothing to keep"
 
 
 def test_what_was_made_in_python_and_cannot_be_named_is_asked_for(world):
@@ -148,7 +151,7 @@ def test_what_was_made_in_python_and_cannot_be_named_is_asked_for(world):
     assert "dictionaries" in error.value.mend
     assert cs.evaluate(circuit, model, own, **FEW).examples == 4
     bare = cs.load_model(model.hf, tokenizer=model.tokenizer, device="cpu")
-    with pytest.raises(BadInput, match="the model .* was made in Python"):
+    with pytest.raises(BadInput, match=r"the model .* was made in Python"):
         cs.evaluate(cs.discover(bare, dictionaries, world.task, nodes=8, examples=8), **FEW)
 
 

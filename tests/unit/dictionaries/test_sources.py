@@ -19,7 +19,7 @@ from toys import toy_dictionaries, toy_model
 from circuitscope.config import DiscoverConfig
 from circuitscope.dictionaries import hub, load_dictionaries, write_dictionaries
 from circuitscope.dictionaries.readers import read_dictionaries
-from circuitscope.dictionaries.source import Part, parts, portable
+from circuitscope.dictionaries.source import Part, parts, portable_source
 from circuitscope.dictionaries.training.saelens_folder import write_saelens
 from circuitscope.errors import BadDictionary, BadFile, BadInput
 from circuitscope.pipeline import missing_downloads
@@ -126,10 +126,10 @@ def test_a_portable_source_is_found_from_anywhere(tmp_path, monkeypatch):
     (tmp_path / "bundled").mkdir()  # the word wins
     source = "here, here:inside, owner/name:layer_3, identity:mlp-hidden, bundled"
     here = (tmp_path / "here").resolve()
-    full = portable(source)
+    full = portable_source(source)
     assert full == f"{here},{here}:inside,owner/name:layer_3,identity:mlp-hidden,bundled"
     monkeypatch.chdir("/")
-    assert portable(full) == full
+    assert portable_source(full) == full
     assert parts(full)[:2] == [Part(str(here)), Part(str(here), "inside")]
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import LabelledData, ShiftTrainConfig
-from circuitscope.dictionaries import Dictionaries, load_dictionaries
-from circuitscope.dictionaries import source as named
+from circuitscope.dictionaries import Dictionaries, load_dictionaries, portable_source
 from circuitscope.editing import read_classifier
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel, fingerprint, load_model
@@ -89,7 +88,7 @@ def portable(config: Mapping[str, Any]) -> dict[str, Any]:
         path = Path(values[name]).expanduser()
         if path.exists():
             values[name] = str(path.resolve())
-    return {**values, "dictionaries": named.portable(values["dictionaries"])}
+    return {**values, "dictionaries": portable_source(values["dictionaries"])}
 
 
 def begin(run: ShiftRun, *, overwrite: bool) -> None:
