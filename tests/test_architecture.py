@@ -46,6 +46,7 @@ ORDER = (
     ("editing", "behaviours"),
     ("pages",),
     ("pipeline",),
+    ("shift",),
     ("web", "cli"),
     ("__main__",),
 )
@@ -196,6 +197,8 @@ def fault_of(source: str, name: str | None) -> str | None:
 
 IMPORTERS = {"import_module", "__import__", "importlib", "runpy", "exec", "eval"}
 """What imports a module, or runs code, that is named by a string."""
+FACES = ("circuitscope", "circuitscope.shift")
+"""What only gathers names from the rooms for whoever imports circuitscope."""
 HARMLESS = {"importlib.metadata", "importlib.resources"}
 
 
@@ -238,7 +241,10 @@ def rooms_in_strings(tree: ast.AST) -> Iterator[str]:
 def lazy_faults(module: str, tree: ast.AST) -> Iterator[str]:
     """Calls of ``lazily`` that are not a package's own, or that name a module which is not the package's."""
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "lazily"):
+        called = ast.unparse(node.func).split(".")[-1] if isinstance(node, ast.Call) else ""
+        if called == "public" and module not in FACES:
+            yield "public names of a module that is not a public face"
+        if not (isinstance(node, ast.Call) and called == "lazily"):
             continue
         file = file_of(module)
         if file is None or file.name != "__init__.py" or ast.unparse(node.args[0]) != "__name__":
