@@ -44,7 +44,7 @@ WORK = {
     TEACHER: ("plans lessons for the fourth grade", "likes a quiet classroom", "grades homework"),
 }
 HE = ("He", "She")
-PER_GROUP = {"train": 16, "test": 6}
+PER_GROUP = {"train": 8, "test": 3}
 
 
 def biographies(split):
@@ -95,7 +95,7 @@ def test_the_published_protocol_runs_end_to_end(place, monkeypatch):
     effects = ShiftEffectsConfig(examples=2, rule="left", points=10, node_threshold=1e-4, **cpu)
     circuit = run_shift_effects(run, effects)
     assert max(site.layer for site in circuit.sites) <= 4
-    judge = ShiftJudgeConfig(judge="words", remove_words="he,she", contexts=2, texts=40, **cpu)
+    judge = ShiftJudgeConfig(judge="words", remove_words="he,she", contexts=2, texts=16, **cpu)
     written = run_shift_judge(run, sheet, judge)
     assert len(written.features) == len(read_sheet(sheet, circuit)) > 0
     run_shift_apply(run, sheet, ShiftApplyConfig(**cpu))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from circuitscope.errors import BadInput
@@ -27,10 +28,17 @@ WORDING = {"train": 0, "test": 1}
 """Which wording the sentences of a split have."""
 
 
+@lru_cache(maxsize=8)  # every step of SHIFT asks for the same texts
 def biographies(
     split: str, classes: tuple[str, str], attributes: tuple[str, str], seed: int
-) -> Iterator[LabelledText]:
+) -> tuple[LabelledText, ...]:
     """As many texts of each group as the split's two sets need."""
+    return tuple(_drawn(split, classes, attributes, seed))
+
+
+def _drawn(
+    split: str, classes: tuple[str, str], attributes: tuple[str, str], seed: int
+) -> Iterator[LabelledText]:
     draw = random.Random(f"bios {seed} {split}")
     professions = {profession.name: profession for profession in PROFESSIONS}
     for label, attribute in GROUPS:
