@@ -6,17 +6,15 @@ stopped goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from circuitscope.config import DemoConfig, DiscoverConfig, EvaluateConfig, ReportConfig, SweepConfig
 from circuitscope.errors import BadInput
 from circuitscope.pipeline.discover import run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
 from circuitscope.pipeline.report import complete_reports
-from circuitscope.results import Circuit, load
+from circuitscope.results import Circuit, Sweep, load, read_sweep
 from circuitscope.runs import (
     EVALUATION,
     MANIFEST,
@@ -24,7 +22,6 @@ from circuitscope.runs import (
     Stage,
     is_there,
     outdated_by,
-    read_json,
 )
 from circuitscope.tasks.agreement import STRUCTURES
 from circuitscope.work import Progress, silent
@@ -41,7 +38,7 @@ class Shown:
     run: Path
     circuit: Circuit
     """With its evaluation."""
-    sweep: Mapping[str, Any]
+    sweep: Sweep
 
 
 def run_demo(
@@ -77,7 +74,7 @@ def _show(structure: str, run: Path, config: DemoConfig, overwrite: bool, progre
     if _lacks(run, SWEEP):
         sweep = SweepConfig(device=config.device, sizes=SIZES, random=1)
         run_sweep(run, sweep, overwrite=True, progress=step)
-    return Shown(structure, run, load(run), read_json(SWEEP.path(run)))
+    return Shown(structure, run, load(run), read_sweep(SWEEP.in_(run)))
 
 
 def _lacks(run: Path, stage: Stage) -> bool:

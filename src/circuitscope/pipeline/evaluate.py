@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from circuitscope.config import EvaluateConfig, SweepConfig
 from circuitscope.evaluation import evaluate_circuit, sweep_circuit
 from circuitscope.pipeline.open_run import open_run
-from circuitscope.runs import EVALUATION, SWEEP, made_from, refuse_existing, write_json, write_stage
+from circuitscope.results import Evaluation, Sweep, write_result
+from circuitscope.runs import EVALUATION, SWEEP, made_from, refuse_existing, write_stage
 from circuitscope.work import Progress, silent
 
 
 def run_evaluate(
     run: Path, config: EvaluateConfig, *, overwrite: bool = False, progress: Progress = silent
-) -> dict[str, Any]:
+) -> Evaluation:
     """Evaluate the circuit of a run folder; writes ``evaluation/`` into it."""
     refuse_existing(EVALUATION.in_(run), overwrite=overwrite, kind=EVALUATION.kind)
     origins = made_from(run, EVALUATION)
@@ -25,7 +24,7 @@ def run_evaluate(
     write_stage(
         run,
         EVALUATION,
-        lambda draft: write_json(draft / EVALUATION.file, result),
+        lambda draft: write_result(draft / EVALUATION.file, result),
         config,
         origins=origins,
         overwrite=overwrite,
@@ -35,7 +34,7 @@ def run_evaluate(
 
 def run_sweep(
     run: Path, config: SweepConfig, *, overwrite: bool = False, progress: Progress = silent
-) -> dict[str, Any]:
+) -> Sweep:
     """Sweep over circuit sizes; writes ``sweep/`` with JSON, a table and a picture into the run folder."""
     from circuitscope.pages.pictures import plot_sweep
 
@@ -45,7 +44,7 @@ def run_sweep(
     result = sweep_circuit(circuit, loaded, config, progress=progress)
 
     def write(draft: Path) -> None:
-        write_json(draft / SWEEP.file, result)
+        write_result(draft / SWEEP.file, result)
         (draft / "sweep.csv").write_text(sweep_csv(result))
         plot_sweep(result, draft / "sweep.png")
 
@@ -53,12 +52,18 @@ def run_sweep(
     return result
 
 
-def sweep_csv(result: Mapping[str, Any]) -> str:
+def sweep_csv(result: Sweep) -> str:
     """A sweep as one table, a row per curve and size."""
-    columns = ("faithfulness", "faithfulness_low", "faithfulness_high", "completeness")
-    lines = [",".join(("curve", "nodes", *columns))]
-    for curve in result["curves"]:
-        for row, nodes in enumerate(curve["nodes"]):
-            values = ["" if curve[name][row] is None else f"{curve[name][row]:.6g}" for name in columns]
-            lines.append(",".join((curve["name"], str(nodes), *values)))
+    names = ("faithfulness", "faithfulness_low", "faithfulness_high", "completeness")
+    lines = [",".join(("curve", "nodes", *names))]
+    for curve in result.curves:
+        columns = (
+            curve.faithfulness,
+            curve.faithfulness_low,
+            curve.faithfulness_high,
+            curve.completeness,
+        )
+        for nodes, *values in zip(curve.nodes, *columns, strict=True):
+            cells = ["" if value is None else f"{value:.6g}" for value in values]
+            lines.append(",".join((curve.name, str(nodes), *cells)))
     return "\n".join(lines) + "\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 from circuitscope.config import PruneConfig
 from circuitscope.pipeline.open_run import open_run
 from circuitscope.pruning import Pruned, prune_circuit
-from circuitscope.results import save
-from circuitscope.runs import PRUNE, made_from, refuse_existing, write_json, write_stage
+from circuitscope.results import save, write_result
+from circuitscope.runs import PRUNE, made_from, refuse_existing, write_stage
 from circuitscope.work import Progress, silent
 
 
@@ -22,7 +22,7 @@ def run_prune(
     found = prune_circuit(circuit, loaded, config, progress=progress)
 
     def write(draft: Path) -> None:
-        write_json(draft / PRUNE.file, dict(found.result))
+        write_result(draft / PRUNE.file, found.result)
         save(found.circuit, draft / PRUNE.inner)
 
     write_stage(run, PRUNE, write, config, origins=origins, overwrite=overwrite)

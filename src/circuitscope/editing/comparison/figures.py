@@ -1,4 +1,4 @@
-"""compare: every row and curve over several seeds, as plain figures.
+"""compare: every row and curve over several seeds, as figures.
 
 Seeds draw the probe's first weights, the order of its texts and the random features; the texts stay the same. Every
 row's predictions are kept as soon as they are there, so that a comparison that was stopped goes on with the next.
@@ -6,31 +6,35 @@ row's predictions are kept as soon as they are there, so that a comparison that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from circuitscope.editing.comparison.choosers import CHOOSERS
-from circuitscope.editing.comparison.rows import CURVE, OneSeed
+from circuitscope.editing.comparison.rows import CURVE, OneSeed, Predictions
 from circuitscope.editing.comparison.setup import Bench
 from circuitscope.editing.scores import score
+from circuitscope.results import (
+    ComparisonRow,
+    CurvePoint,
+    Interval,
+    MeanPoint,
+    RemovalCurve,
+    Scores,
+    SeedScores,
+    ShiftComparison,
+    Spread,
+    Summary,
+)
 
 FIGURES = ("intended", "unintended", "worst_group")
 
 
-def compare(bench: Bench, seeds: Sequence[int]) -> dict[str, Any]:
-    """All figures, as plain values.
-
-    Returns:
-        ``rows``: per row its section, name, units taken out (mean over seeds), and ``scores``, one dictionary per
-        seed; ``summary`` of a row has mean, low and high of each figure: over the seeds, or with one seed the
-        bootstrap interval over texts. ``curves``: per way to choose its points, and ``mean`` of them
-        (``mean_curve``).
-    """
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    points: dict[str, list[dict[str, Any]]] = {}
+def compare(bench: Bench, seeds: Sequence[int], task: str) -> ShiftComparison:
+    """Every row and curve; a summary is over the seeds, or with one seed the bootstrap interval over texts."""
+    rows: dict[tuple[str, str], list[SeedScores]] = {}
+    points: dict[str, list[CurvePoint]] = {}
     unjudged = 0
     for number, seed in enumerate(seeds):
         one = OneSeed(bench, seed)
@@ -44,69 +48,90 @@ def compare(bench: Bench, seeds: Sequence[int]) -> dict[str, Any]:
             for count, make in one.curve(chooser):
                 bench.progress(number, len(seeds), f"seed {seed}: {count} features by {chooser}")
                 scores = _scores(bench, f"{seed}-{count} by {chooser}", make, seed)
-                points.setdefault(chooser, []).append({**scores, "seed": seed})
-    return {
-        "seeds": list(seeds),
-        "groups": list(bench.sets.groups),
-        "sizes": bench.sets.sizes,
-        "unjudged": unjudged / len(seeds),
-        "rows": [
-            {"section": section, "name": name, "summary": summary(scores), "scores": scores}
+                points.setdefault(chooser, []).append(CurvePoint(scores, seed))
+    return ShiftComparison(
+        task=task,
+        seeds=tuple(seeds),
+        groups=tuple(bench.sets.groups),
+        sizes=bench.sets.sizes,
+        unjudged=unjudged / len(seeds),
+        rows=tuple(
+            ComparisonRow(section, name, summary(scores), tuple(scores))
             for (section, name), scores in rows.items()
-        ],
-        "curves": [
-            {"chooser": chooser, "points": found, "mean": mean_curve(found)}
-            for chooser, found in points.items()
-        ],
-    }
+        ),
+        curves=tuple(
+            RemovalCurve(chooser, tuple(found), mean_curve(found)) for chooser, found in points.items()
+        ),
+    )
 
 
-def _scores(bench: Bench, name: str, make: Any, seed: int) -> dict[str, Any]:
+def _scores(bench: Bench, name: str, make: Callable[[], tuple[Predictions, int]], seed: int) -> SeedScores:
     def arrays() -> dict[str, Any]:
         predictions, removed = make()
         return {"predictions": predictions.cpu().numpy().astype(np.int8), "removed": np.int64(removed)}
 
     found = bench.remember(name.replace("/", " "), arrays)
-    drawn = [asdict(score(row, bench.sets.test_balanced, seed=seed)) for row in found["predictions"]]
-    return {**_mean_scores(drawn), "removed": int(found["removed"])}
+    drawn = [score(row, bench.sets.test_balanced, seed=seed) for row in found["predictions"]]
+    return _mean_scores(drawn, int(found["removed"]))
 
 
-def _mean_scores(drawn: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _mean_scores(drawn: Sequence[Scores], removed: int) -> SeedScores:
     """One row's scores, averaged over its draws; intervals are those of the first draw if there is only one."""
-    first = drawn[0]
-    mean = {name: float(np.mean([one[name] for one in drawn])) for name in FIGURES}
-    groups = np.mean([one["groups"] for one in drawn], axis=0).tolist()
-    intervals = {
-        f"{name}_interval": list(first[f"{name}_interval"])
-        if len(drawn) == 1
-        else [min(one[name] for one in drawn), max(one[name] for one in drawn)]
-        for name in FIGURES
-    }
-    return {**mean, "groups": groups, **intervals}
+    intended, unintended, worst_group = (_values(drawn, figure) for figure in FIGURES)
+
+    def ends(values: Sequence[float], of_one: Interval) -> Interval:
+        return of_one if len(drawn) == 1 else (min(values), max(values))
+
+    return SeedScores(
+        intended=float(np.mean(intended)),
+        unintended=float(np.mean(unintended)),
+        worst_group=float(np.mean(worst_group)),
+        groups=_mean_groups(drawn),
+        intended_interval=ends(intended, drawn[0].intended_interval),
+        unintended_interval=ends(unintended, drawn[0].unintended_interval),
+        worst_group_interval=ends(worst_group, drawn[0].worst_group_interval),
+        removed=removed,
+    )
 
 
-def summary(scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summary(scores: Sequence[SeedScores]) -> Summary:
     """Mean, low and high of each figure, the groups' means, and how many units were taken out."""
-    found: dict[str, Any] = {}
-    for name in FIGURES:
-        values = [one[name] for one in scores]
-        low, high = (min(values), max(values)) if len(scores) > 1 else scores[0][f"{name}_interval"]
-        found[name] = {"mean": float(np.mean(values)), "low": float(low), "high": float(high)}
-    found["groups"] = np.mean([one["groups"] for one in scores], axis=0).tolist()
-    found["removed"] = float(np.mean([one["removed"] for one in scores]))
-    return found
+    intended, unintended, worst_group = (_values(scores, figure) for figure in FIGURES)
+
+    def spread(values: Sequence[float], of_one: Interval) -> Spread:
+        low, high = (min(values), max(values)) if len(scores) > 1 else of_one
+        return Spread(float(np.mean(values)), low, high)
+
+    return Summary(
+        intended=spread(intended, scores[0].intended_interval),
+        unintended=spread(unintended, scores[0].unintended_interval),
+        worst_group=spread(worst_group, scores[0].worst_group_interval),
+        groups=_mean_groups(scores),
+        removed=float(np.mean([one.removed for one in scores])),
+    )
 
 
-def mean_curve(points: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+def mean_curve(points: Sequence[CurvePoint]) -> dict[str, MeanPoint]:
     """Mean figures by how many are taken out: by the numbers of ``CURVE``, and ``all`` that the judge removes."""
-    last: dict[int, dict[str, Any]] = {}
+    last: dict[int, CurvePoint] = {}
     for point in points:
-        if point["removed"] >= last.get(point["seed"], point)["removed"]:
-            last[point["seed"]] = point
-    groups = {str(count): [point for point in points if point["removed"] == count] for count in CURVE}
+        if point.scores.removed >= last.get(point.seed, point).scores.removed:
+            last[point.seed] = point
+    groups = {str(count): [point for point in points if point.scores.removed == count] for count in CURVE}
     groups["all"] = list(last.values())
-    return {
-        name: {figure: float(np.mean([point[figure] for point in some])) for figure in (*FIGURES, "removed")}
-        for name, some in groups.items()
-        if some
-    }
+    return {name: _mean_point([point.scores for point in some]) for name, some in groups.items() if some}
+
+
+def _mean_point(scores: Sequence[SeedScores]) -> MeanPoint:
+    intended, unintended, worst_group, removed = (
+        float(np.mean(_values(scores, figure))) for figure in (*FIGURES, "removed")
+    )
+    return MeanPoint(intended, unintended, worst_group, removed)
+
+
+def _values(scores: Sequence[Scores] | Sequence[SeedScores], figure: str) -> list[float]:
+    return [float(getattr(one, figure)) for one in scores]
+
+
+def _mean_groups(scores: Sequence[Scores] | Sequence[SeedScores]) -> tuple[float, ...]:
+    return tuple(np.array([one.groups for one in scores], float).mean(axis=0).tolist())

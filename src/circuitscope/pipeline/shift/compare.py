@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from circuitscope.pipeline.shift.apply import SHEET_COPY
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.retrain import training_in
 from circuitscope.pipeline.shift.run import ShiftRun, plan
-from circuitscope.results import Circuit, JudgedFeature, load
-from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, write_json
+from circuitscope.results import Circuit, JudgedFeature, ShiftComparison, load, write_result
+from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED
 from circuitscope.tasks.language import PROFESSIONS
 from circuitscope.work import Progress, silent
 
@@ -40,7 +40,7 @@ _OF_CIRCUITS = ("examples", "node_threshold", "method", "rule", "points", "batch
 
 def run_shift_compare(
     folder: Path, config: ShiftCompareConfig, *, overwrite: bool = False, progress: Progress = silent
-) -> dict[str, Any]:
+) -> ShiftComparison:
     """Compare a run that has been applied; writes ``comparison/`` into it, and returns its figures.
 
     A comparison that was stopped goes on with the first row that is not there.
@@ -59,7 +59,7 @@ def prepare_compare(
     return prepare(folder, COMPARISON, config, needed, config.device, overwrite=overwrite, progress=progress)
 
 
-def compare_step(prepared: Prepared[ShiftCompareConfig]) -> dict[str, Any]:
+def compare_step(prepared: Prepared[ShiftCompareConfig]) -> ShiftComparison:
     """Make every row."""
     run, config = prepared.run, prepared.config
     training = training_in(run.folder)
@@ -75,14 +75,14 @@ def compare_step(prepared: Prepared[ShiftCompareConfig]) -> dict[str, Any]:
         plan(run, run.sets.test_balanced, dict(prepared.origins), bench.how, bench.draws, *words)
     )
     bench = replace(bench, kept=kept)
-    return {"task": run.task.name, **compare(bench, seeds)}
+    return compare(bench, seeds, run.task.name)
 
 
-def finish_compare(prepared: Prepared[ShiftCompareConfig], result: Mapping[str, Any]) -> None:
+def finish_compare(prepared: Prepared[ShiftCompareConfig], result: ShiftComparison) -> None:
     """Write ``comparison/``, with a picture of the curves."""
 
     def write(draft: Path) -> None:
-        write_json(draft / COMPARISON.file, result)
+        write_result(draft / COMPARISON.file, result)
         plot_removal(result, draft / PICTURE)
 
     prepared.write(write)
