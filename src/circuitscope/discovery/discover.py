@@ -27,7 +27,7 @@ from circuitscope.errors import BadInput, NothingFound
 from circuitscope.model import LanguageModel, decide_bos, fingerprint
 from circuitscope.results import Circuit
 from circuitscope.tasks import Encoded, Examples, Metric, Task, load_task, metric_named
-from circuitscope.work import Partial, Progress
+from circuitscope.work import Partial, Progress, shown
 
 PartialMaker = Callable[[Mapping[str, Any]], Partial]
 
@@ -54,7 +54,7 @@ def discover(
     batch_size: int = 16,
     memory: str = "2GiB",
     partial: PartialMaker | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress | bool | None = None,
 ) -> Circuit:
     """Discover the circuit of a task.
 
@@ -73,7 +73,7 @@ def discover(
         batch_size: examples that go through together; part of what makes results repeatable to the last bit.
         memory: bytes of activations that one replayed batch may hold, such as ``2GiB``.
         partial: makes the store of finished batches from the job's plan; None keeps them in memory only.
-        progress: called with (done, total, what).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Raises:
         NothingFound: no example is usable, or no node is strong enough.
@@ -101,14 +101,15 @@ def discover(
         points,
         batch_size,
         parse_bytes(memory),
-        progress=progress,
     )
     if partial is not None:
         job = replace(job, partial=partial(job.plan()))
-    found = node_pass(job)
-    rows, node_cut = select_nodes(found.nodes, node_threshold, nodes)
-    kept = found.nodes.take(rows)
-    edges, silent = edge_pass(job, kept, edges_at)
+    with shown(progress) as tell:
+        job = replace(job, progress=tell)
+        found = node_pass(job)
+        rows, node_cut = select_nodes(found.nodes, node_threshold, nodes)
+        kept = found.nodes.take(rows)
+        edges, silent = edge_pass(job, kept, edges_at)
     edges, edge_cut = select_edges(edges, edge_threshold, node_cut)
     circuit = Circuit(tuple(dictionaries), kept, edges, candidates=found.nodes)
     reached = reaching_output(len(kept), edges) if connected else np.arange(len(kept))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from circuitscope.model import LanguageModel, fingerprint
 from circuitscope.runs import hash_json
 from circuitscope.tasks import Encoded, Inputs, Metric, make_inputs
 from circuitscope.terms import Site
-from circuitscope.work import Batches, InMemory, Progress
+from circuitscope.work import Batches, InMemory, Progress, silent
 
 GRADIENT_BYTES = 2 * 2**30
 """Averaged gradients of the first pass are kept for the second up to this size, else they are computed again."""
@@ -40,7 +40,7 @@ class Job:
     budget: int
     partial: Batches = field(default_factory=InMemory)
     recent: Recent = field(default_factory=Recent)
-    progress: Progress = lambda done, total, what: None
+    progress: Progress = silent
 
     @property
     def n_batches(self) -> int:
@@ -51,9 +51,8 @@ class Job:
         """Positions of the longest example."""
         return max(example.length for example in self.examples)
 
-    def batches(self) -> Iterator[tuple[int, Inputs]]:
-        for number in range(self.n_batches):
-            yield number, make_inputs(self._part(number), has_bos=self.has_bos).to(self.model.device)
+    def batch(self, number: int) -> Inputs:
+        return make_inputs(self._part(number), has_bos=self.has_bos).to(self.model.device)
 
     def _part(self, number: int) -> tuple[Encoded, ...]:
         return self.examples[number * self.batch_size : (number + 1) * self.batch_size]

@@ -14,7 +14,7 @@ from circuitscope.discovery.select import select_edges
 from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit, Nodes
 from circuitscope.tasks import Metric, Task
-from circuitscope.work import Progress
+from circuitscope.work import Progress, silent
 
 MEMORY = "2GiB"
 """Activations that one replayed batch may hold, as in discovery."""
@@ -28,7 +28,7 @@ def job_again(
     metric: Metric,
     *,
     batch_size: int = 16,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> Job:
     """What ``circuit`` was discovered with, on the same examples."""
     info = circuit.info

@@ -25,7 +25,7 @@ from circuitscope.model import LanguageModel, TokenBatch, cut_after, decide_bos
 from circuitscope.tasks import CLASSIFIER_LAST, CLASSIFIER_MEAN, Metric
 from circuitscope.tasks.labelled import BATCH_SIZE, LabelledText, Texts
 from circuitscope.terms import Site
-from circuitscope.work import Batches, Progress
+from circuitscope.work import Batches, Progress, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Classifier:
         edits: Edits | EditsOf | None = None,
         *,
         batch_size: int = BATCH_SIZE,
-        progress: Progress = lambda done, total, what: None,
+        progress: Progress | bool | None = None,
     ) -> Float[Tensor, " text"]:
         """The logit of class 1 for every text, or for every row of a batch of tokens.
 
@@ -64,16 +64,17 @@ class Classifier:
             edits: of any batch (``edits_of``); for a batch of tokens also its own (``feature_edits``).
         """
         check_edits(texts, edits)
-        pooled = pooled_activations(
-            self.model,
-            texts,
-            site=self.site,
-            pooling=self.pooling,
-            bos=self.bos,
-            edits=edits,
-            batch_size=batch_size,
-            progress=progress,
-        )
+        with shown(progress) as tell:
+            pooled = pooled_activations(
+                self.model,
+                texts,
+                site=self.site,
+                pooling=self.pooling,
+                bos=self.bos,
+                edits=edits,
+                batch_size=batch_size,
+                progress=tell,
+            )
         return self.probe.logits(pooled)
 
     def predict(
@@ -113,7 +114,7 @@ def train_classifier(
     fit: str = "adamw",
     bos: bool | str = "auto",
     partial: Batches | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress | bool | None = None,
 ) -> Classifier:
     """Train a probe on labelled texts (Marks et al. 2024, appendix D); the model itself stays as it is.
 
@@ -126,16 +127,17 @@ def train_classifier(
     """
     has_bos = bos if isinstance(bos, bool) else decide_bos(bos, None, model.tokenizer)
     where = Site.parse(site) if isinstance(site, str) else site
-    pooled = pooled_activations(
-        model,
-        texts,
-        site=where,
-        pooling=pooling,
-        bos=has_bos,
-        edits=edits,
-        partial=partial,
-        progress=progress,
-    )
+    with shown(progress) as tell:
+        pooled = pooled_activations(
+            model,
+            texts,
+            site=where,
+            pooling=pooling,
+            bos=has_bos,
+            edits=edits,
+            partial=partial,
+            progress=tell,
+        )
     labels = torch.tensor([text.label for text in texts], dtype=torch.int64, device=pooled.device)
     probe = fit_probe(pooled, labels, lr=lr, epochs=epochs, batch_size=batch_size, seed=seed, fit=fit)
     return Classifier(model, where, pooling, probe.weight, probe.bias, has_bos)

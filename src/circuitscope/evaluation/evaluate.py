@@ -19,7 +19,7 @@ from circuitscope.evaluation.strict import TestedCircuit, strict_tests
 from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit
 from circuitscope.tasks import METRICS, Examples, Measure, Metric, Task, load_task, metric_named
-from circuitscope.work import Progress
+from circuitscope.work import Progress, shown
 
 
 def evaluate(
@@ -40,7 +40,7 @@ def evaluate(
     spare_examples: int | None = None,
     batch_size: int = 32,
     seed: int = 0,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress | bool | None = None,
 ) -> dict[str, Any]:
     """Measure a circuit on held-out examples.
 
@@ -54,7 +54,7 @@ def evaluate(
         random_circuits: how many random circuits of equal size to compare with.
         halvings: how often to divide the discovery's examples into random halves.
         spare_examples: how many examples show which nodes can be spared; by default all.
-        progress: called with (done, total, what).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Returns:
         Plain values: scores with intervals for the free layers asked for and for free 0, and the means of the
@@ -95,17 +95,18 @@ def evaluate(
             count = min(examples, own) if split == circuit.info.get("split") else examples
             return TestedCircuit(circuit, FaithfulnessScale(bench_of(split, count), usual, seed))
 
-        result["strict"] = strict_tests(
-            subjects[0],
-            task,
-            other,
-            split=split,
-            circuits=random_circuits,
-            halvings=halvings,
-            spare_examples=spare_examples,
-            batch_size=batch_size,
-            progress=progress,
-        )
+        with shown(progress) as tell:
+            result["strict"] = strict_tests(
+                subjects[0],
+                task,
+                other,
+                split=split,
+                circuits=random_circuits,
+                halvings=halvings,
+                spare_examples=spare_examples,
+                batch_size=batch_size,
+                progress=tell,
+            )
     return result
 
 

@@ -24,7 +24,7 @@ from circuitscope.evaluation.scores import needed, ratio
 from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit, Nodes
 from circuitscope.tasks import Examples, Measure, Metric, Task, load_task
-from circuitscope.work import Progress
+from circuitscope.work import Progress, labelled, shown
 
 LEVELS = (0.5, 0.75, 0.9)
 
@@ -46,7 +46,7 @@ def sweep(
     random: int = 3,
     batch_size: int = 32,
     seed: int = 0,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress | bool | None = None,
 ) -> dict[str, Any]:
     """Curves of faithfulness and completeness against nodes kept.
 
@@ -68,25 +68,26 @@ def sweep(
     task = load_task(task, model)
     free = model.n_layers // 3 if free_layers is None else free_layers
     check_free_layers(free, model)
-    subjects: list[tuple[str, Circuit, Dictionaries]] = [("features", circuit, dictionaries)]
-    if neurons:
-        of_sites = neurons_like(dictionaries, model)
-        of_mlps = mlp_hidden_dictionaries(model)
-        for name, basis in (("neurons of the sites", of_sites), ("MLP-hidden neurons", of_mlps)):
-            progress(0, 1, f"ranking {name}")
-            subjects.append((name, _ranked(circuit, model, basis, task, metric), basis))
     curves = []
-    for name, ranked, basis in subjects:
-        bench = ablated_runs_for(
-            ranked, model, basis, task, metric, examples, split, baseline, errors, batch_size, seed
-        )
-        assert ranked.candidates is not None
-        nodes = _not_free(ranked.candidates, ranked, bench, free)
-        curves.append(_curve(name, nodes, [nodes.strongest()], bench, free, sizes, seed, progress))
-        if name == "features" and random:
-            draw = np.random.default_rng(seed)
-            orders = [draw.permutation(len(nodes)) for _ in range(random)]
-            curves.append(_curve("random features", nodes, orders, bench, free, sizes, seed, progress))
+    with shown(progress) as tell:
+        subjects: list[tuple[str, Circuit, Dictionaries]] = [("features", circuit, dictionaries)]
+        if neurons:
+            of_sites = neurons_like(dictionaries, model)
+            of_mlps = mlp_hidden_dictionaries(model)
+            for name, basis in (("neurons of the sites", of_sites), ("MLP-hidden neurons", of_mlps)):
+                ranked = _ranked(circuit, model, basis, task, metric, labelled(tell, f"ranking {name}"))
+                subjects.append((name, ranked, basis))
+        for name, ranked, basis in subjects:
+            bench = ablated_runs_for(
+                ranked, model, basis, task, metric, examples, split, baseline, errors, batch_size, seed
+            )
+            assert ranked.candidates is not None
+            nodes = _not_free(ranked.candidates, ranked, bench, free)
+            curves.append(_curve(name, nodes, [nodes.strongest()], bench, free, sizes, seed, tell))
+            if name == "features" and random:
+                draw = np.random.default_rng(seed)
+                orders = [draw.permutation(len(nodes)) for _ in range(random)]
+                curves.append(_curve("random features", nodes, orders, bench, free, sizes, seed, tell))
     return {
         "task": task.name,
         "model": model.name,
@@ -107,6 +108,7 @@ def _ranked(
     basis: Dictionaries,
     task: Task,
     metric: str | Metric | Measure | None,
+    progress: Progress,
 ) -> Circuit:
     """Rank neurons by the circuit's own method and examples."""
     info = circuit.info
@@ -124,6 +126,7 @@ def _ranked(
         positions=str(info["positions"]),
         baseline=str(info["baseline"]),
         bos="yes" if info["bos"] else "no",
+        progress=progress,
     )
 
 

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from circuitscope.results import Circuit, Group, Groups, NodeActivity
 from circuitscope.results.groups import SCHEMA_VERSION
 from circuitscope.tasks import Examples, Task, load_task
 from circuitscope.terms import ERROR, SUMMED, NodeId, Site
+from circuitscope.work import Progress, shown
 
 SIMILARITY = 0.3
 _PROMOTED = 8
@@ -48,7 +49,7 @@ def group(
     vectors: float = 1.0,
     edges: float = 1.0,
     batch_size: int = 32,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    progress: Progress | bool | None = None,
 ) -> Groups:
     """Group a circuit's features by what they do; see this module's text.
 
@@ -60,7 +61,7 @@ def group(
         layers: how many neighbouring layers a group may touch; a quarter of the model's if not given.
         activity, vectors, edges: weights of the three views of similarity.
         batch_size: examples that go through the model together.
-        progress: called with (done, total, what).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Raises:
         BadInput: both ``groups`` and ``similarity`` are given, a number is out of range, all weights are 0, or the
@@ -72,26 +73,34 @@ def group(
     weights = {"activity": activity, "vectors": vectors, "edges": edges}
     _check_nodes(circuit, dictionaries)
     task = load_task(task, model)
-    progress(0, 3, "reading the task's texts")
-    encoded, _ = task.encode(
-        str(circuit.info.get("split", "train")),
-        model.tokenizer,
-        bos=bool(circuit.info.get("bos")),
-        limit=int(circuit.info.get("examples") or 100),
-    )
-    seen = node_activations(
-        model, dictionaries, circuit.ids, encoded, bos=bool(circuit.info.get("bos")), batch_size=batch_size
-    )
-    progress(1, 3, "comparing features")
-    alike = _similarity(model, dictionaries, circuit, seen, weights)
-    least = SIMILARITY if similarity is None and groups is None else similarity
-    span = default_span(model.n_layers) if layers is None else layers
-    rows = ordered(circuit, clusters(alike, may_join(circuit, span), least=least, count=groups))
-    progress(2, 3, "naming groups")
-    activities = seen.activities()
-    links, inside = group_edges(circuit, rows)
-    found = _named(circuit, rows, inside, _members(model, dictionaries, circuit, activities), model.n_layers)
-    progress(3, 3, "naming groups")
+    with shown(progress) as tell:
+        tell(0, 3, "reading the task's texts")
+        encoded, _ = task.encode(
+            str(circuit.info.get("split", "train")),
+            model.tokenizer,
+            bos=bool(circuit.info.get("bos")),
+            limit=int(circuit.info.get("examples") or 100),
+        )
+        seen = node_activations(
+            model,
+            dictionaries,
+            circuit.ids,
+            encoded,
+            bos=bool(circuit.info.get("bos")),
+            batch_size=batch_size,
+        )
+        tell(1, 3, "comparing features")
+        alike = _similarity(model, dictionaries, circuit, seen, weights)
+        least = SIMILARITY if similarity is None and groups is None else similarity
+        span = default_span(model.n_layers) if layers is None else layers
+        rows = ordered(circuit, clusters(alike, may_join(circuit, span), least=least, count=groups))
+        tell(2, 3, "naming groups")
+        activities = seen.activities()
+        links, inside = group_edges(circuit, rows)
+        found = _named(
+            circuit, rows, inside, _members(model, dictionaries, circuit, activities), model.n_layers
+        )
+        tell(3, 3, "naming groups")
     return Groups(SCHEMA_VERSION, found, links, least, weights, activities)
 
 

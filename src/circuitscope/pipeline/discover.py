@@ -100,7 +100,7 @@ def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) ->
     trial = min(config.batch_size, config.examples)
     settings = {**_settings(config), "examples": trial, "nodes": 1, "node_threshold": None}
     started = time.perf_counter()
-    circuit = discover(parts.model, parts.dictionaries, parts.task, **settings)
+    circuit = discover(parts.model, parts.dictionaries, parts.task, **settings, progress=progress)
     seconds = time.perf_counter() - started
     bos = "yes" if circuit.info["bos"] else "no"
     usable, _ = parts.task.encode(

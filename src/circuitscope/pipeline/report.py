@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from circuitscope.runs import (
     write_manifest,
 )
 from circuitscope.tasks import Example, Task, language
-from circuitscope.work import Progress, silent
+from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
 
 STAGE = REPORT.name
 INDEX = "index.html"
@@ -48,13 +49,19 @@ _EXAMPLES_SHOWN = 3
 _TOKENS_SHOWN = 10
 
 
-def report(run: str | Path, *, overwrite: bool = False, progress: Progress = silent, **settings: Any) -> Path:
+def report(
+    run: str | Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress | bool | None = None,
+    **settings: Any,
+) -> Path:
     """Write the report of a run folder, or of a folder of run folders; returns the page's path.
 
     Args:
         run: what ``discover`` wrote, or a folder with several of these.
         overwrite: replace an earlier report.
-        progress: called with (done, total, what).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
         settings: the fields of ``circuitscope.config.ReportConfig``, such as ``text``, ``nodes`` and ``out``.
 
     Raises:
@@ -71,7 +78,8 @@ def report(run: str | Path, *, overwrite: bool = False, progress: Progress = sil
         name: os.fspath(value) if isinstance(value, Path) else value for name, value in settings.items()
     }
     config = ReportConfig(**plain)
-    return run_report(Path(run), config, overwrite=overwrite, progress=progress)
+    with shown(progress) as tell:
+        return run_report(Path(run), config, overwrite=overwrite, progress=tell)
 
 
 def run_report(
@@ -87,20 +95,37 @@ def run_report(
             expected="no --out",
             mend="leave --out away, or name one run",
         )
-    refuse_existing(run / STAGE, overwrite=overwrite)
-    if overwrite:
-        for one in runs:
-            _report_one(one, config, overwrite, progress)
-    return complete_reports(run, config, progress=progress)
+    if all((one / STAGE).exists() for one in runs):
+        refuse_existing(run / STAGE, overwrite=overwrite)
+    return complete_reports(run, config, overwrite=overwrite, progress=progress)
 
 
-def complete_reports(folder: Path, config: ReportConfig, *, progress: Progress = silent) -> Path:
-    """The reports that runs of a collection lack, and its index anew; returns the index's path."""
+def complete_reports(
+    folder: Path, config: ReportConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Path:
+    """The reports that runs of a collection lack, or all, and its index anew; returns the index's path.
+
+    Raises:
+        WorkFailed: some runs could not be reported; the index has the others.
+    """
     runs = _runs_in(folder)
-    for run in runs:
-        if not (run / STAGE).exists():
-            _report_one(run, config, False, progress)
-    return _write_index(folder, runs, overwrite=True)
+    units = [
+        Unit(run.name, partial(_report_unit, run=run, config=config, overwrite=overwrite))
+        for run in runs
+        if overwrite or not (run / STAGE).exists()
+    ]
+    engine = engine_for(config.workers)
+    outcomes = list(engine.run(NOTHING_SHARED, units, progress=progress, what="reports"))
+    reported = [run for run in runs if (run / STAGE).exists()]
+    if reported:
+        _write_index(folder, reported, overwrite=True)
+    refuse_failures(outcomes, "reports")
+    return folder / STAGE / INDEX
+
+
+def _report_unit(_: None, *, run: Path, config: ReportConfig, overwrite: bool) -> None:
+    with shown() as tell:
+        _report_one(run, config, overwrite, tell)
 
 
 def _runs_in(folder: Path) -> list[Path]:

@@ -36,7 +36,7 @@ from circuitscope.pruning.search import METHODS, THRESHOLDING, Table, search
 from circuitscope.results import Circuit, Nodes
 from circuitscope.tasks import Examples, Measure, Metric, Task, load_task
 from circuitscope.terms import ERROR
-from circuitscope.work import Progress
+from circuitscope.work import Progress, shown
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def prune(
     steps: int = 60,
     batch_size: int = 128,
     seed: int = 0,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress | bool | None = None,
 ) -> Pruned:
     """Find a smaller circuit that keeps the behaviour.
 
@@ -103,16 +103,17 @@ def prune(
     scale.refuse_undefined(split)
     ranked = _ranked(circuit, scale)
     levels = sorted({*LEVELS, faithfulness})
-    found = search(
-        scale,
-        ranked,
-        levels,
-        faithfulness,
-        methods=METHODS[method],
-        candidates=candidates,
-        steps=steps,
-        progress=progress,
-    )
+    with shown(progress) as tell:
+        found = search(
+            scale,
+            ranked,
+            levels,
+            faithfulness,
+            methods=METHODS[method],
+            candidates=candidates,
+            steps=steps,
+            progress=tell,
+        )
     chosen, rows = _best(found, faithfulness, METHODS[method], candidates)
     other = "test" if split == "train" else "train"
     result = {
@@ -132,8 +133,9 @@ def prune(
         "chosen": chosen,
         "rows": _measured(found, ranked, scale, scale_of(other, examples)),
     }
-    job = job_again(circuit, model, dictionaries, task, scale.runs.metric, progress=progress)
-    smaller = circuit_of(_with_free(ranked.take(rows), circuit, scale), circuit, job)
+    with shown(progress) as tell:
+        job = job_again(circuit, model, dictionaries, task, scale.runs.metric, progress=tell)
+        smaller = circuit_of(_with_free(ranked.take(rows), circuit, scale), circuit, job)
     pruned = {
         "faithfulness": faithfulness,
         "method": chosen,

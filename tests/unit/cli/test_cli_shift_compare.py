@@ -187,7 +187,7 @@ def test_other_words_do_not_go_on_with_what_was_kept(walked, tmp_path, monkeypat
     words = tmp_path / "words.txt"
     plans = []
 
-    def note(bench, seeds):
+    def note(bench, seeds, progress):
         plans.append(read_json(bench.kept.folder / "plan.json"))
         return {"rows": [], "curves": []}
 

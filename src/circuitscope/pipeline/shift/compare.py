@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from circuitscope.editing.comparison import (
     Bench,
     Feature,
     Judge,
+    SeedFigures,
     Verdicts,
     compare,
     concepts_of,
     cue_words_of,
+    figures_of,
+    joined,
 )
 from circuitscope.editing.judging import WordLists, judge_by_words, read_sheet, read_words, sheet_for
 from circuitscope.pages.pictures import plot_removal
@@ -27,7 +31,7 @@ from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
 from circuitscope.results import KIND, Circuit, JudgedFeature, load
 from circuitscope.runs import new_folder, read_manifest, refuse_existing, write_json, write_manifest
 from circuitscope.tasks.language import PROFESSIONS
-from circuitscope.work import Partial, Progress, silent
+from circuitscope.work import Partial, Progress, Setup, Unit, engine_for, refuse_failures, shown, silent
 
 STEP = "comparison"
 FILE, PICTURE = "comparison.json", "curves.png"
@@ -46,22 +50,11 @@ def run_shift_compare(
     """
     refuse_existing(folder / STEP, overwrite=overwrite, kind=STEP)
     need(folder, "classifier", "circuit", "removed")
-    run = open_shift(folder, device=config.device, progress=progress)
     origins = made_from(folder, "classifier", "circuit", "removed")
-    training = dict(read_manifest(folder / "classifier", CLASSIFIER)["training"])
-    first = int(training.pop("seed"))
+    run, bench = _open(folder, config, progress)
+    first = int(read_manifest(folder / "classifier", CLASSIFIER)["training"]["seed"])
     seeds = range(first, first + config.seeds)
-    bench = _bench(run, folder, training, config, progress)
-    words = [
-        bench.cue_words,
-        bench.concepts,
-        sorted((str(site), f, v) for (site, f), v in bench.person.items()),
-    ]
-    kept = Partial.beside(
-        folder / STEP, plan(run, run.sets.test_balanced, origins, bench.how, bench.draws, *words)
-    )
-    bench = replace(bench, kept=kept)
-    result = {"task": run.task.name, **compare(bench, seeds)}
+    result = {"task": run.task.name, **_compared(folder, config, bench, seeds, progress)}
     with new_folder(folder / STEP, overwrite=overwrite) as draft:
         write_json(draft / FILE, result)
         plot_removal(result, draft / PICTURE)
@@ -70,13 +63,47 @@ def run_shift_compare(
     return result
 
 
-def _bench(
-    run: ShiftRun,
-    folder: Path,
-    training: dict[str, Any],
-    config: ShiftCompareConfig,
-    progress: Progress,
-) -> Bench:
+def _compared(
+    folder: Path, config: ShiftCompareConfig, bench: Bench, seeds: Sequence[int], progress: Progress
+) -> dict[str, Any]:
+    """The figures of all seeds, each of which is a unit of work for ``workers`` processes."""
+    if config.workers == 1:
+        return compare(bench, seeds, progress)
+    units = [Unit(f"seed {seed}", partial(_one_seed, seed=seed)) for seed in seeds]
+    setup = Setup(_open_bench, (folder, config))
+    outcomes = list(engine_for(config.workers).run(setup, units, progress=progress, what="seeds"))
+    refuse_failures(outcomes, "seeds")
+    return joined(bench, [outcome.value for outcome in outcomes if outcome.value is not None])
+
+
+def _open_bench(folder: Path, config: ShiftCompareConfig) -> Bench:
+    return _open(folder, config, silent)[1]
+
+
+def _one_seed(bench: Bench, *, seed: int) -> SeedFigures:
+    with shown() as tell:
+        return figures_of(bench, seed, tell)
+
+
+def _open(folder: Path, config: ShiftCompareConfig, progress: Progress) -> tuple[ShiftRun, Bench]:
+    """A run with what its rows are made from; finished rows are kept beside the comparison."""
+    run = open_shift(folder, device=config.device, progress=progress)
+    bench = _bench(run, folder, config)
+    words = [
+        bench.cue_words,
+        bench.concepts,
+        sorted((str(site), f, v) for (site, f), v in bench.person.items()),
+    ]
+    origins = made_from(folder, "classifier", "circuit", "removed")
+    kept = Partial.beside(
+        folder / STEP, plan(run, run.sets.test_balanced, origins, bench.how, bench.draws, *words)
+    )
+    return run, replace(bench, kept=kept)
+
+
+def _bench(run: ShiftRun, folder: Path, config: ShiftCompareConfig) -> Bench:
+    training = dict(read_manifest(folder / "classifier", CLASSIFIER)["training"])
+    del training["seed"]
     classifier, circuit = run.classifier(), load(folder / "circuit")
     source = str(run.config["data"])
     cues = read_words(config.cue_words) if config.cue_words else cue_words_of(source, run.sets)
@@ -97,7 +124,6 @@ def _bench(
         concepts,
         read_removal(folder / "removed").how,
         config.draws,
-        progress=progress,
     )
 
 

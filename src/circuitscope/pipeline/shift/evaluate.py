@@ -23,7 +23,7 @@ from circuitscope.interventions import EditsOf
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
 from circuitscope.runs import MANIFEST, new_folder, refuse_existing, write_json, write_manifest
 from circuitscope.tasks.labelled import LabelledText
-from circuitscope.work import Partial, Progress, silent
+from circuitscope.work import Partial, Progress, labelled, silent
 
 STEP = "scores"
 FILE = "scores.json"
@@ -82,7 +82,7 @@ def _rows(
             edits=edits,
             partial=partial,
             name=f"{name}-{how}",
-            progress=lambda done, total, _: progress(done, total, f"{name} texts, {how}"),
+            progress=labelled(progress, f"{name} texts, {how}"),
         )
 
     found = [("original", first, pooled(None, "as they are"))]
