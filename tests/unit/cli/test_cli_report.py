@@ -120,6 +120,27 @@ def test_a_folder_of_runs_gets_an_index(program, run, tmp_path, made):
     assert (run / "report" / "index.html").stat().st_mtime_ns != first
 
 
+def test_runs_that_cannot_be_reported_are_listed_and_the_others_are(program, run, tmp_path, made):
+    for name in ("another", "broken"):
+        shutil.copytree(made, tmp_path / name)
+    (tmp_path / "broken" / "circuit.safetensors").write_bytes(b"damaged")
+    result = program("report", tmp_path, "--device", "cpu", "--workers", 2)
+    assert result.status == 1
+    assert "1 of 3 reports failed" in result.err
+    assert "broken:" in result.err
+    assert "circuit.safetensors is missing or was changed" in result.err
+    assert "Traceback" not in result.err
+    html = (tmp_path / "report" / "index.html").read_text()
+    for name in ("run", "another"):
+        assert (tmp_path / name / "report" / "index.html").is_file()
+        assert f'href="../{name}/report/index.html"' in html
+    assert "broken" not in html
+    shutil.copy(made / "circuit.safetensors", tmp_path / "broken")
+    again = program("report", tmp_path, "--device", "cpu")
+    assert again.status == 0, again.err
+    assert 'href="../broken/report/index.html"' in (tmp_path / "report" / "index.html").read_text()
+
+
 def test_what_is_no_run_is_refused(program, tmp_path):
     result = program("report", tmp_path)
     assert (result.status, "is no run folder" in result.err) == (1, True)
