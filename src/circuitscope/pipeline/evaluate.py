@@ -11,7 +11,7 @@ from circuitscope.config import AblationConfig, EvaluateConfig, SweepConfig
 from circuitscope.evaluation import evaluate, sweep
 from circuitscope.pipeline.open_run import open_run
 from circuitscope.runs import new_folder, refuse_existing, write_json, write_manifest
-from circuitscope.work import Progress, silent
+from circuitscope.work import Progress, silent, step
 
 
 def run_evaluate(
@@ -20,15 +20,15 @@ def run_evaluate(
     """Evaluate the circuit of a run folder; writes ``evaluation/`` into it."""
     refuse_existing(run / "evaluation", overwrite=overwrite)
     circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    progress(0, 1, "ablated runs")
-    result = evaluate(
-        circuit,
-        parts.model,
-        parts.dictionaries,
-        parts.task,
-        **_evaluation_settings(config),
-        progress=progress,
-    )
+    with step(progress, "ablated runs"):
+        result = evaluate(
+            circuit,
+            parts.model,
+            parts.dictionaries,
+            parts.task,
+            **_evaluation_settings(config),
+            progress=progress,
+        )
     _write_stage(run / "evaluation", "evaluation", result, config, overwrite)
     return result
 

@@ -14,7 +14,7 @@ from circuitscope.model import LanguageModel, fingerprint, load_model
 from circuitscope.results import KIND, Circuit, load, write_circuit
 from circuitscope.runs import new_folder, read_manifest, write_manifest
 from circuitscope.tasks import Task, load_task
-from circuitscope.work import Progress, silent
+from circuitscope.work import Progress, silent, step
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,10 @@ def load_parts(
     model: str, dictionaries: str, task: str, *, device: str, dtype: str, progress: Progress = silent
 ) -> Loaded:
     """Load a model, its dictionaries and a task by name."""
-    progress(0, 3, "loading the model")
-    language_model = load_model(model, device=device, dtype=dtype)
-    progress(1, 3, "loading the dictionaries")
-    loaded = load_dictionaries(dictionaries, language_model)
-    progress(2, 3, "loading the task")
+    with step(progress, "loading the model"):
+        language_model = load_model(model, device=device, dtype=dtype)
+    with step(progress, "loading the dictionaries"):
+        loaded = load_dictionaries(dictionaries, language_model)
     return Loaded(language_model, loaded, load_task(task, language_model))
 
 

@@ -13,7 +13,7 @@ from circuitscope.work.engine import (
 )
 from circuitscope.work.partial import Arrays, Batches, InMemory, Partial, partial_folder
 from circuitscope.work.processes import WorkerProcesses
-from circuitscope.work.progress import Progress, labelled, shown, silent
+from circuitscope.work.progress import Progress, labelled, shown, silent, step
 from circuitscope.work.units import Unit, finished, kept_or_done
 
 __all__ = [
@@ -39,4 +39,5 @@ __all__ = [
     "refuse_failures",
     "shown",
     "silent",
+    "step",
 ]

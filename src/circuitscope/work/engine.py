@@ -127,6 +127,7 @@ class InProcess:
         """See ``Engine``."""
         check_names(units)
         load = cache(setup)
+        progress(0, len(units), what)
         for number, unit in enumerate(units):
             outcome = outcome_kept(unit, kept)
             if outcome is None:

@@ -104,6 +104,7 @@ class _Crew(Generic[Loaded, Result]):
 
     def outcomes(self) -> Iterator[Outcome[Result]]:
         """In the order of the units; those that are ahead wait."""
+        self._progress(0, len(self._units), self._what)
         for number, unit in enumerate(self._units):
             earlier = outcome_kept(unit, self._kept)
             if earlier is None:

@@ -59,6 +59,14 @@ def shown(progress: Progress | bool | None = None, *, console: Any = None) -> It
             _current.reset(token)
 
 
+@contextmanager
+def step(progress: Progress, what: str) -> Iterator[None]:
+    """Tell of something that has no parts: it is being done inside the block."""
+    progress(0, 1, what)
+    yield
+    progress(1, 1, what)
+
+
 def labelled(progress: Progress, label: str) -> Progress:
     """The same progress, with a label before what is being done."""
     return lambda done, total, what: progress(done, total, f"{label}: {what}")

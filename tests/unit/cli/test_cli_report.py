@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -9,10 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import circuitscope as cs
 from circuitscope.pages.page import read_report
 from circuitscope.pipeline import default_text
+from circuitscope.work import display
 
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = sys.modules['transformers'] = None; "
 
@@ -48,6 +51,28 @@ def test_report_adds_a_stage_once(program, run):
     assert {(f"{item.site}/{item.feature}") for item in made.features} <= {
         node.id.split("@")[0] for node in made.nodes[:3]
     }
+
+
+def test_a_public_function_shows_its_progress_in_one_place(run, monkeypatch):
+    """Whatever it calls, some of which would show their own."""
+
+    class FakeTerminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    made, whole = [], display.TerminalBars
+
+    def count(console):
+        made.append(whole(console))
+        return made[-1]
+
+    monkeypatch.setattr(display, "Console", lambda *, stderr: Console(file=FakeTerminal()))
+    monkeypatch.setattr(display, "TerminalBars", count)
+    cs.report(run, device="cpu")
+    assert len(made) == 1
+    assert made[0]._bars.tasks, "it was told something"
+    cs.report(run, device="cpu", overwrite=True, progress=False)
+    assert len(made) == 1
 
 
 def test_contexts_come_from_the_task_if_nothing_else_is_given(reported):

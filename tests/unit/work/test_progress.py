@@ -11,7 +11,7 @@ import types
 import pytest
 from rich.console import Console
 
-from circuitscope.work import display, labelled, shown, silent
+from circuitscope.work import display, labelled, shown, silent, step
 
 
 class FakeTerminal(io.StringIO):
@@ -129,6 +129,13 @@ def test_progress_is_never_shown_twice(terminal, displays):
     with shown():
         pass
     assert len(displays) == 2
+
+
+def test_a_step_begins_and_ends():
+    told = []
+    with step(lambda *step: told.append(step), "loading"):
+        assert told == [(0, 1, "loading")]
+    assert told[1:] == [(1, 1, "loading")]
 
 
 def test_an_inner_function_reports_to_the_callers_function(displays):

@@ -16,7 +16,7 @@ from circuitscope.editing.comparison.choosers import CHOOSERS
 from circuitscope.editing.comparison.rows import CURVE, OneSeed, Predictions
 from circuitscope.editing.comparison.setup import Bench
 from circuitscope.editing.scores import score
-from circuitscope.work import Arrays, Progress, Unit, finished, labelled, silent
+from circuitscope.work import Arrays, Progress, Unit, finished, labelled, silent, step
 
 FIGURES = ("intended", "unintended", "worst_group")
 
@@ -42,11 +42,10 @@ def compare(bench: Bench, seeds: Sequence[int], progress: Progress = silent) -> 
 def figures_of(bench: Bench, seed: int, progress: Progress = silent) -> SeedFigures:
     """Every row and curve of one seed."""
     one = OneSeed(bench, seed)
-    progress(0, 1, "choosing features")
-    rows = list(one.rows())
     choosers = ("circuit", *CHOOSERS) if bench.cue_words else ()
-    points = [(chooser, count, make) for chooser in choosers for count, make in one.curve(chooser)]
-    progress(1, 1, "choosing features")
+    with step(progress, "choosing features"):
+        rows = list(one.rows())
+        points = [(chooser, count, make) for chooser in choosers for count, make in one.curve(chooser)]
     units = [_unit(f"{seed}-{row.section}-{row.name}", row.make) for row in rows]
     units += [_unit(f"{seed}-{count} by {chooser}", make) for chooser, count, make in points]
     arrays = (found for _, found in finished(units, None, bench.kept, progress, "rows"))
