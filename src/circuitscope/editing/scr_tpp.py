@@ -31,7 +31,7 @@ from circuitscope.editing.probe import fit_probe
 from circuitscope.model import LanguageModel
 from circuitscope.tasks.labelled import LabelledSets, LabelledText, Probe, by_attribute, pooled_activations
 from circuitscope.terms import Site
-from circuitscope.work import Progress
+from circuitscope.work import Progress, silent
 
 COUNTS = (2, 5, 10, 20, 50, 100, 500)
 """N, as published."""
@@ -71,7 +71,7 @@ def scr_and_tpp(
     bos: bool = False,
     seed: int = 42,
     training: Mapping[str, Any] = TRAINING,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> ScrTpp:
     """Both scores of the dictionary of a residual site on a task; see this module's text.
 

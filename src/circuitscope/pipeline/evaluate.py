@@ -10,7 +10,7 @@ from circuitscope.config import EvaluateConfig, SweepConfig
 from circuitscope.evaluation import evaluate_circuit, sweep_circuit
 from circuitscope.pipeline.open_run import open_run
 from circuitscope.runs import EVALUATION, SWEEP, made_from, refuse_existing, write_json, write_stage
-from circuitscope.work import Progress, silent
+from circuitscope.work import Progress, silent, step
 
 
 def run_evaluate(
@@ -20,8 +20,8 @@ def run_evaluate(
     refuse_existing(EVALUATION.in_(run), overwrite=overwrite, kind=EVALUATION.kind)
     origins = made_from(run, EVALUATION)
     circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    progress(0, 1, "ablated runs")
-    result = evaluate_circuit(circuit, loaded, config, progress=progress)
+    with step(progress, "ablated runs"):
+        result = evaluate_circuit(circuit, loaded, config, progress=progress)
     write_stage(
         run,
         EVALUATION,

@@ -16,7 +16,7 @@ from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.run import ShiftRun, plan
 from circuitscope.runs import CLASSIFIER, REMOVED, RETRAINED, SCORES, Stage, is_there, write_json
 from circuitscope.tasks.labelled import Classifier, LabelledText, pooled_activations
-from circuitscope.work import Partial, Progress, silent
+from circuitscope.work import Partial, Progress, labelled, silent
 
 SETS = {"balanced": "test_balanced", "ambiguous": "test_ambiguous"}
 """What is scored: held-out texts in which label and attribute come apart, and such as those of the training."""
@@ -86,7 +86,7 @@ def _rows(
             edits=edits,
             partial=partial,
             name=f"{name}-{how}",
-            progress=lambda done, total, _: progress(done, total, f"{name} texts, {how}"),
+            progress=labelled(progress, f"{name} texts, {how}"),
         )
 
     found = [("original", first, pooled(None, "as they are"))]
