@@ -8,8 +8,8 @@ from typing import Any
 
 from circuitscope.config import EvaluateConfig, SweepConfig
 from circuitscope.evaluation import evaluate_circuit, sweep_circuit
-from circuitscope.pipeline.open_run import open_run
-from circuitscope.runs import EVALUATION, SWEEP, made_from, refuse_existing, write_json, write_stage
+from circuitscope.pipeline.prepared import PreparedStage, prepare_stage
+from circuitscope.runs import EVALUATION, SWEEP, write_json
 from circuitscope.work import Progress, silent, step
 
 
@@ -17,40 +17,50 @@ def run_evaluate(
     run: Path, config: EvaluateConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> dict[str, Any]:
     """Evaluate the circuit of a run folder; writes ``evaluation/`` into it."""
-    refuse_existing(EVALUATION.in_(run), overwrite=overwrite, kind=EVALUATION.kind)
-    origins = made_from(run, EVALUATION)
-    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    with step(progress, "ablated runs"):
-        result = evaluate_circuit(circuit, loaded, config, progress=progress)
-    write_stage(
-        run,
-        EVALUATION,
-        lambda draft: write_json(draft / EVALUATION.file, result),
-        config,
-        origins=origins,
-        overwrite=overwrite,
-    )
+    prepared = prepare_stage(run, EVALUATION, config, overwrite=overwrite, progress=progress)
+    result = evaluate_step(prepared)
+    finish_evaluate(prepared, result)
     return result
+
+
+def evaluate_step(prepared: PreparedStage[EvaluateConfig]) -> dict[str, Any]:
+    """Measure the circuit."""
+    with step(prepared.progress, "ablated runs"):
+        return evaluate_circuit(
+            prepared.circuit, prepared.loaded, prepared.config, progress=prepared.progress
+        )
+
+
+def finish_evaluate(prepared: PreparedStage[EvaluateConfig], result: Mapping[str, Any]) -> None:
+    """Write ``evaluation/``."""
+    prepared.write(lambda draft: write_json(draft / EVALUATION.file, result))
 
 
 def run_sweep(
     run: Path, config: SweepConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> dict[str, Any]:
     """Sweep over circuit sizes; writes ``sweep/`` with JSON, a table and a picture into the run folder."""
-    from circuitscope.pages.pictures import plot_sweep
+    prepared = prepare_stage(run, SWEEP, config, overwrite=overwrite, progress=progress)
+    result = sweep_step(prepared)
+    finish_sweep(prepared, result)
+    return result
 
-    refuse_existing(SWEEP.in_(run), overwrite=overwrite, kind=SWEEP.kind)
-    origins = made_from(run, SWEEP)
-    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    result = sweep_circuit(circuit, loaded, config, progress=progress)
+
+def sweep_step(prepared: PreparedStage[SweepConfig]) -> dict[str, Any]:
+    """Measure every size."""
+    return sweep_circuit(prepared.circuit, prepared.loaded, prepared.config, progress=prepared.progress)
+
+
+def finish_sweep(prepared: PreparedStage[SweepConfig], result: Mapping[str, Any]) -> None:
+    """Write ``sweep/``, with a table and a picture."""
+    from circuitscope.pages.pictures import plot_sweep
 
     def write(draft: Path) -> None:
         write_json(draft / SWEEP.file, result)
         (draft / "sweep.csv").write_text(sweep_csv(result))
         plot_sweep(result, draft / "sweep.png")
 
-    write_stage(run, SWEEP, write, config, origins=origins, overwrite=overwrite)
-    return result
+    prepared.write(write)
 
 
 def sweep_csv(result: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.run import ShiftRun, plan
 from circuitscope.runs import CLASSIFIER, REMOVED, RETRAINED, SCORES, Stage, is_there, write_json
 from circuitscope.tasks.labelled import Classifier, LabelledText, pooled_activations
-from circuitscope.work import Partial, Progress, labelled, silent
+from circuitscope.work import Partial, Prefixed, Progress, labelled, shown, silent
 
 SETS = {"balanced": "test_balanced", "ambiguous": "test_ambiguous"}
 """What is scored: held-out texts in which label and attribute come apart, and such as those of the training."""
@@ -77,17 +77,16 @@ def _rows(
     first = run.classifier()
 
     def pooled(edits: EditsOf | None, how: str) -> Tensor:
-        return pooled_activations(
-            run.model,
-            texts,
-            site=first.site,
-            pooling=first.pooling,
-            bos=first.bos,
-            edits=edits,
-            partial=partial,
-            name=f"{name}-{how}",
-            progress=labelled(progress, f"{name} texts, {how}"),
-        )
+        with shown(labelled(progress, f"{name} texts, {how}")):  # which the pooling joins
+            return pooled_activations(
+                run.model,
+                texts,
+                site=first.site,
+                pooling=first.pooling,
+                bos=first.bos,
+                edits=edits,
+                partial=Prefixed(partial, f"{name}-{how}"),
+            )
 
     found = [("original", first, pooled(None, "as they are"))]
     if REMOVED in there:
