@@ -58,9 +58,9 @@ def measure(structure: str) -> list[dict[str, Any]]:
     model = cs.load_model("bundled", device="cpu")
     dictionaries = cs.load_dictionaries("bundled", model)
     task = cs.load_task(f"agreement/{structure}", model)
-    circuit = cs.discover(model, dictionaries, task, nodes=NODES)
+    circuit = cs.discover(model, dictionaries, task, nodes=NODES, progress=False)
     started = time.process_time()
-    result = cs.prune(model, dictionaries, task, circuit).result
+    result = cs.prune(model, dictionaries, task, circuit, progress=False).result
     seconds = time.process_time() - started
     return [
         {

@@ -73,3 +73,7 @@ class NothingFound(CircuitscopeError):
 
 class OutOfSpace(CircuitscopeError):
     """A disk that is full, or a memory budget that one example already exceeds."""
+
+
+class WorkFailed(CircuitscopeError):
+    """Units of work that failed while others went on, or worker processes that could not begin."""

@@ -26,7 +26,7 @@ from circuitscope.tasks import (
     open_task,
 )
 from circuitscope.tasks.labelled import Classifier
-from circuitscope.work import Progress, silent
+from circuitscope.work import Progress, silent, step
 
 AUTO = "auto"
 
@@ -48,12 +48,12 @@ def open_named(
     model: str, dictionaries: str, task: str, *, device: str, dtype: str, progress: Progress = silent
 ) -> Loaded:
     """Load a model, its dictionaries and a task by name."""
-    progress(0, 3, "loading the model")
-    language_model = load_model(model, device=device, dtype=dtype)
-    progress(1, 3, "loading the dictionaries")
-    loaded = load_dictionaries(dictionaries, language_model)
-    progress(2, 3, "loading the task")
-    return Loaded(language_model, loaded, load_task(task, language_model))
+    with step(progress, "loading the model"):
+        language_model = load_model(model, device=device, dtype=dtype)
+    with step(progress, "loading the dictionaries"):
+        loaded = load_dictionaries(dictionaries, language_model)
+    with step(progress, "loading the task"):
+        return Loaded(language_model, loaded, load_task(task, language_model))
 
 
 def reopen(
@@ -77,16 +77,14 @@ def reopen(
         BadInput: something was made in Python, and is not given; or it is not what it was when the circuit was made.
         BadFile: something is gone or damaged.
     """
-    progress(0, 3, "loading the model")
-    opened = _model(circuit.made_by, device, dtype) if model is None else model
-    progress(1, 3, "loading the dictionaries")
-    loaded = _dictionaries(circuit, opened) if dictionaries is None else dictionaries
-    _check_sites(circuit, loaded)
-    progress(2, 3, "loading the task")
-    source = circuit.made_by.task if task is None else None
-    return Loaded(
-        opened, loaded, open_task(source, opened) if source is not None else load_task(task or "", opened)
-    )
+    with step(progress, "loading the model"):
+        opened = _model(circuit.made_by, device, dtype) if model is None else model
+    with step(progress, "loading the dictionaries"):
+        loaded = _dictionaries(circuit, opened) if dictionaries is None else dictionaries
+        _check_sites(circuit, loaded)
+    with step(progress, "loading the task"):
+        behaviour = open_task(circuit.made_by.task, opened) if task is None else load_task(task, opened)
+    return Loaded(opened, loaded, behaviour)
 
 
 def _model(recipe: Recipe, device: str, dtype: str) -> LanguageModel:

@@ -206,10 +206,11 @@ class ShiftCompareConfig(RunPlace):
         "The words of the task, a file or a list with commas: concepts of the bottleneck, and what the automatic "
         "judge keeps; by default those of professors and nurses.",
     )
+    workers: int = option(1, "How many processes work at a time, each on a seed of its own.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(seeds=self.seeds, draws=self.draws)
+        positive(seeds=self.seeds, draws=self.draws, workers=self.workers)
 
 
 @dataclass(frozen=True)

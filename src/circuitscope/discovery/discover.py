@@ -28,7 +28,7 @@ from circuitscope.model import LanguageModel, decide_bos
 from circuitscope.results import Circuit, Findings, Recipe
 from circuitscope.sources import Loaded
 from circuitscope.tasks import Encoded, Examples, Measure, Metric, Skipped, Task, load_task
-from circuitscope.work import Partial, Progress, silent
+from circuitscope.work import Partial, Progress, shown, silent
 
 PartialMaker = Callable[[Mapping[str, Any]], Partial]
 
@@ -64,7 +64,7 @@ def discover(
     batch_size: int = 16,
     memory: str = "2GiB",
     partial: PartialMaker | None = None,
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
 ) -> Circuit:
     """Discover the circuit of a task; ``circuitscope.config.DiscoverySettings`` says what each setting means.
 
@@ -72,7 +72,7 @@ def discover(
         task: a task, or anything that ``load_task`` takes.
         metric: a name, or a function (logits (batch, 1, vocab), inputs) -> (batch,) that is a loss.
         partial: makes the store of finished batches from the job's plan; None keeps them in memory only.
-        progress: called with (done, total, what).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Raises:
         NothingFound: no example is usable, or no node is strong enough.
@@ -81,7 +81,8 @@ def discover(
     settings = settings_from(DiscoverySettings, locals() | by_name)
     loaded = Loaded(model, dictionaries, load_task(task, model))
     given = None if isinstance(metric, str) else metric
-    return discover_circuit(loaded, settings, Work(partial, progress), metric=given)
+    with shown(progress) as tell:
+        return discover_circuit(loaded, settings, Work(partial, tell), metric=given)
 
 
 def discover_circuit(

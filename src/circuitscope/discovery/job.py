@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,10 +56,9 @@ class Job:
         """Positions of the longest example."""
         return max(example.length for example in self.examples)
 
-    def batches(self) -> Iterator[tuple[int, Inputs]]:
-        for number in range(self.n_batches):
-            inputs = make_inputs(self._part(number), has_bos=self.settings.has_bos)
-            yield number, inputs.to(self.model.device)
+    def batch(self, number: int) -> Inputs:
+        inputs = make_inputs(self._part(number), has_bos=self.settings.has_bos)
+        return inputs.to(self.model.device)
 
     def _part(self, number: int) -> tuple[Encoded, ...]:
         size = self.settings.batch_size

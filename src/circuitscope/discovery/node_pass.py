@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from circuitscope.effects import TOLERANCE, NodeEffects
 from circuitscope.results import Nodes, QuadratureGap
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, SUMMED, Site
-from circuitscope.work import Arrays
+from circuitscope.work import Arrays, Unit, finished
 
 log = logging.getLogger("circuitscope")
 
@@ -40,19 +41,8 @@ class NodePass:
 
 def node_pass(job: Job) -> NodePass:
     """Mean effect and standard error of every node over the job's examples."""
-    done = []
-    for number, inputs in job.batches():
-        arrays = job.partial.get(f"nodes-{number:05d}")
-        if arrays is None:
-            effects = job.effects(inputs, method=job.settings.method)
-            if job.keeps_gradients and job.settings.method != "exact":
-                job.partial.put(f"gradients-{number:05d}", _gradients(effects))
-            arrays = _batch(job, inputs, effects)
-            job.remember(number, effects)
-            job.partial.put(f"nodes-{number:05d}", arrays)
-        done.append(arrays)
-        job.progress(number + 1, job.n_batches, "nodes")
-    return _combine(job, done)
+    units = [Unit(f"nodes-{number:05d}", partial(_batch, number=number)) for number in range(job.n_batches)]
+    return _combine(job, [arrays for _, arrays in finished(units, job, job.partial, job.progress, "nodes")])
 
 
 def _gradients(effects: NodeEffects) -> Arrays:
@@ -65,7 +55,18 @@ def _gradients(effects: NodeEffects) -> Arrays:
     }
 
 
-def _batch(job: Job, inputs: Inputs, effects: NodeEffects) -> Arrays:
+def _batch(job: Job, *, number: int) -> Arrays:
+    """The sums of one batch; its gradients and effects are left for the second pass."""
+    inputs = job.batch(number)
+    effects = job.effects(inputs, method=job.settings.method)
+    if job.keeps_gradients and job.settings.method != "exact":
+        job.partial.put(f"gradients-{number:05d}", _gradients(effects))
+    arrays = _sums(job, inputs, effects)
+    job.remember(number, effects)
+    return arrays
+
+
+def _sums(job: Job, inputs: Inputs, effects: NodeEffects) -> Arrays:
     """The sums of one batch, as plain arrays."""
     arrays: Arrays = {"clean_metric": effects.clean_metric.double().cpu().numpy()}
     if effects.patch_metric is not None:

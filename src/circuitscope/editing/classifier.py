@@ -10,7 +10,7 @@ from circuitscope.editing.probe import fit_probe
 from circuitscope.model import EditsOf, LanguageModel, decide_bos
 from circuitscope.tasks.labelled import Classifier, LabelledText, pooled_activations
 from circuitscope.terms import Site
-from circuitscope.work import Batches, Progress
+from circuitscope.work import Batches, Progress, shown
 
 
 def train_classifier(
@@ -27,7 +27,7 @@ def train_classifier(
     fit: str = "adamw",
     bos: bool | str = "auto",
     partial: Batches | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress | bool | None = None,
 ) -> Classifier:
     """Train a probe on labelled texts (Marks et al. 2024, appendix D); the model itself stays as it is.
 
@@ -40,16 +40,16 @@ def train_classifier(
     """
     has_bos = bos if isinstance(bos, bool) else decide_bos(bos, None, model.tokenizer)
     where = Site.parse(site) if isinstance(site, str) else site
-    pooled = pooled_activations(
-        model,
-        texts,
-        site=where,
-        pooling=pooling,
-        bos=has_bos,
-        edits=edits,
-        partial=partial,
-        progress=progress,
-    )
+    with shown(progress):  # which the pooling joins
+        pooled = pooled_activations(
+            model,
+            texts,
+            site=where,
+            pooling=pooling,
+            bos=has_bos,
+            edits=edits,
+            partial=partial,
+        )
     labels = torch.tensor([text.label for text in texts], dtype=torch.int64, device=pooled.device)
     probe = fit_probe(pooled, labels, lr=lr, epochs=epochs, batch_size=batch_size, seed=seed, fit=fit)
     return Classifier(model, where, pooling, probe.weight, probe.bias, has_bos)

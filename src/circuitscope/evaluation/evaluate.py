@@ -21,7 +21,7 @@ from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit, CircuitScores, Evaluation, Means, StrictTests
 from circuitscope.sources import Loaded, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
-from circuitscope.work import Progress, silent
+from circuitscope.work import Progress, shown, silent
 
 
 def evaluate(
@@ -44,7 +44,7 @@ def evaluate(
     device: str = "auto",
     dtype: str = "auto",
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
 ) -> Evaluation:
     """Measure a circuit on held-out examples; ``circuitscope.config.EvaluateConfig`` says what each setting means.
 
@@ -52,7 +52,7 @@ def evaluate(
         model, dictionaries, task: loaded by the circuit's recipe where they are left out.
         metric: by default the one that the circuit was discovered with; a function has to be given again.
         strict: also ask what a sceptic asks, with the free layers asked for: ``circuitscope.evaluation.strict``.
-        progress: called with (done, total, what).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Returns:
         Scores with intervals for the free layers asked for and for free 0, and the means of the higher-is-better
@@ -60,8 +60,9 @@ def evaluate(
         verdict each.
     """
     config = settings_from(EvaluateConfig, locals())
-    loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=progress)
-    return evaluate_circuit(circuit, loaded, config, metric=metric, progress=progress)
+    with shown(progress) as tell:
+        loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)
+        return evaluate_circuit(circuit, loaded, config, metric=metric, progress=tell)
 
 
 def evaluate_circuit(

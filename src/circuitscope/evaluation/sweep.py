@@ -28,7 +28,7 @@ from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit, Curve, Nodes, Score, Sweep
 from circuitscope.sources import Loaded, metric_of, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
-from circuitscope.work import Progress, silent
+from circuitscope.work import Progress, shown, silent, step
 
 LEVELS = (0.5, 0.75, 0.9)
 
@@ -52,7 +52,7 @@ def sweep(
     device: str = "auto",
     dtype: str = "auto",
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
 ) -> Sweep:
     """Curves of faithfulness and completeness against nodes kept.
 
@@ -68,8 +68,9 @@ def sweep(
         CPR and CMD.
     """
     config = settings_from(SweepConfig, locals())
-    loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=progress)
-    return sweep_circuit(circuit, loaded, config, metric=metric, progress=progress)
+    with shown(progress) as tell:
+        loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)
+        return sweep_circuit(circuit, loaded, config, metric=metric, progress=tell)
 
 
 def sweep_circuit(
@@ -129,9 +130,10 @@ def _rankings(
     )
     chosen = metric_of(circuit, loaded, metric)
     for name, basis in (("neurons of the sites", of_sites), ("MLP-hidden neurons", of_mlps)):
-        progress(0, 1, f"ranking {name}")
         of_basis = replace(loaded, dictionaries=basis)
-        yield name, discover_circuit(of_basis, only_ranked, metric=chosen), basis
+        with step(progress, f"ranking {name}"):
+            ranked = discover_circuit(of_basis, only_ranked, metric=chosen)
+        yield name, ranked, basis
 
 
 def _not_free(nodes: Nodes, ranked: Circuit, scale: FaithfulnessScale) -> Nodes:

@@ -30,7 +30,7 @@ from circuitscope.results import GROUPS_SCHEMA, Circuit, Group, Groups, NodeActi
 from circuitscope.sources import Loaded, discovery_examples, reopen
 from circuitscope.tasks import Examples, Task
 from circuitscope.terms import ERROR, SUMMED, NodeId, Site
-from circuitscope.work import Progress, silent
+from circuitscope.work import Progress, shown, silent
 
 SIMILARITY = 0.3
 _PROMOTED = 8
@@ -51,7 +51,7 @@ def group(
     batch_size: int = 32,
     device: str = "auto",
     dtype: str = "auto",
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
 ) -> Groups:
     """Group a circuit's features by what they do; see this module's text.
 
@@ -64,8 +64,9 @@ def group(
             circuit has a node that the dictionaries lack.
     """
     config = settings_from(GroupConfig, locals())
-    loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=progress)
-    return group_circuit(circuit, loaded, config, progress=progress)
+    with shown(progress) as tell:
+        loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)
+        return group_circuit(circuit, loaded, config, progress=tell)
 
 
 def group_circuit(

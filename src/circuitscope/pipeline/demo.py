@@ -7,6 +7,7 @@ stopped goes on where it was.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from circuitscope.config import DemoConfig, DiscoverConfig, EvaluateConfig, ReportConfig, SweepConfig
@@ -24,7 +25,7 @@ from circuitscope.runs import (
     outdated_by,
 )
 from circuitscope.tasks.agreement import STRUCTURES
-from circuitscope.work import Progress, silent
+from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
 
 SIZES = 14
 """Circuit sizes that a curve is measured at."""
@@ -48,38 +49,50 @@ def run_demo(
     out = Path(config.out).expanduser()
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is a file", expected="a folder", mend="choose another --out")
-    shown = [_show(structure, out / structure, config, overwrite, progress) for structure in STRUCTURES]
-    # A run that was made anew has lost its report; those of the others stay.
-    report = complete_reports(out, ReportConfig(device=config.device), progress=progress)
-    return shown, report
-
-
-def _show(structure: str, run: Path, config: DemoConfig, overwrite: bool, progress: Progress) -> Shown:
-    def step(done: int, total: int, what: str) -> None:
-        progress(done, total, f"{structure}: {what}")
-
-    if overwrite or not (run / MANIFEST).is_file():
-        settings = DiscoverConfig(
-            task=f"agreement/{structure}",
-            out=str(run),
-            nodes=config.nodes,
-            examples=config.examples,
-            device=config.device,
+    units = [
+        Unit(
+            structure,
+            partial(_make, structure=structure, run=out / structure, config=config, overwrite=overwrite),
         )
-        run_discover(settings, overwrite=run.exists(), progress=step)
-    else:
-        _refuse_other_settings(run, config)
-    if _lacks(run, EVALUATION):
-        run_evaluate(run, EvaluateConfig(device=config.device), overwrite=True, progress=step)
-    if _lacks(run, SWEEP):
-        sweep = SweepConfig(device=config.device, sizes=SIZES, random=1)
-        run_sweep(run, sweep, overwrite=True, progress=step)
-    return Shown(structure, run, load(run), read_sweep(SWEEP.in_(run)))
+        for structure in STRUCTURES
+    ]
+    engine = engine_for(config.workers)
+    outcomes = list(engine.run(NOTHING_SHARED, units, progress=progress, what="behaviours"))
+    refuse_failures(outcomes, "behaviours")
+    # A run that was made anew has lost its report; those of the others stay.
+    settings = ReportConfig(device=config.device, workers=config.workers)
+    report = complete_reports(out, settings, progress=progress)
+    return [_show(structure, out / structure) for structure in STRUCTURES], report
+
+
+def _make(_: None, *, structure: str, run: Path, config: DemoConfig, overwrite: bool) -> None:
+    """The run of a behaviour, or what it lacks."""
+    with shown() as tell:
+        if overwrite or not (run / MANIFEST).is_file():
+            settings = DiscoverConfig(
+                task=f"agreement/{structure}",
+                out=str(run),
+                nodes=config.nodes,
+                examples=config.examples,
+                device=config.device,
+            )
+            run_discover(settings, overwrite=run.exists(), progress=tell)
+        else:
+            _refuse_other_settings(run, config)
+        if _lacks(run, EVALUATION):
+            run_evaluate(run, EvaluateConfig(device=config.device), overwrite=True, progress=tell)
+        if _lacks(run, SWEEP):
+            sweep = SweepConfig(device=config.device, sizes=SIZES, random=1)
+            run_sweep(run, sweep, overwrite=True, progress=tell)
 
 
 def _lacks(run: Path, stage: Stage) -> bool:
     """Whether a stage has not been made, or not from what is there now."""
     return not is_there(run, stage) or outdated_by(run, stage) is not None
+
+
+def _show(structure: str, run: Path) -> Shown:
+    return Shown(structure, run, load(run), read_sweep(SWEEP.in_(run)))
 
 
 def _refuse_other_settings(run: Path, config: DemoConfig) -> None:

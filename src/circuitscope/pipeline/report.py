@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ from circuitscope.runs import (
     SHIFT,
     SWEEP,
     Write,
+    is_there,
     kind_of,
     made_from,
     new_folder,
@@ -60,7 +62,7 @@ from circuitscope.runs import (
 )
 from circuitscope.sources import Loaded, discovery_examples, reopen
 from circuitscope.tasks import Example, Task, language
-from circuitscope.work import Progress, silent
+from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
 
 PAGE = "index.html"
 BUNDLED_SEED, BUNDLED_DOCUMENTS = 2, 3000
@@ -82,7 +84,7 @@ def report(
     device: str = "auto",
     dtype: str = "auto",
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
 ) -> ReportPage:
     """Write a circuit as one page for a reader, or a page for each run of a folder and one that links to them.
 
@@ -99,7 +101,7 @@ def report(
         device: where to run.
         dtype: number format of model and dictionaries; ``auto`` takes the circuit's own.
         overwrite: replace an earlier report.
-        progress: called with (done, total, what).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Returns:
         The page: ``.path`` is where it lies, ``open`` takes it, and a notebook shows it.
@@ -114,11 +116,12 @@ def report(
             expected="a circuit, or the path of a run folder",
             mend="call it as report(circuit, …)",
         )
-    given = {**locals(), "text": os.fspath(text), "out": os.fspath(out)}
+    given = {**locals(), "text": os.fspath(text), "out": os.fspath(out), "workers": 1}
     config = settings_from(ReportConfig, given)
-    if isinstance(circuit, Circuit):
-        return ReportPage(_report_circuit(circuit, config, overwrite, progress))
-    return ReportPage(run_report(Path(circuit).expanduser(), config, overwrite=overwrite, progress=progress))
+    with shown(progress) as tell:
+        if isinstance(circuit, Circuit):
+            return ReportPage(_report_circuit(circuit, config, overwrite, tell))
+        return ReportPage(run_report(Path(circuit).expanduser(), config, overwrite=overwrite, progress=tell))
 
 
 def run_report(
@@ -144,12 +147,30 @@ def run_report(
 def complete_reports(
     folder: Path, config: ReportConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Path:
-    """The reports that runs of a collection lack or that are out of date, and its index; returns the index's path."""
+    """The reports that runs of a collection lack or that are out of date, and its index; returns the index's path.
+
+    Raises:
+        WorkFailed: some runs could not be reported; the index has the others.
+    """
     runs = runs_in(folder)
-    for run in runs:
-        if overwrite or status(run)[REPORT.name].state != DONE:
-            _report_run(run, config, True, progress)
-    return _write_index(folder, runs)
+    units = [
+        Unit(run.name, partial(_report_unit, run=run, config=config))
+        for run in runs
+        if overwrite or status(run)[REPORT.name].state != DONE
+    ]
+    engine = engine_for(config.workers)
+    outcomes = list(engine.run(NOTHING_SHARED, units, progress=progress, what="reports"))
+    page = REPORT.in_(folder) / PAGE
+    reported = [run for run in runs if is_there(run, REPORT)]
+    if reported:
+        page = _write_index(folder, reported)
+    refuse_failures(outcomes, "reports")
+    return page
+
+
+def _report_unit(_: None, *, run: Path, config: ReportConfig) -> None:
+    with shown() as tell:
+        _report_run(run, config, True, tell)
 
 
 def _report_run(run: Path, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:

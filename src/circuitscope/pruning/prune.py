@@ -36,7 +36,7 @@ from circuitscope.results import Circuit, Nodes, PruneChoice, PruneResult, Prune
 from circuitscope.sources import Loaded, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
 from circuitscope.terms import ERROR
-from circuitscope.work import Progress, silent
+from circuitscope.work import Progress, shown, silent
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def prune(
     device: str = "auto",
     dtype: str = "auto",
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
 ) -> Pruned:
     """Find a smaller circuit that keeps the behaviour.
 
@@ -89,8 +89,9 @@ def prune(
         NothingFound: no circuit found keeps the faithfulness; says how faithful the best is.
     """
     config = settings_from(PruneConfig, locals())
-    loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=progress)
-    return prune_circuit(circuit, loaded, config, metric=metric, progress=progress)
+    with shown(progress) as tell:
+        loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)
+        return prune_circuit(circuit, loaded, config, metric=metric, progress=tell)
 
 
 def prune_circuit(

@@ -119,7 +119,7 @@ def _masks(
         needed=needed,
         lowest=levels[0],
         steps=steps,
-        progress=lambda done, total: progress(done, total, "training masks"),
+        progress=progress,
     )
     training = time.perf_counter() - started
     found: ByLevel = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -9,10 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import circuitscope as cs
 from circuitscope.pages.page import read_report
 from circuitscope.pipeline import default_text
+from circuitscope.work import display
 
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = sys.modules['transformers'] = None; "
 
@@ -48,6 +51,28 @@ def test_report_adds_a_stage_once(program, run):
     assert {(f"{item.site}/{item.feature}") for item in made.features} <= {
         node.id.split("@")[0] for node in made.nodes[:3]
     }
+
+
+def test_a_public_function_shows_its_progress_in_one_place(run, monkeypatch):
+    """Whatever it calls, some of which would show their own."""
+
+    class FakeTerminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    made, whole = [], display.TerminalBars
+
+    def count(console):
+        made.append(whole(console))
+        return made[-1]
+
+    monkeypatch.setattr(display, "Console", lambda *, stderr: Console(file=FakeTerminal()))
+    monkeypatch.setattr(display, "TerminalBars", count)
+    cs.report(run, device="cpu")
+    assert len(made) == 1
+    assert made[0]._bars.tasks, "it was told something"
+    cs.report(run, device="cpu", overwrite=True, progress=False)
+    assert len(made) == 1
 
 
 def test_contexts_come_from_the_task_if_nothing_else_is_given(reported):
@@ -119,6 +144,27 @@ def test_a_folder_of_runs_gets_an_index(program, run, tmp_path, made):
     assert program("report", tmp_path, "--out", tmp_path / "x", "--overwrite").status == 1
     assert program("report", tmp_path, "--overwrite", "--device", "cpu").status == 0
     assert (run / "report" / "index.html").stat().st_mtime_ns != first
+
+
+def test_runs_that_cannot_be_reported_are_listed_and_the_others_are(program, run, tmp_path, made):
+    for name in ("another", "broken"):
+        shutil.copytree(made, tmp_path / name)
+    (tmp_path / "broken" / "circuit.safetensors").write_bytes(b"damaged")
+    result = program("report", tmp_path, "--device", "cpu", "--workers", 2)
+    assert result.status == 1
+    assert "1 of 3 reports failed" in result.err
+    assert "broken:" in result.err
+    assert "circuit.safetensors is missing or was changed" in result.err
+    assert "Traceback" not in result.err
+    html = (tmp_path / "report" / "index.html").read_text()
+    for name in ("run", "another"):
+        assert (tmp_path / name / "report" / "index.html").is_file()
+        assert f'href="../{name}/report/index.html"' in html
+    assert "broken" not in html
+    shutil.copy(made / "circuit.safetensors", tmp_path / "broken")
+    again = program("report", tmp_path, "--device", "cpu")
+    assert again.status == 0, again.err
+    assert 'href="../broken/report/index.html"' in (tmp_path / "report" / "index.html").read_text()
 
 
 def test_what_is_no_run_is_refused(program, tmp_path):

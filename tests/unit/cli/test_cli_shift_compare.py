@@ -115,8 +115,11 @@ def test_a_comparison_that_was_stopped_goes_on_with_the_same_figures(walked, res
     assert found == result
 
 
-def test_several_seeds_have_spans_over_seeds(walked):
+def test_several_seeds_have_spans_over_seeds(walked, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as many threads in workers as here, to the last bit the same
     found = run_shift_compare(walked, compared(seeds=2), overwrite=True)
+    in_workers = run_shift_compare(walked, compared(seeds=2, workers=2), overwrite=True)
+    assert in_workers == found
     assert found["seeds"] == [42, 43]
     for row in found["rows"]:
         values = [one["intended"] for one in row["scores"]]
@@ -187,7 +190,7 @@ def test_other_words_do_not_go_on_with_what_was_kept(walked, tmp_path, monkeypat
     words = tmp_path / "words.txt"
     plans = []
 
-    def note(bench, seeds):
+    def note(bench, seeds, progress):
         plans.append(read_json(bench.kept.folder / "plan.json"))
         return {"rows": [], "curves": []}
 

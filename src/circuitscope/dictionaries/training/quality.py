@@ -24,13 +24,12 @@ from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.model import Contexts, Edit, LanguageModel, Tap, TokenBatch
 from circuitscope.terms import Site
+from circuitscope.work import Progress, silent
 
 SMALLEST_DAMAGE = 0.05
 """Nats that zero-ablating a site must cost for its loss recovered to mean something."""
 LOSS_CONTEXTS = 64
 LOGIT_BYTES = 256 * 2**20
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def measure_quality(
     contexts: Contexts,
     *,
     loss_contexts: int = LOSS_CONTEXTS,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[SiteQuality]:
     """Measure every dictionary; the losses, which cost most, on the first ``loss_contexts`` contexts only."""
     taps = dictionaries.taps(model)
@@ -74,8 +73,7 @@ def measure_quality(
     clean = _loss(model, loss_batches, {})
     found = []
     for number, (site, dictionary) in enumerate(dictionaries.items()):
-        if progress is not None:
-            progress(number, len(dictionaries), f"measuring {site}")
+        progress(number, len(dictionaries), f"measuring {site}")
         reconstruct = _loss(model, loss_batches, {site: (taps[site], reconstruction_of(dictionary))})
         zero = _loss(model, loss_batches, {site: (taps[site], torch.zeros_like)})
         found.append(tallies[site].quality(site, clean, reconstruct, zero))

@@ -7,7 +7,7 @@ row's predictions are kept as soon as they are there, so that a comparison that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,50 +27,86 @@ from circuitscope.results import (
     Spread,
     Summary,
 )
+from circuitscope.work import Arrays, Progress, Unit, finished, labelled, silent, step
 
 FIGURES = ("intended", "unintended", "worst_group")
 
 
-def compare(bench: Bench, seeds: Sequence[int], task: str) -> ShiftComparison:
-    """Every row and curve; a summary is over the seeds, or with one seed the bootstrap interval over texts."""
+@dataclass(frozen=True)
+class SeedFigures:
+    """The figures of one seed."""
+
+    seed: int
+    unjudged: int
+    """Features of its circuit on which nobody has a verdict."""
+    rows: dict[tuple[str, str], SeedScores]
+    """By section and name."""
+    points: dict[str, list[CurvePoint]]
+    """By way to choose, along its curve."""
+
+
+def compare(bench: Bench, seeds: Sequence[int], task: str, progress: Progress = silent) -> ShiftComparison:
+    """All figures."""
+    found = [figures_of(bench, seed, labelled(progress, f"seed {seed}")) for seed in seeds]
+    return joined(bench, found, task)
+
+
+def figures_of(bench: Bench, seed: int, progress: Progress = silent) -> SeedFigures:
+    """Every row and curve of one seed."""
+    one = OneSeed(bench, seed)
+    choosers = ("circuit", *CHOOSERS) if bench.cue_words else ()
+    with step(progress, "choosing features"):
+        rows = list(one.rows())
+        points = [(chooser, count, make) for chooser in choosers for count, make in one.curve(chooser)]
+    units = [_unit(f"{seed}-{row.section}-{row.name}", row.make) for row in rows]
+    units += [_unit(f"{seed}-{count} by {chooser}", make) for chooser, count, make in points]
+    arrays = (found for _, found in finished(units, None, bench.kept, progress, "rows"))
+    scores = [_scores(bench, found, seed) for found in arrays]
+    curves: dict[str, list[CurvePoint]] = {}
+    for (chooser, _, _), found in zip(points, scores[len(rows) :], strict=True):
+        curves.setdefault(chooser, []).append(CurvePoint(found, seed))
+    return SeedFigures(
+        seed,
+        sum(feature not in bench.person for feature in one.chosen("circuit")),
+        {(row.section, row.name): found for row, found in zip(rows, scores, strict=False)},
+        curves,
+    )
+
+
+def joined(bench: Bench, found: Sequence[SeedFigures], task: str) -> ShiftComparison:
+    """The figures of all seeds; a summary is over the seeds, or with one seed the bootstrap interval over texts."""
     rows: dict[tuple[str, str], list[SeedScores]] = {}
     points: dict[str, list[CurvePoint]] = {}
-    unjudged = 0
-    for number, seed in enumerate(seeds):
-        one = OneSeed(bench, seed)
-        bench.progress(number, len(seeds), f"seed {seed}: the circuit")
-        unjudged += sum(feature not in bench.person for feature in one.chosen("circuit"))
-        for row in one.rows():
-            bench.progress(number, len(seeds), f"seed {seed}: {row.name}")
-            scores = _scores(bench, f"{seed}-{row.section}-{row.name}", row.make, seed)
-            rows.setdefault((row.section, row.name), []).append(scores)
-        for chooser in ("circuit", *CHOOSERS) if bench.cue_words else ():
-            for count, make in one.curve(chooser):
-                bench.progress(number, len(seeds), f"seed {seed}: {count} features by {chooser}")
-                scores = _scores(bench, f"{seed}-{count} by {chooser}", make, seed)
-                points.setdefault(chooser, []).append(CurvePoint(scores, seed))
+    for one in found:
+        for key, scores in one.rows.items():
+            rows.setdefault(key, []).append(scores)
+        for chooser, some in one.points.items():
+            points.setdefault(chooser, []).extend(some)
     return ShiftComparison(
         task=task,
-        seeds=tuple(seeds),
+        seeds=tuple(one.seed for one in found),
         groups=tuple(bench.sets.groups),
         sizes=bench.sets.sizes,
-        unjudged=unjudged / len(seeds),
+        unjudged=sum(one.unjudged for one in found) / len(found),
         rows=tuple(
             ComparisonRow(section, name, summary(scores), tuple(scores))
             for (section, name), scores in rows.items()
         ),
         curves=tuple(
-            RemovalCurve(chooser, tuple(found), mean_curve(found)) for chooser, found in points.items()
+            RemovalCurve(chooser, tuple(some), mean_curve(some)) for chooser, some in points.items()
         ),
     )
 
 
-def _scores(bench: Bench, name: str, make: Callable[[], tuple[Predictions, int]], seed: int) -> SeedScores:
-    def arrays() -> dict[str, Any]:
+def _unit(name: str, make: Callable[[], tuple[Predictions, int]]) -> Unit[None, Arrays]:
+    def do(_: None) -> Arrays:
         predictions, removed = make()
-        return {"predictions": predictions.cpu().numpy().astype(np.int8), "removed": np.int64(removed)}
+        return {"predictions": predictions.cpu().numpy().astype(np.int8), "removed": np.array(removed)}
 
-    found = bench.remember(name.replace("/", " "), arrays)
+    return Unit(name.replace("/", " "), do)
+
+
+def _scores(bench: Bench, found: Arrays, seed: int) -> SeedScores:
     drawn = [score(row, bench.sets.test_balanced, seed=seed) for row in found["predictions"]]
     return _mean_scores(drawn, int(found["removed"]))
 

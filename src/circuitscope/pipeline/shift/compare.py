@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,24 @@ from circuitscope.editing.comparison import (
     Bench,
     Feature,
     Judge,
+    SeedFigures,
     Verdicts,
     compare,
     concepts_of,
     cue_words_of,
+    figures_of,
+    joined,
 )
 from circuitscope.editing.judging import WordLists, judge_by_words, read_sheet, read_words, sheet_for
 from circuitscope.pages.pictures import plot_removal
 from circuitscope.pipeline.shift.apply import SHEET_COPY
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.retrain import training_in
-from circuitscope.pipeline.shift.run import ShiftRun, plan
+from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
 from circuitscope.results import Circuit, JudgedFeature, ShiftComparison, load, write_result
-from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED
+from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, made_from
 from circuitscope.tasks.language import PROFESSIONS
-from circuitscope.work import Progress, silent
+from circuitscope.work import Partial, Progress, Setup, Unit, engine_for, refuse_failures, shown, silent
 
 PICTURE = "curves.png"
 log = logging.getLogger("circuitscope")
@@ -60,22 +64,12 @@ def prepare_compare(
 
 
 def compare_step(prepared: Prepared[ShiftCompareConfig]) -> ShiftComparison:
-    """Make every row."""
+    """Make every row; each seed is a unit of work for ``workers`` processes."""
     run, config = prepared.run, prepared.config
-    training = training_in(run.folder)
-    first = int(training.pop("seed"))
+    first = int(training_in(run.folder)["seed"])
     seeds = range(first, first + config.seeds)
-    bench = _bench(run, run.folder, training, config, prepared.progress)
-    words = [
-        bench.cue_words,
-        bench.concepts,
-        sorted((str(site), f, v) for (site, f), v in bench.person.items()),
-    ]
-    kept = prepared.partial(
-        plan(run, run.sets.test_balanced, dict(prepared.origins), bench.how, bench.draws, *words)
-    )
-    bench = replace(bench, kept=kept)
-    return compare(bench, seeds, run.task.name)
+    bench = _kept_bench(run, config)
+    return _compared(prepared, bench, seeds)
 
 
 def finish_compare(prepared: Prepared[ShiftCompareConfig], result: ShiftComparison) -> None:
@@ -88,13 +82,48 @@ def finish_compare(prepared: Prepared[ShiftCompareConfig], result: ShiftComparis
     prepared.write(write)
 
 
-def _bench(
-    run: ShiftRun,
-    folder: Path,
-    training: dict[str, Any],
-    config: ShiftCompareConfig,
-    progress: Progress,
-) -> Bench:
+def _compared(prepared: Prepared[ShiftCompareConfig], bench: Bench, seeds: Sequence[int]) -> ShiftComparison:
+    """The figures of all seeds."""
+    run, config, progress = prepared.run, prepared.config, prepared.progress
+    if config.workers == 1:
+        return compare(bench, seeds, run.task.name, progress)
+    units = [Unit(f"seed {seed}", partial(_one_seed, seed=seed)) for seed in seeds]
+    setup = Setup(_open_bench, (run.folder, config))
+    outcomes = list(engine_for(config.workers).run(setup, units, progress=progress, what="seeds"))
+    refuse_failures(outcomes, "seeds")
+    found = [outcome.value for outcome in outcomes if outcome.value is not None]
+    return joined(bench, found, run.task.name)
+
+
+def _open_bench(folder: Path, config: ShiftCompareConfig) -> Bench:
+    """The same in another process."""
+    return _kept_bench(open_shift(folder, device=config.device, progress=silent), config)
+
+
+def _one_seed(bench: Bench, *, seed: int) -> SeedFigures:
+    with shown() as tell:
+        return figures_of(bench, seed, tell)
+
+
+def _kept_bench(run: ShiftRun, config: ShiftCompareConfig) -> Bench:
+    """What rows are made from; finished rows are kept beside the comparison."""
+    bench = _bench(run, run.folder, config)
+    words = [
+        bench.cue_words,
+        bench.concepts,
+        sorted((str(site), f, v) for (site, f), v in bench.person.items()),
+    ]
+    origins = made_from(run.folder, COMPARISON)
+    kept = Partial.beside(
+        COMPARISON.in_(run.folder),
+        plan(run, run.sets.test_balanced, origins, bench.how, bench.draws, *words),
+    )
+    return replace(bench, kept=kept)
+
+
+def _bench(run: ShiftRun, folder: Path, config: ShiftCompareConfig) -> Bench:
+    training = training_in(folder)
+    del training["seed"]
     classifier, circuit = run.classifier(), load(CLASSIFIER_CIRCUIT.in_(folder))
     source = str(run.config["data"])
     cues = read_words(config.cue_words) if config.cue_words else cue_words_of(source, run.sets)
@@ -115,7 +144,6 @@ def _bench(
         concepts,
         read_removal(REMOVED.in_(folder)).how,
         config.draws,
-        progress=progress,
     )
 
 

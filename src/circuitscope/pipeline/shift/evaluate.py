@@ -15,7 +15,7 @@ from circuitscope.pipeline.shift.run import ShiftRun, plan
 from circuitscope.results import ScoresRow, ShiftScores, write_result
 from circuitscope.runs import CLASSIFIER, REMOVED, RETRAINED, SCORES, Stage, is_there
 from circuitscope.tasks.labelled import Classifier, LabelledText, pooled_activations
-from circuitscope.work import Partial, Progress, silent
+from circuitscope.work import Partial, Prefixed, Progress, labelled, shown, silent
 
 SETS = {"balanced": "test_balanced", "ambiguous": "test_ambiguous"}
 """What is scored: held-out texts in which label and attribute come apart, and such as those of the training."""
@@ -72,17 +72,16 @@ def _rows(
     first = run.classifier()
 
     def pooled(edits: EditsOf | None, how: str) -> Tensor:
-        return pooled_activations(
-            run.model,
-            texts,
-            site=first.site,
-            pooling=first.pooling,
-            bos=first.bos,
-            edits=edits,
-            partial=partial,
-            name=f"{name}-{how}",
-            progress=lambda done, total, _: progress(done, total, f"{name} texts, {how}"),
-        )
+        with shown(labelled(progress, f"{name} texts, {how}")):  # which the pooling joins
+            return pooled_activations(
+                run.model,
+                texts,
+                site=first.site,
+                pooling=first.pooling,
+                bos=first.bos,
+                edits=edits,
+                partial=Prefixed(partial, f"{name}-{how}"),
+            )
 
     found = [("original", first, pooled(None, "as they are"))]
     if REMOVED in there:

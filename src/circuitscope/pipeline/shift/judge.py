@@ -44,7 +44,7 @@ from circuitscope.results import (
 )
 from circuitscope.runs import CLASSIFIER_CIRCUIT, SHEET, need_shift, sheet_of, write_judging
 from circuitscope.tasks.labelled import Classifier, longest_input
-from circuitscope.work import Progress, silent
+from circuitscope.work import Progress, shown, silent
 from circuitscope.workspace import VerdictStore, now, verdict_of
 
 log = logging.getLogger("circuitscope")
@@ -286,7 +286,7 @@ def features_to_judge(
     *,
     text: str | None = None,
     contexts: int = 10,
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
 ) -> list[JudgedFeature]:
     """The features of a classifier's circuit, strongest first, with contexts from texts and promoted tokens.
 
@@ -308,14 +308,14 @@ def features_to_judge(
             count=contexts,
             context=_context(classifier),
             bos="yes" if classifier.bos else "no",
-            progress=progress,
         )
         return list(found)
 
-    found = found_in(list(texts))
-    if text is not None:
-        pairs = zip(found_in(text), found, strict=True)
-        found = [replace(general, contexts=(*general.contexts, *own.contexts)) for general, own in pairs]
+    with shown(progress):  # which the searches join
+        found = found_in(list(texts))
+        if text is not None:
+            pairs = zip(found_in(text), found, strict=True)
+            found = [replace(general, contexts=(*general.contexts, *own.contexts)) for general, own in pairs]
     tokens = promoted_tokens(model, dictionaries, features, count=_TOKENS)
     return to_judge(circuit, [FeatureDashboard(*pair) for pair in zip(found, tokens, strict=True)])
 

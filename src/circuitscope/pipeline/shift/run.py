@@ -30,7 +30,7 @@ from circuitscope.tasks.labelled import (
     labelled_task,
     load_labelled_sets,
 )
-from circuitscope.work import Progress
+from circuitscope.work import Progress, step
 
 ABOUT = ("model", "dictionaries", "dtype", *(item.name for item in fields(LabelledData)))
 """The settings that say what a run is about."""
@@ -67,13 +67,14 @@ class ShiftRun:
 
 def load_run(folder: Path, config: Mapping[str, Any], device: str, progress: Progress) -> ShiftRun:
     """Load model, dictionaries and data by name."""
-    progress(0, 3, "loading the model")
-    model = load_model(config["model"], device=device, dtype=config["dtype"])
-    progress(1, 3, "loading the dictionaries")
-    dictionaries = load_dictionaries(config["dictionaries"], model)
-    progress(2, 3, "loading the texts")
+    with step(progress, "loading the model"):
+        model = load_model(config["model"], device=device, dtype=config["dtype"])
+    with step(progress, "loading the dictionaries"):
+        dictionaries = load_dictionaries(config["dictionaries"], model)
     data = labelled_data(config)
-    return ShiftRun(folder, config, model, dictionaries, load_labelled_sets(data.data, model, **data.loading))
+    with step(progress, "loading the texts"):
+        sets = load_labelled_sets(data.data, model, **data.loading)
+    return ShiftRun(folder, config, model, dictionaries, sets)
 
 
 def labelled_data(config: Mapping[str, Any]) -> LabelledData:

@@ -129,18 +129,17 @@ class Block:
     first: int
     """The number of its first batch."""
     batches: list[TokenBatch]
-    done: int
-    """Batches up to its end."""
-    total: int
-    """Batches of all texts."""
 
 
 def token_blocks(
     model: LanguageModel, texts: Texts | TokenBatch, *, bos: bool, size: int = BATCH_SIZE
 ) -> Iterator[Block]:
     """The batches of the texts, ``SAVED_AT_ONCE`` at a time."""
-    total = 1 if isinstance(texts, TokenBatch) else -(-len(texts) // size)
     batches = token_batches(model, texts, bos=bos, size=size)
-    for first in range(0, total, SAVED_AT_ONCE):
-        some = list(islice(batches, SAVED_AT_ONCE))
-        yield Block(first, some, first + len(some), total)
+    for first in range(0, count_batches(texts, size), SAVED_AT_ONCE):
+        yield Block(first, list(islice(batches, SAVED_AT_ONCE)))
+
+
+def count_batches(texts: Texts | TokenBatch, size: int = BATCH_SIZE) -> int:
+    """How many batches the texts make."""
+    return 1 if isinstance(texts, TokenBatch) else -(-len(texts) // size)
