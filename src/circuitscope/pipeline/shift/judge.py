@@ -285,7 +285,7 @@ def features_to_judge(
     texts: Sequence[str],
     *,
     text: str | None = None,
-    contexts: int = 10,
+    contexts: int = 6,
     progress: Progress | bool | None = None,
 ) -> list[JudgedFeature]:
     """The features of a classifier's circuit, strongest first, with contexts from texts and promoted tokens.
