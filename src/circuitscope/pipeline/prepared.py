@@ -49,7 +49,7 @@ def prepare_stage(
 
     Raises:
         BadFile: ``run`` is not a run folder, or something it needs is gone.
-        BadInput: the stage is there already and ``overwrite`` is not given, or what it is made from changed.
+        BadInput: the stage already exists and ``overwrite`` is not given, or what it is made from changed.
     """
     refuse_existing(stage.in_(run), overwrite=overwrite, kind=stage.kind)
     origins = made_from(run, stage)
