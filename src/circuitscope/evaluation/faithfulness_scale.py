@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.errors import NothingFound
+from circuitscope.errors import NothingFound, argument
 from circuitscope.evaluation.ablated_runs import AblatedRuns
 from circuitscope.evaluation.scores import ratio
 from circuitscope.results import Nodes, Score
@@ -103,5 +103,5 @@ class FaithfulnessScale:
             raise NothingFound(
                 f"faithfulness on the {split} examples is {whole.why}",
                 expected="a behaviour that ablating everything but the free layers takes away",
-                mend="use fewer --free-layers, or more --examples",
+                mend=f"use fewer {argument('free_layers')}, or more {argument('examples')}",
             )

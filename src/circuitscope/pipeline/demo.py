@@ -1,6 +1,6 @@
 """The demonstration: circuits of four behaviours of the bundled model, measured and reported.
 
-Every stage of every behaviour is a folder; what is there already is not made again, so a demonstration that was
+Every stage of every behaviour is a folder; what already exists is not made again, so a demonstration that was
 stopped goes on where it was.
 """
 
@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from circuitscope.config import DemoConfig, DiscoverConfig, EvaluateConfig, ReportConfig, SweepConfig
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.pipeline.discover import run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
 from circuitscope.pipeline.report import complete_reports
@@ -48,7 +48,7 @@ def run_demo(
     """Discover, evaluate and sweep the four agreement structures; returns them and the report's page."""
     out = Path(config.out).expanduser()
     if out.exists() and not out.is_dir():
-        raise BadInput(f"{out} is a file", expected="a folder", mend="choose another --out")
+        raise BadInput(f"{out} is a file", expected="a folder", mend=f"choose another {argument('out')}")
     units = [
         Unit(
             structure,
@@ -102,5 +102,5 @@ def _refuse_other_settings(run: Path, config: DemoConfig) -> None:
             raise BadInput(
                 f"{run} was made with {name} = {getattr(made_with, name)}",
                 expected=f"{name} = {getattr(config, name)}, as asked for now",
-                mend="say --overwrite to make it anew, or choose another --out",
+                mend=f"add {argument('overwrite', True)} to make it anew, or choose another {argument('out')}",
             )

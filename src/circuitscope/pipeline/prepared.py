@@ -1,8 +1,8 @@
 """A stage of a circuit's run that is ready to start.
 
-Every stage is three functions. ``prepare_stage`` refuses what cannot be done and loads what is needed, ``…_step`` does
-the work and writes nothing, ``finish_…`` writes the stage's folder; ``run_…`` does all three. A program that shows a
-stage under way calls them one by one.
+Every stage is three functions: ``prepare_stage`` refuses what cannot be done and loads what is needed, ``…_step``
+does the work and writes nothing, ``finish_…`` writes the stage's folder; ``run_…`` does all three. A program that
+shows a stage under way calls them one by one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def prepare_stage(
 
     Raises:
         BadFile: ``run`` is not a run folder, or something it needs is gone.
-        BadInput: the stage is there already and ``overwrite`` is not given, or what the circuit was made from changed.
+        BadInput: the stage already exists and ``overwrite`` is not given, or what it is made from changed.
     """
     refuse_existing(stage.in_(run), overwrite=overwrite, kind=stage.kind)
     origins = made_from(run, stage)

@@ -138,7 +138,7 @@ def run_report(
         raise BadInput(
             f"{run} is a collection of {len(runs)} runs, whose index links to their own reports",
             expected=f"no {argument('out')}",
-            mend=f"leave {argument('out')} away, or name one run",
+            mend=f"leave out {argument('out')}, or name one run",
         )
     refuse_existing(REPORT.in_(run), overwrite=True, kind=INDEX)
     return complete_reports(run, config, overwrite=overwrite, progress=progress)
@@ -303,7 +303,9 @@ def _documents(
         return own, "new text of the language that this model was trained on"
     examples = (*task.train, *task.test)
     documents = [document for example in examples for document in _texts_of(example)]
-    return list(dict.fromkeys(documents)), "the task's own examples, since no other text was given (--text)"
+    return list(
+        dict.fromkeys(documents)
+    ), "the task's own examples, since no other text was given (report --text)"
 
 
 def _texts_of(example: Example) -> list[str]:

@@ -69,7 +69,7 @@ class Task:
             reasons = ", ".join(f"{reason} ({count})" for reason, count in skipped.items()) or "it is empty"
             raise NothingFound(
                 f"the {split} split of {self.name} has no usable example: {reasons}",
-                expected="prefixes of equal length in tokens, answers that are one token after their prefix",
+                expected="prefixes with equally many tokens, and answers that add exactly one token",
                 mend="answers usually begin with a space; check the words against this model's tokenizer",
             )
         return encoded, skipped

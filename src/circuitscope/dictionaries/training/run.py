@@ -26,7 +26,7 @@ from circuitscope.dictionaries.training.saelens_folder import write_saelens
 from circuitscope.dictionaries.training.stream import ActivationStream
 from circuitscope.dictionaries.training.threads import one_core_per_task
 from circuitscope.dictionaries.training.trainer import Trainer
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import LanguageModel
 from circuitscope.runs import new_folder, refuse_existing
 from circuitscope.terms import Site
@@ -141,7 +141,7 @@ def _sites(model: LanguageModel, config: TrainConfig) -> list[Site]:
         raise BadInput(
             f"{model.name} has no site {', '.join(unknown)}",
             expected=f"embed, or attn, mlp, resid with a layer from 0 to {model.n_layers - 1}",
-            mend="change --sites",
+            mend=f"change {argument('sites')}",
         )
     return chosen
 
@@ -152,5 +152,5 @@ def _refuse_long_context(model: LanguageModel, config: TrainConfig) -> None:
         raise BadInput(
             f"context = {config.context}",
             expected=f"at most {longest}, the longest context of {model.name}",
-            mend="change --context",
+            mend=f"change {argument('context')}",
         )

@@ -216,7 +216,7 @@ def _check(
     circuit: Circuit, tokens: Sequence[str] | None, max_nodes: int | None, max_edges: int | None
 ) -> None:
     if not (np.isfinite(circuit.nodes.effect).all() and np.isfinite(circuit.edges.effect).all()):
-        raise BadInput("the circuit has effects that are no numbers", expected="finite effects")
+        raise BadInput("the circuit has effects that are not numbers", expected="finite effects")
     for name, value in (("max_nodes", max_nodes), ("max_edges", max_edges)):
         if value is not None and value < 0:
             raise BadInput(f"{name} is {value}", expected="0 or more")

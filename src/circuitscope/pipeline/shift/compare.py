@@ -25,6 +25,7 @@ from circuitscope.editing.comparison import (
     joined,
 )
 from circuitscope.editing.judging import WordLists, judge_by_words, read_sheet, read_words, sheet_for
+from circuitscope.errors import argument
 from circuitscope.pages.pictures import plot_removal
 from circuitscope.pipeline.shift.apply import SHEET_COPY
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
@@ -149,10 +150,13 @@ def _bench(run: ShiftRun, folder: Path, config: ShiftCompareConfig) -> Bench:
 
 def _say_what_is_missing(cues: Sequence[str], concepts: Sequence[str]) -> None:
     if not concepts:
-        log.warning("no words of these classes are known: no concept bottleneck; name some with --task-words")
+        log.warning(
+            "no words are known for these classes: no concept bottleneck (%s)", argument("task_words")
+        )
     if not cues:
         log.warning(
-            "no words of this attribute are known: no automatic judge, no deletion; name some with --cue-words"
+            "no words are known for this attribute: no automatic judge, no deletion (%s)",
+            argument("cue_words"),
         )
 
 

@@ -1,6 +1,6 @@
 """demo: SHIFT on the bundled model, with the sheet that comes with the package.
 
-Every step is there to be looked at in the run folder afterwards. What is there already, and still goes with the steps
+Every step is there to be looked at in the run folder afterwards. What already exists, and still goes with the steps
 before it, is not made again.
 """
 
@@ -23,7 +23,7 @@ from circuitscope.config import (
     ShiftTrainConfig,
 )
 from circuitscope.editing.judging import sheet_for, write_features
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.pipeline.shift.apply import run_shift_apply
 from circuitscope.pipeline.shift.compare import run_shift_compare
 from circuitscope.pipeline.shift.effects import run_shift_effects
@@ -100,9 +100,9 @@ def _refuse_others(run: Path, config: ShiftDemoConfig) -> None:
     found = read_manifest(run, SHIFT)["config"]
     if (found["model"], found["data"]) != (BUNDLED, BUNDLED) or found["limit"] != config.limit:
         raise BadInput(
-            f"{run} is a run on {found['model']} and {found['data']} with --limit {found['limit']}",
-            expected=f"a new path, or a demonstration with --limit {config.limit}",
-            mend="choose another --out, or say --overwrite",
+            f"{run} is a run on {found['model']} and {found['data']} with {argument('limit')} {found['limit']}",
+            expected=f"a new path, or a demonstration with {argument('limit')} {config.limit}",
+            mend=f"choose another {argument('out')}, or add {argument('overwrite', True)}",
         )
 
 
