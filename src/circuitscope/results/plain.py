@@ -51,6 +51,12 @@ def from_plain(kind: type[_Plain], value: Any) -> _Plain:
     may be missing, as it is in files from before it existed; any other missing field, and an unknown one, is a
     BadFile error that names it.
     """
+    found: _Plain = _dataclass(kind, value)
+    return found
+
+
+def _dataclass(kind: Any, value: Any) -> Any:
+    """``kind`` is a dataclass, or a generic one with its parameter (``Box[Egg]``)."""
     hints = _hints(kind)
     origin: Any = typing.get_origin(kind) or kind
     fields = dataclasses.fields(origin)
@@ -151,12 +157,15 @@ def _field(hint: Any, value: Any, name: str) -> Any:
     if origin is tuple:
         return _items(arguments, value, name)
     if dataclasses.is_dataclass(origin or hint):
-        return from_plain(hint, value)
-    if hint in _SCALARS and not (
-        isinstance(value, _SCALARS[hint]) and (hint is bool) == isinstance(value, bool)
-    ):
+        return _dataclass(hint, value)
+    return _scalar(hint, value, name) if hint in _SCALARS else value
+
+
+def _scalar(hint: Any, value: Any, name: str) -> Any:
+    fits = isinstance(value, _SCALARS[hint]) and (hint is bool) == isinstance(value, bool)
+    if not fits:
         raise _unreadable(name, repr(value), f"a value of type {hint.__name__}")
-    return value
+    return float(value) if hint is float else value
 
 
 def _items(arguments: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
