@@ -70,6 +70,7 @@ from circuitscope.results.shift_results import (
     ShiftScores,
     Summary,
 )
+from circuitscope.results.site_quality import SiteQuality
 from circuitscope.results.strict import (
     FAILS,
     HOLDS,
@@ -144,6 +145,7 @@ __all__ = [
     "Share",
     "ShiftComparison",
     "ShiftScores",
+    "SiteQuality",
     "SpareNodes",
     "SplitScore",
     "Spread",
