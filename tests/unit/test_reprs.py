@@ -16,7 +16,7 @@ def test_each_says_what_it_is(world):
     effects = cs.node_effects(model, dictionaries, inputs, LOGIT_DIFFERENCE, points=2)
     circuit = cs.discover(model, dictionaries, task, nodes=5, examples=4)
     said = {
-        repr(model): ("gpt_neox", "2 layers of width 16", "float32 on cpu"),
+        repr(model): ("GPT-NeoX", "2 layers of width 16", "float32 on cpu"),
         repr(dictionaries): ("7 × relu", "168 features at 7 sites, embed to resid_1"),
         repr(task): ("agreement: 18 train and 6 test pairs", "→"),
         repr(effects): ("ig, logit-difference", "7 sites, 4 examples of 3 tokens"),
