@@ -18,7 +18,6 @@ more than two, one per class.)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,6 +28,7 @@ from circuitscope.dictionaries import Dictionary
 from circuitscope.editing.pooled_features import class_means, pooled_features
 from circuitscope.editing.probe import fit_probe
 from circuitscope.model import LanguageModel
+from circuitscope.results import ScrTpp
 from circuitscope.tasks.labelled import LabelledSets, LabelledText, Probe, by_attribute, pooled_activations
 from circuitscope.terms import Site
 
@@ -40,24 +40,6 @@ LEAST_GAP = 0.02
 """SCR is undefined where the biased classifier lacks less than this of the oracle's accuracy."""
 
 CONCEPTS = ("label", "attribute")
-
-
-@dataclass(frozen=True)
-class ScrTpp:
-    """Both scores of one dictionary."""
-
-    counts: tuple[int, ...]
-    """N; those that the dictionary has features for."""
-    scr: tuple[float | None, ...]
-    """Per N, in the direction whose biased accuracy is lower; None where it is undefined."""
-    tpp: tuple[float, ...]
-    """Per N."""
-    spurious: str
-    """The concept taken out in that direction, ``label`` or ``attribute``."""
-    biased: Mapping[str, float]
-    """The biased classifier's accuracy on each concept."""
-    oracle: Mapping[str, float]
-    """The accuracy of each concept's own probe."""
 
 
 def scr_and_tpp(

@@ -6,18 +6,16 @@ stopped goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from circuitscope.config import DemoConfig, DiscoverConfig, EvaluateConfig, ReportConfig, SweepConfig
 from circuitscope.errors import BadInput, argument
 from circuitscope.pipeline.discover import run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
 from circuitscope.pipeline.report import complete_reports
-from circuitscope.results import Circuit, load
+from circuitscope.results import Circuit, Sweep, load, read_sweep
 from circuitscope.runs import (
     EVALUATION,
     MANIFEST,
@@ -25,7 +23,6 @@ from circuitscope.runs import (
     Stage,
     is_there,
     outdated_by,
-    read_json,
 )
 from circuitscope.tasks.agreement import STRUCTURES
 from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
@@ -42,7 +39,7 @@ class Shown:
     run: Path
     circuit: Circuit
     """With its evaluation."""
-    sweep: Mapping[str, Any]
+    sweep: Sweep
 
 
 def run_demo(
@@ -95,7 +92,7 @@ def _lacks(run: Path, stage: Stage) -> bool:
 
 
 def _show(structure: str, run: Path) -> Shown:
-    return Shown(structure, run, load(run), read_json(SWEEP.path(run)))
+    return Shown(structure, run, load(run), read_sweep(SWEEP.in_(run)))
 
 
 def _refuse_other_settings(run: Path, config: DemoConfig) -> None:

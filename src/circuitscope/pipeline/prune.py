@@ -7,8 +7,8 @@ from pathlib import Path
 from circuitscope.config import PruneConfig
 from circuitscope.pipeline.prepared import PreparedStage, prepare_stage
 from circuitscope.pruning import Pruned, prune_circuit
-from circuitscope.results import save
-from circuitscope.runs import PRUNE, write_json
+from circuitscope.results import save, write_result
+from circuitscope.runs import PRUNE
 from circuitscope.work import Progress, silent
 
 
@@ -31,7 +31,7 @@ def finish_prune(prepared: PreparedStage[PruneConfig], found: Pruned) -> None:
     """Write ``prune/`` with the comparison, and the circuit as a run folder in it."""
 
     def write(draft: Path) -> None:
-        write_json(draft / PRUNE.file, dict(found.result))
+        write_result(draft / PRUNE.file, found.result)
         save(found.circuit, draft / PRUNE.inner)
 
     prepared.write(write)

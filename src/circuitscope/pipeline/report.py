@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,15 @@ from circuitscope.pages.page import (
     read_report,
 )
 from circuitscope.pipeline.open_run import open_run
-from circuitscope.results import Circuit, FeatureDashboard, NodeActivity, groups_of
+from circuitscope.results import (
+    Circuit,
+    FeatureDashboard,
+    NodeActivity,
+    Sweep,
+    groups_of,
+    read_sweep,
+    to_plain,
+)
 from circuitscope.runs import (
     CIRCUIT,
     CLASSIFIER_CIRCUIT,
@@ -44,7 +52,6 @@ from circuitscope.runs import (
     kind_of,
     made_from,
     new_folder,
-    read_json,
     read_manifest,
     refuse_existing,
     runs_in,
@@ -215,7 +222,7 @@ def _refuse_shift(run: Path) -> None:
 
 def _writer(found: Report) -> Write:
     def write(draft: Path) -> None:
-        write_json(draft / REPORT.file, asdict(found))
+        write_json(draft / REPORT.file, to_plain(found))
         (draft / PAGE).write_text(html_of(found), encoding="utf-8")
 
     return write
@@ -337,9 +344,9 @@ def _shown_examples(task: Task, circuit: Circuit) -> list[ExampleText]:
     ]
 
 
-def _sweep_of(run: Path) -> Mapping[str, Any] | None:
+def _sweep_of(run: Path) -> Sweep | None:
     path = SWEEP.path(run)
-    return dict(read_json(path)) if path.is_file() else None
+    return read_sweep(path) if path.is_file() else None
 
 
 def _write_index(folder: Path, runs: list[Path]) -> Path:

@@ -15,6 +15,7 @@ from rich.console import Console
 import circuitscope as cs
 from circuitscope.pages.page import read_report
 from circuitscope.pipeline import default_text
+from circuitscope.results import read_evaluation, read_sweep
 from circuitscope.work import display
 
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = sys.modules['transformers'] = None; "
@@ -119,8 +120,8 @@ def test_what_was_measured_is_on_the_page(program, run):
     assert program("sweep", run, "--sizes", 2, "--random", 0, "--no-neurons", "--device", "cpu").status == 0
     assert program("report", run, "--device", "cpu").status == 0
     made = read_report(run / "report")
-    assert made.evaluation == json.loads((run / "evaluation" / "evaluation.json").read_text())
-    assert made.sweep == json.loads((run / "sweep" / "sweep.json").read_text())
+    assert made.evaluation == read_evaluation(run / "evaluation")
+    assert made.sweep == read_sweep(run / "sweep")
     html = (run / "report" / "index.html").read_text()
     assert "number of nodes" in html
     assert f"<code>circuitscope evaluate {run.name}</code>" not in html

@@ -21,13 +21,14 @@ from circuitscope.dictionaries.load import load_dictionaries
 from circuitscope.dictionaries.readers import own_folder
 from circuitscope.dictionaries.training.checkpoint import Checkpoint, identify
 from circuitscope.dictionaries.training.corpus import read_corpus
-from circuitscope.dictionaries.training.quality import SiteQuality, measure_quality
+from circuitscope.dictionaries.training.quality import measure_quality
 from circuitscope.dictionaries.training.saelens_folder import write_saelens
 from circuitscope.dictionaries.training.stream import ActivationStream
 from circuitscope.dictionaries.training.threads import one_core_per_task
 from circuitscope.dictionaries.training.trainer import Trainer
 from circuitscope.errors import BadInput, argument
 from circuitscope.model import LanguageModel
+from circuitscope.results import SiteQuality
 from circuitscope.runs import new_folder, refuse_existing
 from circuitscope.terms import Site
 from circuitscope.work import Progress, shown

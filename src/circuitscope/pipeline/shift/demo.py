@@ -30,7 +30,7 @@ from circuitscope.pipeline.shift.effects import run_shift_effects
 from circuitscope.pipeline.shift.evaluate import run_shift_evaluate
 from circuitscope.pipeline.shift.retrain import run_shift_retrain
 from circuitscope.pipeline.shift.train import run_shift_train
-from circuitscope.results import load
+from circuitscope.results import ShiftComparison, load, read_shift_comparison
 from circuitscope.runs import (
     CLASSIFIER,
     CLASSIFIER_CIRCUIT,
@@ -44,7 +44,6 @@ from circuitscope.runs import (
     Stage,
     is_there,
     outdated_by,
-    read_json,
     read_manifest,
     write_judging,
 )
@@ -61,7 +60,7 @@ class Demonstrated:
 
     run: Path
     sheet: Path
-    comparison: dict[str, Any]
+    comparison: ShiftComparison
 
 
 def run_shift_demo(
@@ -91,7 +90,7 @@ def run_shift_demo(
     step(SCORES, lambda there: run_shift_evaluate(run, scores, overwrite=there, progress=progress))
     compare = ShiftCompareConfig(seeds=config.seeds, verdicts=str(BUNDLED_VERDICTS), device=device)
     step(COMPARISON, lambda there: run_shift_compare(run, compare, overwrite=there, progress=progress))
-    return Demonstrated(run, sheet, dict(read_json(COMPARISON.path(run))))
+    return Demonstrated(run, sheet, read_shift_comparison(COMPARISON.in_(run)))
 
 
 def _refuse_others(run: Path, config: ShiftDemoConfig) -> None:
