@@ -23,7 +23,7 @@ HELD_OUT_SHARE = 0.25
 """Share of a single file's examples that become its test split."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task:
     """Examples to discover a circuit on (``train``) and to evaluate it on (``test``)."""
 
@@ -34,6 +34,16 @@ class Task:
     """Whether all examples have one length, so that positions can be kept."""
     source: TaskSource | None = None
     """How to open it again; None for examples that were made in Python."""
+
+    def __repr__(self) -> str:
+        example = next(iter((*self.train, *self.test)), None)
+        kind = "pairs" if example is not None and example.is_pair else "single inputs"
+        shown = (
+            "" if example is None else f"\n  {example.clean_prefix!r} → {' or '.join(example.clean_answer)!r}"
+        )
+        if example is not None and example.is_pair:
+            shown += f"\n  {example.patch_prefix!r} → {' or '.join(example.patch_answer)!r}"
+        return f"Task({self.name}: {len(self.train)} train and {len(self.test)} test {kind}{shown})"
 
     @property
     def pairs(self) -> bool:

@@ -51,7 +51,7 @@ def test_the_command_writes_a_stage_and_says_what_is_next(program, discovered, t
     assert result.out.splitlines()[-1] == f"next: circuitscope evaluate {run / 'prune' / 'circuit'}"
     again = program(*words)
     assert again.status == 1
-    assert "exists already" in again.err
+    assert "already exists" in again.err
     ours, theirs = (folder / "prune" / "circuit" / "circuit.safetensors" for folder in (run, pruned))
     assert ours.read_bytes() == theirs.read_bytes(), "the same settings give the same circuit"
 

@@ -46,7 +46,7 @@ def test_report_adds_a_stage_once(program, run):
     assert (run / "circuit.safetensors").read_bytes() == before
     assert cs.load(run)
     again = program("report", run)
-    assert (again.status, "exists already" in again.err) == (1, True)
+    assert (again.status, "already exists" in again.err) == (1, True)
     assert program("report", run, "--overwrite", "--nodes", 3).status == 0
     made = read_report(run / "report")
     assert {(f"{item.site}/{item.feature}") for item in made.features} <= {
@@ -232,7 +232,7 @@ def test_export_refuses_what_it_cannot_do(program, run, tmp_path):
     for format, out, said in (
         ("pickle", "x", "neuronpedia or graphml or csv"),
         ("graphml", "folder", "folder"),
-        ("csv", "folder", "exists already"),
+        ("csv", "folder", "already exists"),
     ):
         result = program("export", run, "--format", format, "--out", tmp_path / out)
         assert result.status == 1

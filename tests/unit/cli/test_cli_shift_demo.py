@@ -1,4 +1,4 @@
-"""circuitscope shift demo: its whole table, and what it does with what is there already."""
+"""circuitscope shift demo: its whole table, and what it does with what already exists."""
 
 from __future__ import annotations
 

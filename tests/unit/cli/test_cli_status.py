@@ -142,7 +142,7 @@ def test_a_circuit_that_is_a_value_is_reported_where_it_is_said(run, tmp_path):
     assert page.path.is_file()
     ours, theirs = read_report(tmp_path / "page"), read_report(run / "report")
     assert (ours.nodes, ours.features, ours.evaluation) == (theirs.nodes, theirs.features, theirs.evaluation)
-    with pytest.raises(cs.CircuitscopeError, match="exists already"):
+    with pytest.raises(cs.CircuitscopeError, match="already exists"):
         cs.report(circuit, out=tmp_path / "page", device="cpu")
 
 

@@ -47,7 +47,7 @@ class Trainer:
                 raise BadInput(
                     f"the training of {site} diverged: its loss is {float(error)} at step {number}",
                     expected="a finite loss",
-                    mend=f"lower {argument('learning_rate')}; if it happens at once, the model's activations may be NaN",
+                    mend=f"lower {argument('learning_rate')}; if it happens at once, the model may hold NaN",
                 )
 
     @property
