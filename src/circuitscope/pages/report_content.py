@@ -6,7 +6,7 @@ This file has no functions but the two that write and read it. Nothing here need
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from circuitscope.results import Evaluation, FeatureDashboard, Groups, NodeActivity, Sweep, read_plain
@@ -160,6 +160,18 @@ class Setting:
 
     name: str
     value: str
+
+
+@dataclass(frozen=True)
+class RunOrigin:
+    """Where a circuit lies and when it was made; of one that is not saved nothing is known."""
+
+    name: str = "RUN"
+    """The run folder's own name."""
+    created: str = ""
+    """When it was discovered, in ISO 8601."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of the programs that made it."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,9 @@ each run that has none yet or one that is out of date, and ``report/index.html``
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from circuitscope.bundled import BUNDLED
 from circuitscope.config import ReportConfig, settings_from
@@ -22,6 +20,7 @@ from circuitscope.pages.page import (
     IndexRow,
     Report,
     ReportPage,
+    RunOrigin,
     html_of,
     index_html,
     make_report,
@@ -242,7 +241,6 @@ def _with_dashboards(
     *,
     run: Path | None = None,
 ) -> Report:
-    manifest: Mapping[str, Any] = {} if run is None else read_manifest(run, CIRCUIT)
     strongest = [circuit.ids[row] for row in circuit.nodes.strongest()[: config.nodes]]
     features = list(dict.fromkeys((node.site, node.feature) for node in strongest if not node.is_error))
     source = circuit.made_by.model.source or ""
@@ -267,11 +265,15 @@ def _with_dashboards(
         examples=_shown_examples(loaded.task, circuit),
         text_read=phrase,
         sweep=None if run is None else _sweep_of(run),
-        manifest=manifest,
-        run="RUN" if run is None else run.name,
+        run=None if run is None else _origin_of(run),
         activities=_activities(circuit, loaded, config) if groups is None else groups.activities,
         groups=groups,
     )
+
+
+def _origin_of(run: Path) -> RunOrigin:
+    manifest = read_manifest(run, CIRCUIT)
+    return RunOrigin(run.name, str(manifest.get("created", "")), dict(manifest.get("versions") or {}))
 
 
 def _activities(circuit: Circuit, loaded: Loaded, config: ReportConfig) -> tuple[NodeActivity, ...]:

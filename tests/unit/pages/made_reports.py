@@ -6,7 +6,7 @@ from typing import Any
 
 from drawn_circuits import circuit_of
 
-from circuitscope.pages.page import ExampleText, Report, make_report
+from circuitscope.pages.page import ExampleText, Report, RunOrigin, make_report
 from circuitscope.results import (
     Circuit,
     Evaluation,
@@ -142,7 +142,5 @@ def report(drawn: Circuit | None = None, tokens: tuple[str, ...] | None = None, 
     features = [dashboard("resid_1", 9, **shown), dashboard("resid_0", 3, **shown)]
     examples = [ExampleText("Tom was", "he", "Ann was", "she")]
     settings: dict[str, Any] = {"features": features, "examples": examples, "text_read": "stories.txt"}
-    manifest = {"created": "2026-01-02T03:04:05+00:00", "versions": {"circuitscope": "0.1.0"}}
-    return make_report(
-        circuit() if drawn is None else drawn, **(settings | {"manifest": manifest, "run": "he_she"} | given)
-    )
+    run = RunOrigin("he_she", "2026-01-02T03:04:05+00:00", {"circuitscope": "0.1.0"})
+    return make_report(circuit() if drawn is None else drawn, **(settings | {"run": run} | given))

@@ -15,7 +15,7 @@ from drawn_circuits import circuit_of, random_circuit
 from made_reports import EVALUATION, NASTY, STRICT, SWEEP, circuit, dashboard, report
 
 from circuitscope.errors import BadFile
-from circuitscope.pages.page import ExampleText, IndexRow, html_of, index_html, read_report
+from circuitscope.pages.page import ExampleText, IndexRow, RunOrigin, html_of, index_html, read_report
 from circuitscope.pages.words.visible import token_mark, visible
 from circuitscope.results import Score, to_plain
 from circuitscope.runs import write_json
@@ -132,7 +132,7 @@ def test_nothing_that_is_shown_can_break_the_page():
     info = {"tokens": [text] * 3, "task": text, "model": text, "dictionaries": text, "skipped": {text: 2}}
     info |= {"metric": text, "metric_shown_as": text, "silent": ["resid_1/9@2"]}
     examples = [ExampleText(text, text, text[::-1], text)]
-    given = {"tokens": NASTY, "examples": examples, "text_read": text, "run": text}
+    given = {"tokens": NASTY, "examples": examples, "text_read": text, "run": RunOrigin(text)}
     calm, nasty = (
         html_of(
             report(replace(circuit(**more), evaluation=EVALUATION), sweep=replace(SWEEP, task=text), **rest)

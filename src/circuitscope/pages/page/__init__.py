@@ -3,13 +3,14 @@
 from circuitscope.pages.page.make_report import make_report
 from circuitscope.pages.page.render import html_of, index_html
 from circuitscope.pages.page.report_page import ReportPage
-from circuitscope.pages.report_content import ExampleText, IndexRow, Report, read_report
+from circuitscope.pages.report_content import ExampleText, IndexRow, Report, RunOrigin, read_report
 
 __all__ = [
     "ExampleText",
     "IndexRow",
     "Report",
     "ReportPage",
+    "RunOrigin",
     "html_of",
     "index_html",
     "make_report",

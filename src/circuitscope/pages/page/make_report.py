@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from circuitscope.pages.report_content import (
     Place,
     Question,
     Report,
+    RunOrigin,
 )
 from circuitscope.pages.words.how_it_was_made import settings_of, warnings_of
 from circuitscope.pages.words.visible import visible
@@ -37,8 +37,7 @@ def make_report(
     examples: Sequence[ExampleText] = (),
     text_read: str = "",
     sweep: Sweep | None = None,
-    manifest: Mapping[str, Any] | None = None,
-    run: str = "RUN",
+    run: RunOrigin | None = None,
     activities: Sequence[NodeActivity] = (),
     groups: Groups | None = None,
 ) -> Report:
@@ -50,17 +49,16 @@ def make_report(
         examples: a few of the task's.
         text_read: where the features' contexts come from, as a phrase.
         sweep: its curves over circuit sizes.
-        manifest: the run folder's.
-        run: the run folder's name.
+        run: where the circuit lies, if it is saved.
         activities: on which of the task's texts its nodes are active, in any order.
         groups: what ``group`` found.
     """
-    known, manifest = circuit.findings, manifest or {}
+    known, run = circuit.findings, run or RunOrigin()
     headings = headings_of(circuit)
     settings = circuit.recipe.settings if circuit.recipe else DiscoverySettings()
     return Report(
         schema_version=SCHEMA_VERSION,
-        created=str(manifest.get("created", "")),
+        created=run.created,
         question=_question(circuit, examples),
         n_nodes=len(circuit),
         n_edges=len(circuit.edges),
@@ -76,11 +74,11 @@ def make_report(
         drawing=draw(circuit, _labels(circuit, features), headings),
         evaluation=circuit.evaluation,
         sweep=sweep,
-        settings=settings_of(circuit, manifest),
+        settings=settings_of(circuit, run),
         warnings=warnings_of(circuit),
         gaps={site: entry.gap for site, entry in known.quadrature.items()},
         skipped=dict(known.skipped),
-        run=run,
+        run=run.name,
         activities=tuple(activities),
         groups=None if groups is None else replace(groups, activities=()),  # they are in ``activities``
         grouped=None if groups is None else draw_groups(groups, headings),

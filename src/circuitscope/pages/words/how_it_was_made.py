@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from circuitscope.config import DiscoverySettings
-from circuitscope.pages.report_content import Setting
+from circuitscope.pages.report_content import RunOrigin, Setting
 from circuitscope.results import Circuit, Findings, PruneChoice, Recipe
 
 GAP_TOLERANCE = 1e-2
@@ -21,13 +20,12 @@ _METHODS = {
 _EDGES_AT = {"clean": "the clean input", "patch": "the patch input", "both": "both inputs, averaged"}
 
 
-def settings_of(circuit: Circuit, manifest: Mapping[str, Any]) -> tuple[Setting, ...]:
+def settings_of(circuit: Circuit, run: RunOrigin) -> tuple[Setting, ...]:
     """Name and value of what decides the numbers; what is not known is left out."""
-    versions = manifest.get("versions") or {}
     lines = {
         **(_of_recipe(circuit, circuit.recipe) if circuit.recipe else {}),
-        "Discovered": str(manifest.get("created", "")).replace("T", " ").replace("+00:00", " UTC"),
-        "Made with": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "Discovered": run.created.replace("T", " ").replace("+00:00", " UTC"),
+        "Made with": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
     }
     return tuple(Setting(name, value) for name, value in lines.items() if value)
 
