@@ -103,7 +103,7 @@ def steps(folder: Path, config: ShiftTrainConfig, sheet: Path) -> dict[str, Call
 
 def run_slowly(step: str, folder: Path, config: ShiftTrainConfig, sheet: Path) -> None:
     """One step that rests after each result that it has kept, so that a kill finds it on its way."""
-    from circuitscope.editing import texts
+    from circuitscope.tasks.labelled import text_tokens as texts
     from circuitscope.work.partial import Partial
 
     texts.SAVED_AT_ONCE = 1

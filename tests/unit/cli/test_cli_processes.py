@@ -66,7 +66,7 @@ def test_a_stopped_discover_goes_on_with_identical_numbers(program, world, whole
 
 
 def test_other_settings_do_not_use_an_unfinished_run(program, world, tmp_path, monkeypatch):
-    from circuitscope.discovery import partial
+    from circuitscope.work import partial
 
     def stop(self, name, arrays):
         raise KeyboardInterrupt
