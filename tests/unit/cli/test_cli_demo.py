@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 import circuitscope as cs
+from circuitscope.config import SweepConfig
 from circuitscope.pipeline import demo
 from circuitscope.tasks import language
 
@@ -18,10 +21,11 @@ def place(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Little text to look for contexts in, and few sizes of circuits."""
+    """Little text to look for contexts in, and few sizes of circuits on few examples."""
     whole = language.text
     monkeypatch.setattr(language, "text", lambda documents, seed: whole(min(documents, 100), seed))
     monkeypatch.setattr(demo, "SIZES", 3)
+    monkeypatch.setattr(demo, "SweepConfig", partial(SweepConfig, examples=12))
 
 
 def test_it_shows_four_circuits_and_where_the_report_is(program, place):
