@@ -6,18 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from described_circuits import described
 
 from circuitscope.results import (
+    Circuit,
+    Edges,
     FeatureContexts,
     FeatureDashboard,
     FeatureTokens,
     JudgedFeature,
+    Nodes,
     TokenContext,
     TokenWeight,
     to_judge,
 )
-from circuitscope.results.circuit import Circuit, Edges, Nodes
-from circuitscope.results.judged_features import DICTIONARY_HASHES
 from circuitscope.terms import NodeId, Site
 
 EFFECTS = {"embed/3": 0.5, "resid_0/7": -1.25, "resid_0/9": 0.75, "resid_0/error": 9.0}
@@ -28,7 +30,7 @@ def circuit(effects: dict[str, float] = EFFECTS, **info: Any) -> Circuit:
     """A classifier's circuit: positions summed, no edges."""
     ids = [NodeId.parse(name) for name in effects]
     sites = tuple(sorted({node.site for node in ids}))
-    known = {"task": "bios: professor or nurse", DICTIONARY_HASHES: HASHES, "dictionaries_hash": "d" * 64}
+    known = {"task": "bios: professor or nurse", "dictionary_hashes": HASHES, "dictionaries_hash": "d" * 64}
     nodes = Nodes(
         np.array([sites.index(node.site) for node in ids], np.int64),
         np.array([node.feature for node in ids], np.int64),
@@ -36,7 +38,7 @@ def circuit(effects: dict[str, float] = EFFECTS, **info: Any) -> Circuit:
         np.array(list(effects.values()), float),
         np.zeros(len(ids)),
     )
-    return Circuit(sites, nodes, Edges.none(), {**known, **info})
+    return described(sites, nodes, Edges.none(), {**known, **info})
 
 
 def dashboard(

@@ -21,8 +21,7 @@ from circuitscope.editing.judging import sheet_for, write_features
 from circuitscope.pipeline.report import default_text
 from circuitscope.pipeline.shift.demo import BATCH, SITE, THRESHOLD
 from circuitscope.pipeline.shift.judge import features_to_judge
-from circuitscope.results import JudgedFeature
-from circuitscope.results.circuit import Circuit
+from circuitscope.results import Circuit, JudgedFeature
 from circuitscope.tasks.labelled import load_labelled_sets
 from circuitscope.tasks.labelled.text_tokens import labelled_task
 from circuitscope.terms import Site

@@ -141,7 +141,13 @@ def strongest(model: LanguageModel, units: Units, behaviour: Behaviour) -> list[
     """The units of largest |mean effect| at the last token."""
     with quiet():
         circuit = cs.discover(
-            model, units.dictionaries, behaviour.task, examples=EXAMPLES, positions="keep", nodes=1
+            model,
+            units.dictionaries,
+            behaviour.task,
+            examples=EXAMPLES,
+            positions="keep",
+            nodes=1,
+            progress=False,
         )
     candidates = circuit.candidates
     assert candidates is not None

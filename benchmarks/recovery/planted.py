@@ -222,6 +222,7 @@ def discover_all(setting: Setting, method: str, sides: Sequence[str] = EDGES_AT)
                 method=method,
                 edges_at=edges_at,
                 partial=lambda plan: finished,
+                progress=False,
             )
             for edges_at in sides
         }

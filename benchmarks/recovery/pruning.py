@@ -58,26 +58,26 @@ def measure(structure: str) -> list[dict[str, Any]]:
     model = cs.load_model("bundled", device="cpu")
     dictionaries = cs.load_dictionaries("bundled", model)
     task = cs.load_task(f"agreement/{structure}", model)
-    circuit = cs.discover(model, dictionaries, task, nodes=NODES)
+    circuit = cs.discover(model, dictionaries, task, nodes=NODES, progress=False)
     started = time.process_time()
-    result = cs.prune(model, dictionaries, task, circuit).result
+    result = cs.prune(model, dictionaries, task, circuit, progress=False).result
     seconds = time.process_time() - started
     return [
         {
             "structure": structure,
-            "method": row["method"],
-            "level": row["level"],
-            "nodes": row["nodes"],
-            "faithfulness": row["faithfulness"] and row["faithfulness"]["value"],
-            "deviation": row["faithfulness"] and row["faithfulness"]["deviation"],
-            "held_out": row["held_out"] and row["held_out"]["value"],
-            "held_out_low": row["held_out"] and row["held_out"]["low"],
-            "held_out_high": row["held_out"] and row["held_out"]["high"],
-            "held_out_thresholding": row["same_size"] and row["same_size"]["value"],
-            "seconds": row["seconds"],
+            "method": row.method,
+            "level": row.level,
+            "nodes": row.nodes,
+            "faithfulness": row.faithfulness and row.faithfulness.value,
+            "deviation": row.faithfulness and row.faithfulness.deviation,
+            "held_out": row.held_out and row.held_out.value,
+            "held_out_low": row.held_out and row.held_out.low,
+            "held_out_high": row.held_out and row.held_out.high,
+            "held_out_thresholding": row.same_size and row.same_size.value,
+            "seconds": row.seconds,
             "processor_seconds_in_all": seconds,
         }
-        for row in result["rows"]
+        for row in result.rows
     ]
 
 

@@ -21,7 +21,7 @@ from circuitscope.effects.replayer import DEFAULT_BUDGET
 from circuitscope.evaluation.ablated_metric import ablated_metric
 from circuitscope.evaluation.baseline import Baseline, make_baseline
 from circuitscope.evaluation.node_set import node_set
-from circuitscope.results.circuit import Nodes
+from circuitscope.results import Nodes
 from circuitscope.terms import ERROR, Site
 
 POINTS = 10

@@ -3,19 +3,19 @@ import circuitscope as cs
 
 model = cs.load_model("bundled")
 dictionaries = cs.load_dictionaries("bundled", model)
-sets = cs.load_labelled_sets("bundled", model, limit=512)  # or your own file
+sets = cs.shift.load_labelled_sets("bundled", model, limit=512)  # or your own file
 
-classifier = cs.train_classifier(model, sets.train_ambiguous, site="resid_2", epochs=8)
+classifier = cs.shift.train_classifier(model, sets.train_ambiguous, site="resid_2", epochs=8)
 # --8<-- [end:train]
 
 # --8<-- [start:circuit]
-circuit = cs.classifier_circuit(classifier, dictionaries, sets.train_ambiguous, examples=16, nodes=20)
+circuit = cs.shift.classifier_circuit(classifier, dictionaries, sets.train_ambiguous, examples=16, nodes=20)
 # --8<-- [end:circuit]
 
 # --8<-- [start:judge]
 texts = [text.text for text in sets.train_ambiguous[:100]]
-features = cs.features_to_judge(circuit, classifier, dictionaries, texts, contexts=5)
-cs.write_features("sheet.csv", circuit, features)
+features = cs.shift.features_to_judge(circuit, classifier, dictionaries, texts, contexts=5)
+cs.shift.write_features("sheet.csv", circuit, features)
 # --8<-- [end:judge]
 
 # The reader fills in the sheet; here every feature that is most active on "he" or "she" is struck.
@@ -26,15 +26,15 @@ judged = [
     replace(item, verdict="remove" if {c.token.strip().lower() for c in item.contexts} & cues else "keep")
     for item in features
 ]
-cs.write_features("sheet.csv", circuit, judged)
+cs.shift.write_features("sheet.csv", circuit, judged)
 
 # --8<-- [start:edit]
-struck = cs.removed(cs.read_sheet("sheet.csv", circuit))
-edits = cs.edits_of(model, dictionaries, struck)
-again = cs.train_classifier(model, sets.train_ambiguous, site="resid_2", epochs=8, edits=edits)
+struck = cs.shift.removed(cs.shift.read_sheet("sheet.csv", circuit))
+edits = cs.shift.edits_of(model, dictionaries, struck)
+again = cs.shift.train_classifier(model, sets.train_ambiguous, site="resid_2", epochs=8, edits=edits)
 
 balanced = sets.test_balanced
-before = cs.score(classifier.predict(balanced), balanced)
-shift = cs.score(classifier.predict(balanced, edits), balanced)
-retrained = cs.score(again.predict(balanced, edits), balanced)
+before = cs.shift.score(classifier.predict(balanced), balanced)
+shift = cs.shift.score(classifier.predict(balanced, edits), balanced)
+retrained = cs.shift.score(again.predict(balanced, edits), balanced)
 # --8<-- [end:edit]

@@ -6,71 +6,66 @@
     dictionaries = cs.load_dictionaries("path/to/dictionaries", model)
     circuit = cs.discover(model, dictionaries, "agreement/across_rc", nodes=100)
 
-The names below are the public ones; they are imported when first used, so that opening a saved circuit needs
-neither torch nor a model.
+The names below are the public ones; those that edit a classifier are under ``circuitscope.shift``. They are imported
+when first used, so that opening a saved circuit needs neither torch nor a model.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from circuitscope.lazy import public
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Circuit": "circuitscope.results",
-    "CircuitscopeError": "circuitscope.errors",
-    "Classifier": "circuitscope.editing",
-    "Dictionaries": "circuitscope.dictionaries",
-    "Example": "circuitscope.tasks",
-    "LabelledText": "circuitscope.tasks.labelled",
-    "NodeId": "circuitscope.terms",
-    "Site": "circuitscope.terms",
-    "ablate": "circuitscope.interventions",
-    "classifier_circuit": "circuitscope.editing",
-    "compare": "circuitscope.results",
-    "discover": "circuitscope.discovery",
-    "edge_effects": "circuitscope.effects",
-    "edits_of": "circuitscope.interventions",
-    "evaluate": "circuitscope.evaluation",
-    "features_to_judge": "circuitscope.pipeline.shift",
-    "group": "circuitscope.grouping",
-    "load": "circuitscope.results",
-    "load_dictionaries": "circuitscope.dictionaries",
-    "load_labelled_sets": "circuitscope.tasks.labelled",
-    "load_model": "circuitscope.model",
-    "load_task": "circuitscope.tasks",
-    "node_effects": "circuitscope.effects",
-    "plot": "circuitscope.pages.pictures:plot_circuit",
-    "prune": "circuitscope.pruning",
-    "read_sheet": "circuitscope.editing.judging",
-    "register_family": "circuitscope.model",
-    "removed": "circuitscope.editing.judging",
-    "report": "circuitscope.pipeline",
-    "save": "circuitscope.pipeline",
-    "score": "circuitscope.editing",
-    "sweep": "circuitscope.evaluation",
-    "train_classifier": "circuitscope.editing",
-    "train_dictionaries": "circuitscope.dictionaries.training",
-    "write_dictionaries": "circuitscope.dictionaries",
-    "write_features": "circuitscope.editing.judging",
+    "Circuit": "results",
+    "CircuitscopeError": "errors",
+    "Dictionaries": "dictionaries",
+    "Example": "tasks",
+    "LanguageModel": "model",
+    "Metric": "tasks",
+    "NodeId": "terms",
+    "Recipe": "results",
+    "Site": "terms",
+    "Task": "tasks",
+    "ablate": "interventions",
+    "compare": "results",
+    "discover": "discovery",
+    "edge_effects": "effects",
+    "evaluate": "evaluation",
+    "export": "pages.exports",
+    "group": "grouping",
+    "load": "results",
+    "load_dictionaries": "dictionaries",
+    "load_model": "model",
+    "load_task": "tasks",
+    "node_effects": "effects",
+    "open_collection": "runs",
+    "plot": "pages.pictures:plot_circuit",
+    "promoted_tokens": "dashboards",
+    "prune": "pruning",
+    "register_family": "model",
+    "report": "pipeline",
+    "save": "results",
+    "status": "runs",
+    "sweep": "evaluation",
+    "top_contexts": "dashboards",
+    "train_dictionaries": "dictionaries.training",
+    "write_dictionaries": "dictionaries",
 }
 
-__all__ = [*_PUBLIC, "__version__"]
+__all__ = [*_PUBLIC, "__version__", "shift"]
 
 if TYPE_CHECKING:
+    from circuitscope import shift as shift
+    from circuitscope.dashboards import promoted_tokens as promoted_tokens
+    from circuitscope.dashboards import top_contexts as top_contexts
     from circuitscope.dictionaries import Dictionaries as Dictionaries
     from circuitscope.dictionaries import load_dictionaries as load_dictionaries
     from circuitscope.dictionaries import write_dictionaries as write_dictionaries
     from circuitscope.dictionaries.training import train_dictionaries as train_dictionaries
     from circuitscope.discovery import discover as discover
-    from circuitscope.editing import Classifier as Classifier
-    from circuitscope.editing import classifier_circuit as classifier_circuit
-    from circuitscope.editing import score as score
-    from circuitscope.editing import train_classifier as train_classifier
-    from circuitscope.editing.judging import read_sheet as read_sheet
-    from circuitscope.editing.judging import removed as removed
-    from circuitscope.editing.judging import write_features as write_features
     from circuitscope.effects import edge_effects as edge_effects
     from circuitscope.effects import node_effects as node_effects
     from circuitscope.errors import CircuitscopeError as CircuitscopeError
@@ -78,30 +73,36 @@ if TYPE_CHECKING:
     from circuitscope.evaluation import sweep as sweep
     from circuitscope.grouping import group as group
     from circuitscope.interventions import ablate as ablate
-    from circuitscope.interventions import edits_of as edits_of
+    from circuitscope.model import LanguageModel as LanguageModel
     from circuitscope.model import load_model as load_model
     from circuitscope.model import register_family as register_family
+    from circuitscope.pages.exports import export as export
     from circuitscope.pages.pictures import plot_circuit as plot  # noqa: F401
     from circuitscope.pipeline import report as report
-    from circuitscope.pipeline import save as save
-    from circuitscope.pipeline.shift import features_to_judge as features_to_judge
     from circuitscope.pruning import prune as prune
-    from circuitscope.results.circuit import Circuit as Circuit
-    from circuitscope.results.circuit import compare as compare
-    from circuitscope.results.circuit import load as load
+    from circuitscope.results import Circuit as Circuit
+    from circuitscope.results import Recipe as Recipe
+    from circuitscope.results import compare as compare
+    from circuitscope.results import load as load
+    from circuitscope.results import save as save
+    from circuitscope.runs import open_collection as open_collection
+    from circuitscope.runs import status as status
     from circuitscope.tasks import Example as Example
+    from circuitscope.tasks import Metric as Metric
+    from circuitscope.tasks import Task as Task
     from circuitscope.tasks import load_task as load_task
-    from circuitscope.tasks.labelled import LabelledText as LabelledText
-    from circuitscope.tasks.labelled import load_labelled_sets as load_labelled_sets
     from circuitscope.terms import NodeId as NodeId
     from circuitscope.terms import Site as Site
 
+_find = public(__name__, _PUBLIC)
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"circuitscope has no {name!r}")
-    module, _, attribute = _PUBLIC[name].partition(":")
-    return getattr(import_module(module), attribute or name)
+
+def __getattr__(name: str) -> object:
+    if name == "shift":  # a module of its own; importing it puts it here
+        from importlib import import_module
+
+        return import_module("circuitscope.shift")
+    return _find(name)
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_SHELL: ContextVar[bool] = ContextVar("circuitscope_shell", default=False)
+
+
+@contextmanager
+def speaking_shell() -> Iterator[None]:
+    """While it lasts, messages name options as they are typed in a shell."""
+    token = _SHELL.set(True)
+    try:
+        yield
+    finally:
+        _SHELL.reset(token)
+
+
+def argument(name: str, value: object = None) -> str:
+    """An argument as the reader gives it: ``--edges-at patch`` in a shell, ``edges_at='patch'`` in Python.
+
+    Args:
+        name: as in Python, with underscores.
+        value: left out if None.
+    """
+    if _SHELL.get():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            return flag
+        return flag if value is None else f"{flag} {value}"
+    return name if value is None else f"{name}={value!r}"
+
 
 class CircuitscopeError(Exception):
     """The base of every error that circuitscope raises on purpose.
@@ -16,7 +47,7 @@ class CircuitscopeError(Exception):
         if expected:
             lines.append(f"expected: {expected}")
         if mend:
-            lines.append(f"to mend it: {mend}")
+            lines.append(f"to fix it: {mend}")
         super().__init__("\n".join(lines))
 
 
@@ -42,3 +73,7 @@ class NothingFound(CircuitscopeError):
 
 class OutOfSpace(CircuitscopeError):
     """A disk that is full, or a memory budget that one example already exceeds."""
+
+
+class WorkFailed(CircuitscopeError):
+    """Units of work that failed while others went on, or worker processes that could not begin."""

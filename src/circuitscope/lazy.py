@@ -21,3 +21,20 @@ def lazily(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
         return getattr(import_module(f"{package}.{modules[name]}"), name)
 
     return find
+
+
+def public(face: str, places: Mapping[str, str]) -> Callable[[str], Any]:
+    """A ``__getattr__`` for a public face: a module that only gathers names from the rooms.
+
+    Args:
+        face: the module's ``__name__``.
+        places: each public name, and the room that has it, as ``room`` or ``room:name`` where it is called otherwise.
+    """
+
+    def find(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"{face} has no {name!r}")
+        place, _, inside = places[name].partition(":")
+        return getattr(import_module(f"{__package__}.{place}"), inside or name)
+
+    return find

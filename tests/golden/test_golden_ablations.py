@@ -9,7 +9,7 @@ import torch
 from circuitscope.evaluation.ablated_metric import ablated_metric
 from circuitscope.evaluation.baseline import make_baseline
 from circuitscope.evaluation.node_set import node_set
-from circuitscope.results.circuit import Nodes
+from circuitscope.results import Nodes
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
 from circuitscope.terms import ERROR, SUMMED
 

@@ -10,7 +10,7 @@ from toys import FAMILIES, KINDS, toy_dictionaries, toy_inputs, toy_model
 from circuitscope.evaluation.ablated_runs import AblatedRuns
 from circuitscope.evaluation.baseline import make_baseline
 from circuitscope.pruning.masked import MaskedRuns
-from circuitscope.results.circuit import Nodes
+from circuitscope.results import Nodes
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
 from circuitscope.terms import ERROR, SUMMED
 

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
+from circuitscope.config import DiscoverySettings
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.dictionaries.affine import ReluDictionary
 from circuitscope.discovery.edge_pass import edge_pass
@@ -87,13 +88,7 @@ def answer():
         Dictionaries(sites, name="paper"),
         LOGIT_DIFFERENCE,
         (Encoded((CLEAN,), (PATCH,), (CLEAN_ANSWER,), (PATCH_ANSWER,)),),
-        has_bos=False,
-        keep_positions=False,
-        method="ig",
-        rule="gauss",
-        points=None,
-        batch_size=1,
-        budget=2**30,
+        DiscoverySettings(batch_size=1, memory="1GiB", positions="sum", bos="no"),
     )
     found = node_pass(job)
     edges, silent = edge_pass(job, found.nodes, "clean")

@@ -13,7 +13,6 @@ from circuitscope.config import (
     ShiftTrainConfig,
 )
 from circuitscope.editing.judging import read_sheet
-from circuitscope.editing.steps import statuses
 from circuitscope.pipeline.shift import (
     run_shift_apply,
     run_shift_effects,
@@ -22,6 +21,7 @@ from circuitscope.pipeline.shift import (
     run_shift_retrain,
     run_shift_train,
 )
+from circuitscope.runs import DONE, TO_DO, status
 
 GENDER = "he,she,his,her,him,himself,herself,man,woman,husband,wife,son,daughter,brother,sister,father,mother"
 
@@ -45,7 +45,9 @@ def walked(tmp_path_factory):
 
 def test_every_step_is_done(walked):
     run, sheet, circuit, applied, _ = walked
-    assert {item.state for item in statuses(run)} == {"done"}
+    states = {item.stage: item.state for item in status(run).stages}
+    assert states.pop("comparison") == TO_DO
+    assert set(states.values()) == {DONE}
     features = read_sheet(sheet, circuit)
     assert len(applied.removal) == sum(item.verdict == "remove" for item in features) > 3
     assert all(item.contexts for item in features[:5])
@@ -53,12 +55,12 @@ def test_every_step_is_done(walked):
 
 def test_the_classifier_that_is_left_looks_less_at_the_attribute(walked):
     *_, scores = walked
-    rows = {row["classifier"]: row for row in scores["rows"] if row["texts"] == "balanced"}
+    rows = {row.classifier: row.scores for row in scores.of("balanced")}
     original, again = rows["original"], rows["SHIFT + retrain"]
-    assert original["unintended"] > original["intended"], "the ambiguous texts taught it the attribute"
-    assert again["intended"] > original["intended"] + 0.05
-    assert again["unintended"] < original["unintended"] - 0.05
-    assert again["worst_group"] > original["worst_group"]
-    ambiguous = [row for row in scores["rows"] if row["texts"] == "ambiguous"]
-    assert all(row["intended"] == row["unintended"] for row in ambiguous)
-    assert ambiguous[0]["intended"] > 0.9
+    assert original.unintended > original.intended, "the ambiguous texts taught it the attribute"
+    assert again.intended > original.intended + 0.05
+    assert again.unintended < original.unintended - 0.05
+    assert again.worst_group > original.worst_group
+    ambiguous = [row.scores for row in scores.of("ambiguous")]
+    assert all(row.intended == row.unintended for row in ambiguous)
+    assert ambiguous[0].intended > 0.9

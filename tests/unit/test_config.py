@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from circuitscope.config import Config, DiscoverConfig, EvaluateConfig, SweepConfig, build, parse_bytes
 from circuitscope.config.base import option, required
-from circuitscope.errors import BadFile, BadInput
+from circuitscope.errors import BadFile, BadInput, argument, speaking_shell
 
 quick = settings(deadline=None, max_examples=50)
 
@@ -101,8 +101,14 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_what_is_required_is_asked_for():
-    with pytest.raises(BadInput, match=r"--source is missing"):
+    with pytest.raises(BadInput, match="source is missing"):
         Plain()
+
+
+def test_a_shell_is_told_about_its_options():
+    with speaking_shell(), pytest.raises(BadInput, match=r"--node-threshold -1\.0"):
+        DiscoverConfig(**NEEDED, node_threshold=-1.0)
+    assert argument("node_threshold", 2) == "node_threshold=2"
 
 
 def test_a_choice_that_is_none_is_refused():
@@ -122,14 +128,14 @@ def test_every_field_has_a_sentence(kind):
     ("changed", "match"),
     [
         ({"nodes": 3, "node_threshold": 0.1}, "both"),
-        ({"nodes": 0}, "--nodes 0"),
-        ({"examples": 0}, "--examples 0"),
-        ({"batch_size": -1}, "--batch-size -1"),
-        ({"points": 0}, "--points 0"),
-        ({"node_threshold": -0.1}, "--node-threshold"),
-        ({"edge_threshold": float("nan")}, "--edge-threshold"),
-        ({"memory": "lots"}, "--memory"),
-        ({"method": "guess"}, "--method"),
+        ({"nodes": 0}, "nodes=0"),
+        ({"examples": 0}, "examples=0"),
+        ({"batch_size": -1}, "batch_size=-1"),
+        ({"points": 0}, "points=0"),
+        ({"node_threshold": -0.1}, "node_threshold"),
+        ({"edge_threshold": float("nan")}, "edge_threshold"),
+        ({"memory": "lots"}, "memory"),
+        ({"method": "guess"}, "method"),
     ],
 )
 def test_discover_refuses_what_it_cannot_do(changed, match):
@@ -165,5 +171,5 @@ def test_more_of_a_unit_is_more_bytes(number, unit):
 
 @pytest.mark.parametrize("text", ["", "GiB", "2TiB", "two", "-2GiB", "1KiB", "0", "nan", "inf", "1e999GiB"])
 def test_what_is_no_size_is_refused(text):
-    with pytest.raises(BadInput, match="--memory"):
+    with pytest.raises(BadInput, match="memory="):
         parse_bytes(text)

@@ -23,11 +23,12 @@ from circuitscope.cli import (
     report,
     shift,
     show,
+    status,
     sweep,
     train,
 )
 from circuitscope.cli.console import errors, out
-from circuitscope.errors import CircuitscopeError
+from circuitscope.errors import CircuitscopeError, speaking_shell
 
 app = typer.Typer(
     name="circuitscope",
@@ -48,6 +49,7 @@ for verb in (
     report,
     export,
     show,
+    status,
     inspect,
     shift,
     train,
@@ -79,7 +81,8 @@ def main() -> None:
         sys.argv = [sys.argv[0], *(word for word in sys.argv[1:] if word != "--debug")]
     _set_up_messages(debug)
     try:
-        app()
+        with speaking_shell():
+            app()
     except CircuitscopeError as error:
         if debug:
             raise
@@ -103,7 +106,7 @@ def _explain(error: CircuitscopeError) -> None:
     if error.expected:
         errors.print(f"  [bold]expected:[/] {escape(error.expected)}", highlight=False, soft_wrap=True)
     if error.mend:
-        errors.print(f"  [bold]to mend it:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
+        errors.print(f"  [bold]to fix it:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
 
 
 def _set_up_messages(debug: bool) -> None:

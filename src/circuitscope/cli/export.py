@@ -30,7 +30,7 @@ def export(
     neuronpedia is a graph file of Neuronpedia and circuit-tracer, graphml is read by networkx, Gephi and
     Cytoscape, csv makes a folder with nodes.csv and edges.csv. If the run has a report, labels come from it.
     """
-    from circuitscope.pages.exports import export_run
+    from circuitscope.pages.exports import export as write
 
-    path = export_run(run, format, out_file, overwrite=overwrite)
+    path = write(run, format, out_file, overwrite=overwrite)
     say(f"written to {path}")

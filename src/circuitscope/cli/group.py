@@ -14,6 +14,7 @@ from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import OVERWRITE, RUN, configured
 from circuitscope.cli.tables import signed
 from circuitscope.config import GroupConfig
+from circuitscope.runs import GROUP
 
 if TYPE_CHECKING:
     from circuitscope.results import Groups
@@ -35,7 +36,7 @@ def group(config: GroupConfig, run: Path, overwrite: bool) -> None:
     with progress() as show:
         found = pipeline.run_group(run, config, overwrite=overwrite, progress=show)
     out.print(groups_table(found))
-    say(f"written to {run / 'group'}; to see them: circuitscope plot {run} --groups")
+    say(f"written to {GROUP.in_(run)}; to see them: circuitscope plot {run} --groups")
 
 
 def groups_table(groups: Groups) -> Table:

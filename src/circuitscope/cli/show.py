@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from circuitscope.cli.console import out, say
+from circuitscope.cli.console import errors, out, say
 from circuitscope.cli.options import RUN
 from circuitscope.cli.tables import circuit_table, edge_table, evaluation_parts, summary
+from circuitscope.runs import EVALUATION, command, is_there, outdated_by
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +36,20 @@ def show(
     out.print(circuit_table(circuit, nodes))
     out.print(edge_table(circuit, nodes))
     if circuit.evaluation is not None:
+        _warn_of_another_circuit(run)
         for part in evaluation_parts(circuit.evaluation):
             out.print(part)
     else:
         say(f"not evaluated yet: circuitscope evaluate {run}")
+
+
+def _warn_of_another_circuit(run: Path) -> None:
+    if is_there(run, EVALUATION) and outdated_by(run, EVALUATION) is not None:
+        errors.print(
+            "these scores are of another circuit, which was in this folder when they were measured; measure again: "
+            + command(run, EVALUATION, again=True),
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )

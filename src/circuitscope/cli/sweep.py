@@ -10,6 +10,7 @@ from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import OVERWRITE, RUN, configured
 from circuitscope.cli.tables import needed_table
 from circuitscope.config import SweepConfig
+from circuitscope.runs import SWEEP
 
 
 def register(app: typer.Typer) -> None:
@@ -24,4 +25,4 @@ def sweep(config: SweepConfig, run: Path, overwrite: bool) -> None:
     with progress() as show:
         result = pipeline.run_sweep(run, config, overwrite=overwrite, progress=show)
     out.print(needed_table(result))
-    say(f"curves: {run / 'sweep' / 'sweep.png'}, sweep.csv and sweep.json beside it")
+    say(f"curves: {SWEEP.in_(run) / 'sweep.png'}, sweep.csv and sweep.json beside it")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from circuitscope.results import Circuit
+from circuitscope.results import Circuit, CircuitScores, Evaluation, Score, StrictTests, Sweep
 from circuitscope.terms import OUTPUT
 
 
@@ -21,37 +20,36 @@ def signed(effect: float, stderr: float, *, digits: int = 4) -> str:
 
 def summary(circuit: Circuit) -> str:
     """What was asked, what came out, in a few lines."""
-    info = circuit.info
-    skipped = info.get("skipped") or {}
+    known, recipe = circuit.findings, circuit.recipe
     lines = [
-        f"[bold]{escape(str(info.get('task', '?')))}[/] in {escape(str(info.get('model', '?')))}: "
+        f"[bold]{escape(circuit.task)}[/] in {escape(circuit.model)}: "
         f"{len(circuit.nodes)} nodes, {len(circuit.edges)} edges",
     ]
-    if "thresholds" in info:  # else it was put together in Python
+    if recipe is not None:  # else it was put together in Python
+        settings = recipe.settings
+        by_threshold = known.node_threshold is not None and known.pruned is None
         lines.append(
-            f"metric {info.get('metric')}; {info.get('examples')} {info.get('split')} examples; "
-            f"method {info.get('method')}; positions {info.get('positions')}; "
-            + ("" if "pruned" in info else f"T_N {info['thresholds']['node']:.3g}, ")
-            + f"T_E {info['thresholds']['edge']:.3g}"
+            f"metric {settings.metric}; {known.examples} {settings.split} examples; "
+            f"method {settings.method}; positions {settings.positions}; "
+            + (f"T_N {known.node_threshold:.3g}, " if by_threshold else "")
+            + f"T_E {known.edge_threshold or 0:.3g}"
         )
-    if "pruned" in info:
+    if known.pruned is not None:
         lines.append(
-            f"pruned ({info['pruned']['method']}) to keep a faithfulness of {info['pruned']['faithfulness']:g}, "
-            f"with {info['pruned']['nodes']} nodes that are not free"
+            f"pruned ({known.pruned.method}) to keep a faithfulness of {known.pruned.faithfulness:g}, "
+            f"with {known.pruned.nodes} nodes that are not free"
         )
-    if "clean_metric" in info:
-        patch = info.get("patch_metric")
+    if recipe is not None and known.clean_metric is not None:
         lines.append(
-            f"mean {info.get('metric_shown_as')}: {info['clean_metric']:.3f} on clean"
-            + ("" if patch is None else f", {patch:.3f} on patch inputs")
+            f"mean {recipe.metric_shown_as}: {known.clean_metric:.3f} on clean"
+            + ("" if known.patch_metric is None else f", {known.patch_metric:.3f} on patch inputs")
         )
-    if skipped:
-        lines.append("skipped: " + ", ".join(f"{count} ({reason})" for reason, count in skipped.items()))
-    silent = info.get("silent") or []
-    if silent:
-        lines.append(
-            f"{len(silent)} nodes are silent on the {info.get('edges_at')} side, so no edge can go into them"
-        )
+    if known.skipped:
+        reasons = ", ".join(f"{count} ({reason})" for reason, count in known.skipped.items())
+        lines.append(f"skipped: {reasons}")
+    if recipe is not None and known.silent:
+        side = recipe.settings.edges_at
+        lines.append(f"{len(known.silent)} nodes are silent on the {side} side, so no edge can go into them")
     return "\n".join(lines)
 
 
@@ -80,52 +78,51 @@ def edge_table(circuit: Circuit, count: int) -> Table:
     return table
 
 
-def _score(score: Mapping[str, Any]) -> str:
-    if score["value"] is None:
-        return str(score["why"])
-    return f"{score['value']:.3f}  [dim]{score['low']:.3f} … {score['high']:.3f}[/]"
+def _score(score: Score) -> str:
+    if score.value is None:
+        return score.why
+    return f"{score.value:.3f}  [dim]{score.low:.3f} … {score.high:.3f}[/]"
 
 
-def evaluation_table(result: Mapping[str, Any]) -> Table:
+def evaluation_table(result: Evaluation) -> Table:
     """Scores for the free layers asked for, and for none."""
     table = Table(
-        title=f"{result['examples']} {result['split']} examples, ablated nodes set to {result['baseline']}, "
-        f"errors: {result['errors']}",
-        caption=f"intervals cover {result['coverage']:.0%} (bootstrap over examples); "
-        f"means are of {result['metric_shown_as']}",
+        title=f"{result.examples} {result.split} examples, ablated nodes set to {result.baseline}, "
+        f"errors: {result.errors}",
+        caption=f"intervals cover {result.coverage:.0%} (bootstrap over examples); "
+        f"means are of {result.metric_shown_as}",
     )
     table.add_column("")
-    for scores in result["scores"]:
-        free = scores["free_layers"]
+    for scores in result.scores:
+        free = scores.free_layers
         table.add_column(f"{free} free layers (and embed)" if free else "nothing free")
-    rows = {
-        "nodes counted": lambda s: str(s["nodes"]),
-        "faithfulness": lambda s: _score(s["faithfulness"]),
-        "completeness": lambda s: _score(s["completeness"]),
-        "mean, whole model": lambda s: f"{s['means']['model']:.3f}",
-        "mean, circuit": lambda s: f"{s['means']['circuit']:.3f}",
-        "mean, without circuit": lambda s: f"{s['means']['complement']:.3f}",
-        "mean, all ablated": lambda s: f"{s['means']['empty']:.3f}",
+    rows: dict[str, Callable[[CircuitScores], str]] = {
+        "nodes counted": lambda s: str(s.nodes),
+        "faithfulness": lambda s: _score(s.faithfulness),
+        "completeness": lambda s: _score(s.completeness),
+        "mean, whole model": lambda s: f"{s.means.model:.3f}",
+        "mean, circuit": lambda s: f"{s.means.circuit:.3f}",
+        "mean, without circuit": lambda s: f"{s.means.complement:.3f}",
+        "mean, all ablated": lambda s: f"{s.means.empty:.3f}",
     }
     for name, cell in rows.items():
-        table.add_row(name, *map(cell, result["scores"]))
+        table.add_row(name, *map(cell, result.scores))
     return table
 
 
-def evaluation_parts(result: Mapping[str, Any]) -> list[RenderableType]:
+def evaluation_parts(result: Evaluation) -> list[RenderableType]:
     """The scores, and what the strict tests found if there were any."""
-    strict = result.get("strict")
-    return [evaluation_table(result), *(strict_parts(strict) if strict else ())]
+    return [evaluation_table(result), *(strict_parts(result.strict) if result.strict else ())]
 
 
 _VERDICTS = {"holds": "green", "does not hold": "red"}
 
 
-def strict_parts(strict: Mapping[str, Any]) -> list[RenderableType]:
+def strict_parts(strict: StrictTests) -> list[RenderableType]:
     """A table of the strict tests' verdicts, and what was found in words."""
     from circuitscope.pages.words import strict_lines
 
-    free = strict["free_layers"]
+    free = strict.free_layers
     table = Table(
         title="what a sceptic asks, with " + (f"{free} free layers (and embed)" if free else "nothing free")
     )
@@ -142,22 +139,21 @@ def strict_parts(strict: Mapping[str, Any]) -> list[RenderableType]:
     return [table, words]
 
 
-def needed_table(result: Mapping[str, Any]) -> Table:
+def needed_table(result: Sweep) -> Table:
     """Nodes needed for each level of faithfulness, and the areas under the curves."""
     table = Table(
-        title=f"nodes needed, {result['task']}, {result['free_layers']} free layers",
+        title=f"nodes needed, {result.task}, {result.free_layers} free layers",
         caption="interpolated; – where the curve never reaches the level. CPR and CMD: areas of f "
         "and of |1 − f| over the share that is kept of each row's own candidates (ideal 0.999 and 0)",
     )
     table.add_column("")
-    for level in result["levels"]:
+    for level in result.levels:
         table.add_column(f"{level:.0%}", justify="right")
     for name in ("candidates", "CPR", "CMD"):
         table.add_column(name, justify="right")
-    for curve in result["curves"]:
-        cells = [curve["needed"][f"{level:g}"] for level in result["levels"]]
+    for curve in result.curves:
+        cells = [curve.needed_for(level) for level in result.levels]
         words = ["–" if cell is None else f"{cell:,.0f}" for cell in cells]
-        found = [curve["areas"][name] for name in ("cpr", "cmd")]
-        areas = ["–" if area is None else f"{area:.3f}" for area in found]
-        table.add_row(curve["name"], *words, f"{curve['candidates']:,}", *areas)
+        areas = ["–" if area is None else f"{area:.3f}" for area in (curve.areas.cpr, curve.areas.cmd)]
+        table.add_row(curve.name, *words, f"{curve.candidates:,}", *areas)
     return table

@@ -1,14 +1,15 @@
 """One frozen dataclass per stage. Each field's sentence is the command line's help and a form's label."""
 
-from circuitscope.config.base import Config, ConfigType, Place, build, parse_bytes
+from circuitscope.config.base import Config, ConfigType, Place, build, parse_bytes, part_of, settings_from
 from circuitscope.config.demo import DemoConfig
-from circuitscope.config.discover import DiscoverConfig
+from circuitscope.config.discover import DiscoverConfig, DiscoverySettings
 from circuitscope.config.effects import EffectsConfig
 from circuitscope.config.evaluate import AblationConfig, EvaluateConfig, SweepConfig
 from circuitscope.config.group import GroupConfig
 from circuitscope.config.prune import PruneConfig
 from circuitscope.config.report import ReportConfig
 from circuitscope.config.shift import (
+    JUDGES,
     LabelledData,
     ShiftApplyConfig,
     ShiftCompareConfig,
@@ -23,11 +24,13 @@ from circuitscope.config.shift import (
 from circuitscope.config.train import TrainConfig
 
 __all__ = [
+    "JUDGES",
     "AblationConfig",
     "Config",
     "ConfigType",
     "DemoConfig",
     "DiscoverConfig",
+    "DiscoverySettings",
     "EffectsConfig",
     "EvaluateConfig",
     "GroupConfig",
@@ -48,4 +51,6 @@ __all__ = [
     "TrainConfig",
     "build",
     "parse_bytes",
+    "part_of",
+    "settings_from",
 ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from circuitscope.errors import BadFile, BadInput
+from circuitscope.errors import BadFile, BadInput, argument
 
 
 def option(default: Any, help: str, *, choices: tuple[str, ...] = ()) -> Any:
@@ -31,12 +31,19 @@ class Config:
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):  # type: ignore[arg-type]
-            value, name = getattr(self, item.name), item.name.replace("_", "-")
+            value, name = getattr(self, item.name), item.name
             choices = item.metadata.get("choices")
             if choices and value not in choices:
-                raise BadInput(f"--{name} {value!r}", expected=" or ".join(choices), mend="use one of these")
+                raise BadInput(argument(name, value), expected=" or ".join(choices), mend="use one of these")
             if item.metadata.get("required") and not value:
-                raise BadInput(f"--{name} is missing", expected=item.metadata["help"], mend=f"add --{name} …")
+                raise BadInput(
+                    f"{argument(name)} is missing",
+                    expected=item.metadata["help"],
+                    mend=f"add {argument(name)}",
+                )
+
+
+ConfigType = TypeVar("ConfigType", bound=Config)
 
 
 @dataclass(frozen=True)
@@ -54,14 +61,25 @@ class Place(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.seed < 0:
-            raise BadInput(f"--seed {self.seed}", expected="a whole number from 0")
+            raise BadInput(argument("seed", self.seed), expected="a whole number from 0")
+
+
+def settings_from(kind: type[ConfigType], arguments: Mapping[str, Any]) -> ConfigType:
+    """A config from arguments of the same names, such as a function's ``locals()``; others are ignored."""
+    return kind(**{item.name: arguments[item.name] for item in dataclasses.fields(kind)})  # type: ignore[arg-type]
+
+
+def part_of(config: Config, kind: type[ConfigType]) -> ConfigType:
+    """The fields that a config shares with a smaller one, as that one."""
+    names = [item.name for item in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: getattr(config, name) for name in names})
 
 
 def positive(**values: int | None) -> None:
     """Raise BadInput for a number that is given and below 1."""
     for name, value in values.items():
         if value is not None and value < 1:
-            raise BadInput(f"--{name.replace('_', '-')} {value}", expected="a whole number from 1")
+            raise BadInput(argument(name, value), expected="a whole number from 1")
 
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "kib": 2**10, "mb": 10**6, "mib": 2**20, "gb": 10**9, "gib": 2**30}
@@ -74,13 +92,10 @@ def parse_bytes(text: str) -> int:
     try:
         size = float(number) * _UNITS[unit]
     except (ValueError, KeyError) as error:
-        raise BadInput(f"--memory {text!r}", expected="a size like 2GiB or 500MB") from error
+        raise BadInput(argument("memory", text), expected="a size like 2GiB or 500MB") from error
     if not 2**20 <= size < float("inf"):
-        raise BadInput(f"--memory {text!r}", expected="at least 1MiB")
+        raise BadInput(argument("memory", text), expected="at least 1MiB")
     return int(size)
-
-
-ConfigType = TypeVar("ConfigType", bound=Config)
 
 
 def build(kind: type[ConfigType], given: Mapping[str, Any], file: str | Path | None = None) -> ConfigType:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config.base import Place, option, required
+from circuitscope.config.base import Place, option, part_of, required
 from circuitscope.config.effects import EffectsConfig
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 
 MODEL = "The model: bundled, a HuggingFace id or a folder."
 DICTIONARIES = (
@@ -21,20 +21,20 @@ def refuse_bundled_dictionaries(model: str, dictionaries: str) -> None:
     """The bundled dictionaries belong to the bundled model."""
     if dictionaries == BUNDLED and model != BUNDLED:
         raise BadInput(
-            f"--dictionaries {BUNDLED} with --model {model}",
-            expected=f"dictionaries of that model; the bundled ones belong to --model {BUNDLED}",
-            mend="add --dictionaries …, or train some: circuitscope train-dictionaries",
+            f"{argument('dictionaries', BUNDLED)} with {argument('model', model)}",
+            expected=f"dictionaries of that model; the bundled ones belong to {argument('model', BUNDLED)}",
+            mend=f"add {argument('dictionaries')}, or train some: circuitscope train-dictionaries",
         )
 
 
 @dataclass(frozen=True)
-class DiscoverConfig(EffectsConfig, Place):
-    """Settings of discovery."""
+class DiscoverySettings(EffectsConfig):
+    """How a circuit is discovered, whatever the model, the dictionaries and the behaviour.
 
-    model: str = option(BUNDLED, MODEL)
-    dictionaries: str = option(BUNDLED, DICTIONARIES)
-    task: str = required("The behaviour: agreement/NAME, a JSON-lines file, or a folder with two.")
-    out: str = required("The run folder to write.")
+    The command line fills it, ``discover`` takes it whole, and the circuit keeps it as part of its recipe; there
+    ``auto`` has given way to what it came to.
+    """
+
     split: str = option("train", "Which split to discover on.", choices=("train", "test"))
     metric: str = option(
         "auto",
@@ -53,6 +53,31 @@ class DiscoverConfig(EffectsConfig, Place):
     )
     bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
 
+    @property
+    def has_bos(self) -> bool:
+        """Whether texts begin with a BOS, once that is settled."""
+        return self.bos == "yes"
+
+    @property
+    def keeps_positions(self) -> bool:
+        """Whether there is a node per position, once that is settled."""
+        return self.positions == "keep"
+
+
+@dataclass(frozen=True)
+class DiscoverConfig(DiscoverySettings, Place):
+    """Everything the discover command is told."""
+
+    model: str = option(BUNDLED, MODEL)
+    dictionaries: str = option(BUNDLED, DICTIONARIES)
+    task: str = required("The behaviour: agreement/NAME, a JSON-lines file, or a folder with two.")
+    out: str = required("The run folder to write.")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_bundled_dictionaries(self.model, self.dictionaries)
+
+    @property
+    def settings(self) -> DiscoverySettings:
+        """The part that becomes the circuit's recipe."""
+        return part_of(self, DiscoverySettings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitscope.config.base import Config, option, parse_bytes, positive
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,12 @@ class EffectsConfig(Config):
         positive(examples=self.examples, nodes=self.nodes, batch_size=self.batch_size, points=self.points)
         if self.nodes is not None and self.node_threshold is not None:
             raise BadInput(
-                "both --nodes and --node-threshold are given", expected="one of them", mend="leave one away"
+                f"both {argument('nodes')} and {argument('node_threshold')} are given",
+                expected="one of them",
+                mend="leave one of them out",
             )
         for name in ("node_threshold", "edge_threshold"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
-                raise BadInput(f"--{name.replace('_', '-')} {value}", expected="a number from 0")
+                raise BadInput(argument(name, value), expected="a number from 0")
         parse_bytes(self.memory)

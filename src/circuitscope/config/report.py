@@ -28,6 +28,9 @@ class ReportConfig(Config):
         "Number format of model and dictionaries; auto takes the run's own.",
         choices=("auto", "float32", "float64", "bfloat16", "float16"),
     )
+    workers: int = option(
+        1, "For a folder of runs: how many processes work at a time, each on a run of its own."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,4 +40,5 @@ class ReportConfig(Config):
             context=self.context,
             tokens=self.tokens,
             batch_size=self.batch_size,
+            workers=self.workers,
         )

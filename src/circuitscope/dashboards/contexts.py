@@ -11,7 +11,7 @@ Padding and BOS are neither counted nor shown. Memory does not grow with the tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuitscope.dictionaries import CHUNK_BYTES, Dictionaries, Dictionary
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import (
     NOTHING,
     Contexts,
@@ -32,10 +32,10 @@ from circuitscope.model import (
 )
 from circuitscope.results import FeatureContexts, TokenContext
 from circuitscope.terms import Site
+from circuitscope.work import Progress, shown
 
 Feature = tuple[Site, int]
 """A dictionary element at a site."""
-Progress = Callable[[int, int, str], None]
 NO_CONTEXT = -1
 SHORTEST = 3
 """BOS and two tokens."""
@@ -52,7 +52,7 @@ def top_contexts(
     tokens: int | None = None,
     bos: str = "auto",
     batch_size: int = 32,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress | bool | None = None,
 ) -> tuple[FeatureContexts, ...]:
     """The contexts in which features are most active.
 
@@ -65,7 +65,7 @@ def top_contexts(
         tokens: how many tokens of the text to read at most (to the end of a document); None for all.
         bos: whether contexts begin with a BOS; ``auto`` follows the dictionaries, then the tokenizer.
         batch_size: contexts that go through the model together.
-        progress: called with (done, total, what).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Raises:
         BadInput: a feature does not exist, or the text has no context.
@@ -92,15 +92,16 @@ def top_contexts(
     searches = {
         site: _Search(sorted(set(wanted)), dictionaries[site], count) for site, wanted in by_site.items()
     }
-    _read(model, dictionaries, found, searches, batch_size, progress)
+    with shown(progress) as tell:
+        _read(model, dictionaries, found, searches, batch_size, tell)
     texts = TokenTexts.of(model.tokenizer)
     read = int(found.length.sum())
-    shown = {
+    results = {
         (site, feature): search.result(site, column, found, texts, read)
         for site, search in searches.items()
         for column, feature in enumerate(search.features.tolist())
     }
-    return tuple(shown[feature] for feature in features)
+    return tuple(results[feature] for feature in features)
 
 
 def _check(dictionaries: Dictionaries, features: Sequence[Feature], count: int, context: int) -> None:
@@ -112,7 +113,9 @@ def _check(dictionaries: Dictionaries, features: Sequence[Feature], count: int, 
         raise BadInput(f"count = {count}", expected="at least 1 context per feature")
     if context < SHORTEST:
         raise BadInput(
-            f"context = {context}", expected=f"at least {SHORTEST} tokens", mend="change --context"
+            f"context = {context}",
+            expected=f"at least {SHORTEST} tokens",
+            mend=f"change {argument('context')}",
         )
 
 

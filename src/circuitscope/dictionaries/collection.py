@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.identity import IdentityDictionary
 from circuitscope.errors import BadDictionary, BadInput
 from circuitscope.model import LanguageModel, Tap
+from circuitscope.results import DictionariesSource
 from circuitscope.terms import Site
 
 
@@ -27,14 +29,26 @@ class Dictionaries(Mapping[Site, Dictionary]):
         prepend_bos: bool | None = None,
         content_hash: str | None = None,
         files: Mapping[Site, Path] | None = None,
+        source: str | None = None,
     ) -> None:
         self._by_site = {site: by_site[site] for site in sorted(by_site)}
         self.name = name
         """Where they come from, as the user named it."""
+        self.source = source
+        """What ``load_dictionaries`` takes to load them again; None if they were made in Python."""
         self.prepend_bos = prepend_bos
         """Whether they were trained on texts with BOS in front; None where nothing says so."""
         self._content_hash = content_hash
         self._files = dict(files or {})
+
+    def __repr__(self) -> str:
+        kinds = Counter(dictionary.kind for dictionary in self.values())
+        count = sum(dictionary.n_features for dictionary in self.values())
+        what = ", ".join(f"{number} × {kind}" for kind, number in kinds.items())
+        first, last = next(iter(self), ""), next(reversed(self._by_site), "")
+        return (
+            f"Dictionaries({self.name}: {what}; {count:,} features at {len(self)} sites, {first} to {last})"
+        )
 
     def __getitem__(self, site: Site) -> Dictionary:
         return self._by_site[site]
@@ -55,12 +69,20 @@ class Dictionaries(Mapping[Site, Dictionary]):
 
     def only(self, sites: Sequence[Site]) -> Dictionaries:
         """The dictionaries of some sites."""
+        if set(sites) == set(self):
+            return self  # with the content hash that it came with
         return Dictionaries(
             {site: self[site] for site in sites},
             name=self.name,
             prepend_bos=self.prepend_bos,
             files=self._files,
+            source=self.source,
         )
+
+    def as_source(self) -> DictionariesSource:
+        """What a recipe says about them, so that they can be loaded again and recognised."""
+        kinds = Counter(dictionary.kind for dictionary in self.values())
+        return DictionariesSource(self.name, self.source, self.content_hash, {}, dict(kinds))
 
     @property
     def content_hash(self) -> str:
@@ -90,7 +112,8 @@ def neuron_dictionaries(
     for site in chosen:
         width = model.tap_width(site, model.tap(site, tensor))
         by_site[site] = IdentityDictionary(width, dtype=model.dtype, device=model.device, tensor=tensor)
-    return Dictionaries(by_site, name="identity" if tensor is None else f"identity of {tensor}")
+    name = "identity" if tensor is None else f"identity of {tensor}"
+    return Dictionaries(by_site, name=name)
 
 
 def neurons_like(dictionaries: Dictionaries, model: LanguageModel) -> Dictionaries:

@@ -14,7 +14,7 @@ from circuitscope.dictionaries.collection import (
     to_model,
 )
 from circuitscope.dictionaries.readers import read_dictionaries
-from circuitscope.dictionaries.source import IDENTITY, IDENTITY_MLP_HIDDEN, Part, parts
+from circuitscope.dictionaries.source import IDENTITY, IDENTITY_MLP_HIDDEN, Part, parts, portable_source
 from circuitscope.errors import BadDictionary
 from circuitscope.model import LanguageModel
 from circuitscope.runs import hash_json
@@ -40,7 +40,9 @@ def load_dictionaries(source: str | Path | Dictionaries, model: LanguageModel) -
     if isinstance(source, Dictionaries):
         check_fit(source, model)
         return source
-    return _merged([(str(part), _load(part, model)) for part in parts(str(source))])
+    found = _merged([(str(part), _load(part, model)) for part in parts(str(source))])
+    found.source = portable_source(str(source))
+    return found
 
 
 def _load(part: Part, model: LanguageModel) -> Dictionaries:
@@ -82,7 +84,7 @@ def _merged(loaded: list[tuple[str, Dictionaries]]) -> Dictionaries:
                 raise BadDictionary(
                     f"both {origin[site]} and {name} have a dictionary for {site}",
                     expected="each site in one source",
-                    mend="leave one away, or choose site by site in a YAML file (resid_3: its folder)",
+                    mend="leave one out, or choose site by site in a YAML file (resid_3: its folder)",
                 )
             origin[site] = name
     said = {dictionaries.prepend_bos for _, dictionaries in loaded} - {None}

@@ -1,6 +1,7 @@
 """discover: from a model, its dictionaries and a task to a circuit (Marks et al. 2024, section 3.1).
 
-1. Tokenise the examples; leave out, and count, those that cannot be used.
+1. Settle what was left open: metric, positions, BOS; tokenise the examples, leave out and count those that cannot
+   be used.
 2. First pass: the mean effect of every node (``node_pass``).
 3. Keep the nodes with |mean effect| > T_N, or the N strongest.
 4. Second pass: the effects of edges between them (``edge_pass``); keep those with |mean effect| > T_E.
@@ -10,26 +11,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from circuitscope.config import parse_bytes
+from circuitscope.config import DiscoverySettings, settings_from
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.discovery.edge_pass import edge_pass
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import NodePass, node_pass
 from circuitscope.discovery.select import reaching_output, select_edges, select_nodes
-from circuitscope.effects import EDGES_AT
-from circuitscope.errors import BadInput, NothingFound
-from circuitscope.model import LanguageModel, decide_bos, fingerprint
-from circuitscope.results import Circuit
-from circuitscope.tasks import Encoded, Examples, Metric, Task, load_task, metric_named
-from circuitscope.work import Partial, Progress
+from circuitscope.errors import BadInput, NothingFound, argument
+from circuitscope.model import LanguageModel, decide_bos
+from circuitscope.results import Circuit, Findings, Recipe
+from circuitscope.sources import Loaded
+from circuitscope.tasks import Encoded, Examples, Measure, Metric, Skipped, Task, load_task
+from circuitscope.work import Partial, Progress, shown, silent
 
 PartialMaker = Callable[[Mapping[str, Any]], Partial]
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a discovery goes about it, beside what it is: where finished batches are kept, and who is told."""
+
+    partial: PartialMaker | None = None
+    """Makes the store of finished batches from the job's plan; None keeps them in memory only."""
+    progress: Progress = field(default=silent)
 
 
 def discover(
@@ -39,7 +49,7 @@ def discover(
     *,
     examples: int = 100,
     split: str = "train",
-    metric: str | Metric | Callable[..., Any] = "auto",
+    metric: str | Metric | Measure = "auto",
     method: str = "ig",
     rule: str = "gauss",
     points: int | None = None,
@@ -54,113 +64,116 @@ def discover(
     batch_size: int = 16,
     memory: str = "2GiB",
     partial: PartialMaker | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress | bool | None = None,
 ) -> Circuit:
-    """Discover the circuit of a task.
+    """Discover the circuit of a task; ``circuitscope.config.DiscoverySettings`` says what each setting means.
 
     Args:
         task: a task, or anything that ``load_task`` takes.
-        examples: how many examples of ``split`` to average over.
         metric: a name, or a function (logits (batch, 1, vocab), inputs) -> (batch,) that is a loss.
-        method, rule, points: see ``node_effects``.
-        node_threshold, nodes: T_N, or the number of strongest nodes; by default 100 nodes.
-        edge_threshold: T_E; by default a tenth of the node threshold.
-        edges_at: linearise edges at the ``clean`` run, the ``patch`` run, or take the mean of ``both``.
-        connected: drop nodes without a path of edges to the output.
-        positions: ``keep`` a node per position, ``sum`` over them, or ``auto``: keep for templates.
-        baseline: what ablated nodes are set to when the circuit is evaluated; recorded with it.
-        bos: whether texts begin with a BOS; ``auto`` follows the dictionaries, then the tokenizer.
-        batch_size: examples that go through together; part of what makes results repeatable to the last bit.
-        memory: bytes of activations that one replayed batch may hold, such as ``2GiB``.
         partial: makes the store of finished batches from the job's plan; None keeps them in memory only.
-        progress: called with (done, total, what).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Raises:
         NothingFound: no example is usable, or no node is strong enough.
     """
-    task = load_task(task, model)
-    if edges_at not in EDGES_AT or (edges_at != "clean" and not task.pairs):
-        raise BadInput(
-            f"edges at {edges_at!r} for {'pairs' if task.pairs else 'single inputs'}",
-            expected="clean, patch or both for pairs; clean for single inputs, whose zero baseline has no "
-            "active features that edges could go into",
-            mend="leave --edges-at away",
-        )
-    has_bos = decide_bos(bos, dictionaries.prepend_bos, model.tokenizer)
-    encoded, skipped = task.encode(split, model.tokenizer, bos=has_bos, limit=examples)
-    chosen = metric_named(metric, pairs=task.pairs)
-    job = Job(
-        model,
-        dictionaries,
-        chosen,
-        tuple(encoded),
-        has_bos,
-        _keeps_positions(positions, task, encoded),
-        method,
-        rule,
-        points,
-        batch_size,
-        parse_bytes(memory),
-        progress=progress,
+    by_name = {"metric": metric if isinstance(metric, str) else "auto"}
+    settings = settings_from(DiscoverySettings, locals() | by_name)
+    loaded = Loaded(model, dictionaries, load_task(task, model))
+    given = None if isinstance(metric, str) else metric
+    with shown(progress) as tell:
+        return discover_circuit(loaded, settings, Work(partial, tell), metric=given)
+
+
+def discover_circuit(
+    loaded: Loaded,
+    settings: DiscoverySettings,
+    work: Work | None = None,
+    *,
+    metric: Metric | Measure | None = None,
+    seed: int = 0,
+) -> Circuit:
+    """Discover a circuit by settings that are one value.
+
+    Args:
+        metric: a metric that has no name, in place of that of ``settings``.
+        seed: recorded in the recipe; discovery itself draws nothing.
+    """
+    _check_edges_at(settings, loaded.task)
+    job, skipped = prepare(loaded, settings, work or Work(), metric=metric)
+    recipe = Recipe(
+        loaded.model.as_source(),
+        loaded.dictionaries.as_source(),
+        loaded.task.as_source(),
+        job.settings,
+        job.metric.shown_as,
+        seed,
     )
-    if partial is not None:
-        job = replace(job, partial=partial(job.plan()))
+    return _circuit(job, recipe, skipped)
+
+
+def prepare(
+    loaded: Loaded, settings: DiscoverySettings, work: Work, *, metric: Metric | Measure | None = None
+) -> tuple[Job, Skipped]:
+    """What the two passes work on, with nothing left open, and the examples that were left out, by reason."""
+    model, task = loaded.model, loaded.task
+    has_bos = decide_bos(settings.bos, loaded.dictionaries.prepend_bos, model.tokenizer)
+    encoded, skipped = task.encode(settings.split, model.tokenizer, bos=has_bos, limit=settings.examples)
+    chosen = loaded.metric(settings.metric if metric is None else metric)
+    keeps = _keeps_positions(settings.positions, task, encoded)
+    settled = replace(
+        settings,
+        metric=chosen.name,
+        positions="keep" if keeps else "sum",
+        bos="yes" if has_bos else "no",
+    )
+    job = Job(model, loaded.dictionaries, chosen, tuple(encoded), settled, progress=work.progress)
+    return (job if work.partial is None else replace(job, partial=work.partial(job.plan()))), skipped
+
+
+def _check_edges_at(settings: DiscoverySettings, task: Task) -> None:
+    if settings.edges_at != "clean" and not task.pairs:
+        raise BadInput(
+            f"{argument('edges_at', settings.edges_at)} for single inputs",
+            expected="clean: the zero baseline of single inputs has no active features that edges could go into",
+            mend=f"leave out {argument('edges_at')}",
+        )
+
+
+def _circuit(job: Job, recipe: Recipe, skipped: Skipped) -> Circuit:
+    settings = job.settings
     found = node_pass(job)
-    rows, node_cut = select_nodes(found.nodes, node_threshold, nodes)
+    rows, node_cut = select_nodes(found.nodes, settings.node_threshold, settings.nodes)
     kept = found.nodes.take(rows)
-    edges, silent = edge_pass(job, kept, edges_at)
-    edges, edge_cut = select_edges(edges, edge_threshold, node_cut)
-    circuit = Circuit(tuple(dictionaries), kept, edges, candidates=found.nodes)
-    reached = reaching_output(len(kept), edges) if connected else np.arange(len(kept))
+    edges, silent_rows = edge_pass(job, kept, settings.edges_at)
+    edges, edge_cut = select_edges(edges, settings.edge_threshold, node_cut)
+    circuit = Circuit(tuple(job.dictionaries), kept, edges, recipe, candidates=found.nodes)
+    reached = reaching_output(len(kept), edges) if settings.connected else np.arange(len(kept))
     if len(reached) == 0:
         raise NothingFound(
             f"no node has a path of edges above {edge_cut:g} to the output",
             expected="an edge threshold that leaves some",
-            mend="lower --edge-threshold, or leave --connected away",
+            mend=f"lower {argument('edge_threshold')}, or leave out {argument('connected')}",
         )
-    info = {
-        **_description(job, task, found),
-        "thresholds": {"node": node_cut, "edge": edge_cut},
-        "nodes_asked": nodes,
-        "edges_at": edges_at,
-        "baseline": baseline,
-        "split": split,
-        "skipped": dict(skipped),
-        "silent": [str(circuit.ids[row]) for row in np.intersect1d(silent, reached)],
-    }
-    return replace(circuit, info=info).keep(reached)
+    findings = Findings(
+        examples=len(job.examples),
+        node_threshold=node_cut,
+        edge_threshold=edge_cut,
+        clean_metric=found.clean_metric,
+        patch_metric=found.patch_metric,
+        quadrature=found.gaps,
+        tokens=_tokens(job),
+        skipped=dict(skipped),
+        silent=tuple(str(circuit.ids[row]) for row in np.intersect1d(silent_rows, reached)),
+    )
+    return replace(circuit, findings=findings).keep(reached)
 
 
-def _description(job: Job, task: Task, found: NodePass) -> dict[str, Any]:
-    """What a circuit says about where it comes from."""
-    model, dictionaries = job.model, job.dictionaries
-    return {
-        "model": model.name,
-        "model_hash": fingerprint(model),
-        "n_layers": model.n_layers,
-        "dictionaries": dictionaries.name,
-        "dictionaries_hash": dictionaries.content_hash,
-        "dictionary_kinds": dict(Counter(dictionary.kind for dictionary in dictionaries.values())),
-        "task": task.name,
-        "metric": job.metric.name,
-        "metric_shown_as": job.metric.shown_as,
-        "method": job.method,
-        "rule": job.rule if job.method == "ig" else None,
-        "points": job.points,
-        "positions": "keep" if job.keep_positions else "sum",
-        "bos": job.has_bos,
-        "examples": len(job.examples),
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "quadrature": found.gaps,
-        "clean_metric": found.clean_metric,
-        "patch_metric": found.patch_metric,
-        "tokens": position_tokens(model, job.examples) if job.keep_positions else None,
-    }
+def _tokens(job: Job) -> tuple[str, ...] | None:
+    return tuple(position_tokens(job.model, job.examples)) if job.keep_positions else None
 
 
 def _keeps_positions(choice: str, task: Task, encoded: list[Encoded]) -> bool:
-    if choice not in ("auto", "keep", "sum"):
-        raise BadInput(f"positions = {choice!r}", expected="auto, keep or sum")
     lengths = Counter(example.length for example in encoded)
     if choice == "auto":
         return task.is_template and len(lengths) == 1
@@ -169,7 +182,7 @@ def _keeps_positions(choice: str, task: Task, encoded: list[Encoded]) -> bool:
         raise BadInput(
             f"positions cannot be kept: the examples of {task.name} have different lengths ({found})",
             expected="one length for all, as templates have",
-            mend="--positions sum",
+            mend=argument("positions", "sum"),
         )
     return choice == "keep"
 
@@ -182,3 +195,6 @@ def position_tokens(model: LanguageModel, encoded: Sequence[Encoded]) -> list[st
         text = str(model.tokenizer.decode([ids[0]]))
         headings.append(text if len(ids) == 1 else f"{text}…")
     return headings
+
+
+__all__ = ["NodePass", "Work", "discover", "discover_circuit", "position_tokens", "prepare"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from circuitscope.results import Edges, Nodes
 from circuitscope.runs import hash_json
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, Site
-from circuitscope.work import Arrays
+from circuitscope.work import Arrays, Unit, finished
 
 OUTPUT_POINTS = {"gauss": 12}
 """Quadrature points of edges into the output that have to be integrated anew; other rules take their usual."""
@@ -57,15 +58,11 @@ def edge_pass(job: Job, nodes: Nodes, edges_at: str) -> tuple[Edges, NDArray[np.
     """
     index = _index(job, nodes)
     chosen = hash_json([edges_at, nodes.site.tolist(), nodes.feature.tolist(), nodes.position.tolist()])[:12]
-    done = []
-    for number, inputs in job.batches():
-        name = f"edges-{chosen}-{number:05d}"  # another threshold uses the first pass again, but not these
-        arrays = job.partial.get(name)
-        if arrays is None:
-            arrays = _batch(job, inputs, _effects(job, number, inputs, index), index, edges_at)
-            job.partial.put(name, arrays)
-        done.append(arrays)
-        job.progress(number + 1, job.n_batches, "edges")
+    units = [  # another threshold uses the first pass again, but not these
+        Unit(f"edges-{chosen}-{number:05d}", partial(_batch, number=number, index=index, edges_at=edges_at))
+        for number in range(job.n_batches)
+    ]
+    done = [arrays for _, arrays in finished(units, job, job.partial, job.progress, "edges")]
     sums = add([Sums(part["key"], part["total"], part["squares"]) for part in done])
     spoke = np.unique(np.concatenate([part["active"] for part in done]))
     n = len(job.examples)
@@ -94,7 +91,7 @@ def _index(job: Job, nodes: Nodes) -> Index:
 
 def _effects(job: Job, number: int, inputs: Inputs, index: Index) -> NodeEffects:
     """The batch's effects with upstream features restricted to the nodes kept; gradients as first computed."""
-    effects = job.remembered(number) if job.method != "exact" else None
+    effects = job.remembered(number) if job.settings.method != "exact" else None
     if effects is None:
         effects = _again(job, number, inputs)
     kept = {
@@ -114,11 +111,15 @@ def _again(job: Job, number: int, inputs: Inputs) -> NodeEffects:
             for site in job.dictionaries
         }
     # exact has no gradients: its edges use those of ig
-    return job.effects(inputs, method="ig" if job.method == "exact" else job.method, gradients=gradients)
+    return job.effects(
+        inputs, method="ig" if job.settings.method == "exact" else job.settings.method, gradients=gradients
+    )
 
 
-def _batch(job: Job, inputs: Inputs, effects: NodeEffects, index: Index, edges_at: str) -> Arrays:
+def _batch(job: Job, *, number: int, index: Index, edges_at: str) -> Arrays:
     """Sums of one batch over (source, target), with the output as the target after the last node."""
+    inputs = job.batch(number)
+    effects = _effects(job, number, inputs, index)
     rows = {site: _rows(job, inputs, side, site, index, edges_at) for site, side in effects.sites.items()}
     active = [_row_nodes(job, inputs, index, site, asked) for site, asked in rows.items()]
     blocks = edge_effects(job.model, job.dictionaries, effects, rows, at=edges_at)
@@ -127,8 +128,8 @@ def _batch(job: Job, inputs: Inputs, effects: NodeEffects, index: Index, edges_a
         job.model,
         job.dictionaries,
         effects,
-        rule=job.rule,
-        points=job.points or OUTPUT_POINTS.get(job.rule, DEFAULT_POINTS),
+        rule=job.settings.rule,
+        points=job.settings.points or OUTPUT_POINTS.get(job.settings.rule, DEFAULT_POINTS),
     )
     for site, side in outputs.items():
         token, node, effect = _output(job, inputs, site, side, index)

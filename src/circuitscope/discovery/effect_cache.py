@@ -1,4 +1,4 @@
-"""Recent: effects that the first pass leaves in memory for the second, which so need not encode anything again."""
+"""EffectCache: effects that the first pass leaves in memory, so that the second need not encode anything again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from circuitscope.effects import NodeEffects
 
 
-class Recent:
+class EffectCache:
     """Node effects of batches, by what was asked, up to a size."""
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +10,15 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from circuitscope.config import DiscoverySettings, parse_bytes
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.discovery.effect_cache import Recent
+from circuitscope.discovery.effect_cache import EffectCache
 from circuitscope.effects import NodeEffects, SiteEffects, node_effects
 from circuitscope.model import LanguageModel, fingerprint
 from circuitscope.runs import hash_json
 from circuitscope.tasks import Encoded, Inputs, Metric, make_inputs
 from circuitscope.terms import Site
-from circuitscope.work import Batches, InMemory, Progress
+from circuitscope.work import Batches, InMemory, Progress, silent
 
 GRADIENT_BYTES = 2 * 2**30
 """Averaged gradients of the first pass are kept for the second up to this size, else they are computed again."""
@@ -31,32 +32,37 @@ class Job:
     dictionaries: Dictionaries
     metric: Metric
     examples: tuple[Encoded, ...]
-    has_bos: bool
-    keep_positions: bool
-    method: str
-    rule: str
-    points: int | None
-    batch_size: int
-    budget: int
+    settings: DiscoverySettings
+    """With nothing left at ``auto``."""
     partial: Batches = field(default_factory=InMemory)
-    recent: Recent = field(default_factory=Recent)
-    progress: Progress = lambda done, total, what: None
+    recent: EffectCache = field(default_factory=EffectCache)
+    progress: Progress = silent
+
+    @property
+    def keep_positions(self) -> bool:
+        return self.settings.keeps_positions
+
+    @property
+    def budget(self) -> int:
+        """Bytes of activations that one replayed batch may hold."""
+        return parse_bytes(self.settings.memory)
 
     @property
     def n_batches(self) -> int:
-        return -(-len(self.examples) // self.batch_size)
+        return -(-len(self.examples) // self.settings.batch_size)
 
     @property
     def longest(self) -> int:
         """Positions of the longest example."""
         return max(example.length for example in self.examples)
 
-    def batches(self) -> Iterator[tuple[int, Inputs]]:
-        for number in range(self.n_batches):
-            yield number, make_inputs(self._part(number), has_bos=self.has_bos).to(self.model.device)
+    def batch(self, number: int) -> Inputs:
+        inputs = make_inputs(self._part(number), has_bos=self.settings.has_bos)
+        return inputs.to(self.model.device)
 
     def _part(self, number: int) -> tuple[Encoded, ...]:
-        return self.examples[number * self.batch_size : (number + 1) * self.batch_size]
+        size = self.settings.batch_size
+        return self.examples[number * size : (number + 1) * size]
 
     def remember(self, number: int, effects: NodeEffects) -> None:
         """Keep a batch's effects for the second pass, if they fit beside the others."""
@@ -67,7 +73,8 @@ class Job:
         return self.recent.get(self._asked(number))
 
     def _asked(self, number: int) -> tuple[Any, ...]:
-        return (self.method, self.rule, self.points, self.metric.name, self._part(number))
+        how = (self.settings.method, self.settings.rule, self.settings.points)
+        return (*how, self.metric.name, self._part(number))
 
     @property
     def keeps_gradients(self) -> bool:
@@ -84,8 +91,8 @@ class Job:
             inputs,
             self.metric,
             method=method,
-            rule=self.rule,
-            points=self.points,
+            rule=self.settings.rule,
+            points=self.settings.points,
             budget=self.budget,
             gradients=gradients,
         )
@@ -114,11 +121,19 @@ class Job:
     # -- what a resumed run must have in common with the one that was killed ---------------------------
 
     def plan(self) -> dict[str, Any]:
-        settings = [self.method, self.rule, self.points, self.batch_size, self.budget, self.keep_positions]
+        asked = self.settings
+        settings = [
+            asked.method,
+            asked.rule,
+            asked.points,
+            asked.batch_size,
+            self.budget,
+            self.keep_positions,
+        ]
         return {
             "examples": hash_json([vars(example) for example in self.examples]),
             "model": fingerprint(self.model),
             "dictionaries": self.dictionaries.content_hash,
             "metric": self.metric.name,
-            "settings": hash_json([*settings, self.has_bos, str(self.model.dtype), str(self.model.device)]),
+            "settings": hash_json([*settings, asked.has_bos, str(self.model.dtype), str(self.model.device)]),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from torch import Tensor
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.sums import Sums, add, sum_examples
 from circuitscope.effects import TOLERANCE, NodeEffects
-from circuitscope.results import Nodes
+from circuitscope.errors import argument
+from circuitscope.results import Nodes, QuadratureGap
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, SUMMED, Site
-from circuitscope.work import Arrays
+from circuitscope.work import Arrays, Unit, finished
 
 log = logging.getLogger("circuitscope")
 
@@ -30,7 +32,7 @@ class NodePass:
 
     nodes: Nodes
     """Every node with an effect."""
-    gaps: Mapping[str, Mapping[str, float]]
+    gaps: Mapping[str, QuadratureGap]
     """Per site: the largest quadrature gap of a batch and the points that it took."""
     clean_metric: float
     """Mean of −m on clean inputs."""
@@ -40,19 +42,8 @@ class NodePass:
 
 def node_pass(job: Job) -> NodePass:
     """Mean effect and standard error of every node over the job's examples."""
-    done = []
-    for number, inputs in job.batches():
-        arrays = job.partial.get(f"nodes-{number:05d}")
-        if arrays is None:
-            effects = job.effects(inputs, method=job.method)
-            if job.keeps_gradients and job.method != "exact":
-                job.partial.put(f"gradients-{number:05d}", _gradients(effects))
-            arrays = _batch(job, inputs, effects)
-            job.remember(number, effects)
-            job.partial.put(f"nodes-{number:05d}", arrays)
-        done.append(arrays)
-        job.progress(number + 1, job.n_batches, "nodes")
-    return _combine(job, done)
+    units = [Unit(f"nodes-{number:05d}", partial(_batch, number=number)) for number in range(job.n_batches)]
+    return _combine(job, [arrays for _, arrays in finished(units, job, job.partial, job.progress, "nodes")])
 
 
 def _gradients(effects: NodeEffects) -> Arrays:
@@ -65,7 +56,18 @@ def _gradients(effects: NodeEffects) -> Arrays:
     }
 
 
-def _batch(job: Job, inputs: Inputs, effects: NodeEffects) -> Arrays:
+def _batch(job: Job, *, number: int) -> Arrays:
+    """The sums of one batch; its gradients and effects are left for the second pass."""
+    inputs = job.batch(number)
+    effects = job.effects(inputs, method=job.settings.method)
+    if job.keeps_gradients and job.settings.method != "exact":
+        job.partial.put(f"gradients-{number:05d}", _gradients(effects))
+    arrays = _sums(job, inputs, effects)
+    job.remember(number, effects)
+    return arrays
+
+
+def _sums(job: Job, inputs: Inputs, effects: NodeEffects) -> Arrays:
     """The sums of one batch, as plain arrays."""
     arrays: Arrays = {"clean_metric": effects.clean_metric.double().cpu().numpy()}
     if effects.patch_metric is not None:
@@ -128,10 +130,9 @@ def _combine(job: Job, done: list[Arrays]) -> NodePass:
         columns["stderr"].append(sums.stderr(len(job.examples)))
         quadratures = np.array([part[f"{site}.quadrature"] for part in done])
         if not np.isnan(quadratures[:, 0]).all():
-            gaps[site.name] = {
-                "gap": float(np.nanmax(quadratures[:, 0])),
-                "points": float(quadratures[:, 1].max()),
-            }
+            gaps[site.name] = QuadratureGap(
+                float(np.nanmax(quadratures[:, 0])), float(quadratures[:, 1].max())
+            )
     _warn_of_gaps(job, gaps)
     patch = [part["patch_metric"] for part in done if "patch_metric" in part]
     return NodePass(
@@ -142,14 +143,14 @@ def _combine(job: Job, done: list[Arrays]) -> NodePass:
     )
 
 
-def _warn_of_gaps(job: Job, gaps: Mapping[str, Mapping[str, float]]) -> None:
+def _warn_of_gaps(job: Job, gaps: Mapping[str, QuadratureGap]) -> None:
     for site, entry in gaps.items():
-        if entry["gap"] > TOLERANCE:
+        if entry.gap > TOLERANCE:
             log.warning(
                 "the effects of %s do not add up to the site's total effect: the quadrature gap is %.1e with "
-                "%d points (%s); use more points, or --method exact",
+                f"%d points (%s); use more points, or {argument('method', 'exact')}",
                 site,
-                entry["gap"],
-                entry["points"],
-                job.rule,
+                entry.gap,
+                entry.points,
+                job.settings.rule,
             )

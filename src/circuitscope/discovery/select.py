@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.errors import NothingFound
+from circuitscope.errors import NothingFound, argument
 from circuitscope.results import Edges, Nodes
 
 DEFAULT_NODES = 100
@@ -31,7 +31,7 @@ def select_nodes(nodes: Nodes, threshold: float | None, count: int | None) -> tu
         raise NothingFound(
             f"no node has a mean effect above {threshold:g}; the strongest has {strongest:.3g}",
             expected="a threshold that keeps some nodes",
-            mend="lower --node-threshold, or say --nodes 100; a run folder's effects are kept, so it takes a moment"
+            mend=f"lower {argument('node_threshold')}, or give {argument('nodes', 100)}; finished effects are kept"
             if strongest
             else "clean and patch may be the same text, or the metric may not depend on the sites",
         )

@@ -40,8 +40,9 @@ def part_means(job: Job, parts: Bool[np.ndarray, "part example"]) -> list[Nodes]
     member = torch.from_numpy(parts).double().to(job.model.device)
     running = {site: _Running(len(parts)) for site in job.dictionaries}
     start = 0
-    for number, inputs in job.batches():
-        effects = job.effects(inputs, method=job.method)
+    for number in range(job.n_batches):
+        inputs = job.batch(number)
+        effects = job.effects(inputs, method=job.settings.method)
         here = member[:, start : start + len(inputs)]
         start += len(inputs)
         for site in job.dictionaries:

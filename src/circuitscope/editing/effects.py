@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from circuitscope.config import DiscoverySettings
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.discovery import discover
-from circuitscope.editing.classifier import Classifier
+from circuitscope.discovery import Work, discover_circuit
 from circuitscope.errors import BadInput
-from circuitscope.results import DICTIONARY_HASHES, Circuit
-from circuitscope.tasks.labelled import LabelledTask, LabelledText, labelled_task
+from circuitscope.results import Circuit
+from circuitscope.sources import Loaded
+from circuitscope.tasks.labelled import Classifier, LabelledTask, LabelledText, labelled_task
 
 
 def classifier_circuit(
@@ -25,6 +26,7 @@ def classifier_circuit(
     texts: Sequence[LabelledText] | LabelledTask,
     *,
     examples: int = 100,
+    work: Work | None = None,
     **settings: Any,
 ) -> Circuit:
     """The circuit of a classifier.
@@ -33,8 +35,9 @@ def classifier_circuit(
         dictionaries: of the whole model; those of sites after the classifier's are left out.
         texts: what to average over; a task brings a name and a held-out split for evaluation along.
         examples: how many texts, from the first on.
-        settings: other arguments of ``discover``: ``node_threshold`` or ``nodes``, ``edge_threshold``, ``method``,
-            ``rule``, ``points``, ``batch_size``, ``memory``, ``partial``, ``progress``.
+        work: where finished batches are kept, and who is told.
+        settings: other fields of ``circuitscope.config.EffectsConfig``: ``node_threshold`` or ``nodes``,
+            ``edge_threshold``, ``method``, ``rule``, ``points``, ``batch_size``, ``memory``; and ``baseline``.
 
     Raises:
         BadInput: no dictionary's site lies within the classifier.
@@ -43,19 +46,22 @@ def classifier_circuit(
     task = (
         texts if isinstance(texts, LabelledTask) else labelled_task("classifier", texts, (), classifier.model)
     )
-    circuit = discover(
-        classifier.as_model(),
-        up_to(classifier, dictionaries),
-        task,
-        examples=examples,
-        metric=classifier.metric,
-        positions="sum",
-        bos="yes" if classifier.bos else "no",
-        **{"baseline": "zero", **settings},
+    asked = DiscoverySettings(
+        **{
+            "baseline": "zero",
+            **settings,
+            "examples": examples,
+            "metric": classifier.metric.name,
+            "positions": "sum",
+            "bos": "yes" if classifier.bos else "no",
+        }
     )
+    loaded = Loaded(classifier.as_model(), up_to(classifier, dictionaries), task)
+    circuit = discover_circuit(loaded, asked, work)
     # of each dictionary by itself, so that verdicts on it hold whatever other sites a circuit has
     hashes = {site.name: dictionaries.only([site]).content_hash for site in circuit.sites}
-    return replace(circuit, info={**circuit.info, DICTIONARY_HASHES: hashes})
+    recipe = circuit.made_by
+    return replace(circuit, recipe=replace(recipe, dictionaries=replace(recipe.dictionaries, by_site=hashes)))
 
 
 def up_to(classifier: Classifier, dictionaries: Dictionaries) -> Dictionaries:

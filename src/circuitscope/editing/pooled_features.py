@@ -9,9 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from circuitscope.dictionaries import Dictionary
-from circuitscope.editing.pooling import pool
 from circuitscope.model import LanguageModel, cut_after
-from circuitscope.tasks.labelled import LabelledText, token_batches
+from circuitscope.tasks.labelled import LabelledText, pool, token_batches
 from circuitscope.terms import Site
 
 

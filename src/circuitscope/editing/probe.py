@@ -13,7 +13,6 @@ import logging
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from circuitscope.errors import BadInput
+from circuitscope.tasks.labelled import Probe
 
 log = logging.getLogger("circuitscope")
 
@@ -29,17 +29,6 @@ FITS = ("adamw", "logistic")
 LOGISTIC_STEPS = 2000
 FEW_STEPS = 30
 """Fewer steps of AdamW than this leave a probe near its first weights."""
-
-
-@dataclass(frozen=True, eq=False)
-class Probe:
-    """One linear layer with a bias."""
-
-    weight: Float[Tensor, " width"]
-    bias: Float[Tensor, ""]
-
-    def logits(self, x: Float[Tensor, "text width"]) -> Float[Tensor, " text"]:
-        return x @ self.weight + self.bias
 
 
 def fit_probe(

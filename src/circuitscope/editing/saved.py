@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,29 +12,28 @@ import torch
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.editing.classifier import Classifier
 from circuitscope.errors import BadFile, BadInput
-from circuitscope.interventions import EditsOf, FeatureSet, Means, edits_of
-from circuitscope.model import LanguageModel, fingerprint
-from circuitscope.runs import read_arrays, read_manifest, write_arrays, write_manifest
+from circuitscope.interventions import FeatureSet, Means, edits_of
+from circuitscope.model import EditsOf, LanguageModel, fingerprint
+from circuitscope.runs import CLASSIFIER, REMOVED, read_arrays, read_manifest, write_arrays
 from circuitscope.terms import Site
 
-CLASSIFIER, REMOVED = "classifier", "removed"
-"""Kinds of folders."""
-_PROBE, _FEATURES = "classifier.safetensors", "features.safetensors"
 _MEANS = "mean of "
 
 
-def write_classifier(draft: Path, classifier: Classifier, content: Mapping[str, Any]) -> None:
-    """Fill a folder that is being written; the model itself is named by its hash and not in it."""
+def write_classifier(draft: Path, classifier: Classifier) -> dict[str, Any]:
+    """Fill a folder that is being written, and return what its manifest has to say.
+
+    The model itself is named by its hash and is not in the folder.
+    """
     probe = {"weight": classifier.weight, "bias": classifier.bias}
-    write_arrays(draft / _PROBE, {name: value.cpu().numpy() for name, value in probe.items()})
-    described = {
+    write_arrays(draft / CLASSIFIER.file, {name: value.cpu().numpy() for name, value in probe.items()})
+    return {
         "site": classifier.site.name,
         "pooling": classifier.pooling,
         "bos": classifier.bos,
         "model": classifier.model.name,
         "model_hash": fingerprint(classifier.model),
     }
-    write_manifest(draft, CLASSIFIER, {**described, **content})
 
 
 def read_classifier(folder: Path, model: LanguageModel) -> Classifier:
@@ -45,17 +43,17 @@ def read_classifier(folder: Path, model: LanguageModel) -> Classifier:
         BadFile: the folder is damaged, or is none of a classifier.
         BadInput: it was trained on another model.
     """
-    manifest = read_manifest(folder, CLASSIFIER)
+    manifest = read_manifest(folder, CLASSIFIER.kind)
     if manifest["model_hash"] != fingerprint(model):
         raise BadInput(
             f"the classifier in {folder} was trained on other weights than those of {model.name}",
             expected=f"{manifest['model']}, weights {manifest['model_hash'][:12]}…",
             mend="load that model in that number format, or train again",
         )
-    arrays = read_arrays(folder / _PROBE)
+    arrays = read_arrays(folder / CLASSIFIER.file)
     if {name: value.shape for name, value in arrays.items()} != {"weight": (model.width,), "bias": ()}:
         raise BadFile(
-            f"{folder / _PROBE} holds {', '.join(arrays)}",
+            f"{folder / CLASSIFIER.file} holds {', '.join(arrays)}",
             expected=f"weight, {model.width} numbers, and bias, one",
             mend="train again",
         )
@@ -81,21 +79,21 @@ class Removal:
         return edits_of(model, dictionaries, self.features, self.how, self.means)
 
 
-def write_removal(draft: Path, removal: Removal, content: Mapping[str, Any]) -> None:
-    """Fill a folder that is being written."""
+def write_removal(draft: Path, removal: Removal) -> dict[str, Any]:
+    """Fill a folder that is being written, and return what its manifest has to say."""
     arrays = {site.name: some.cpu().numpy() for site, some in removal.features.items()}
     for site, means in (removal.means or {}).items():
         arrays[_MEANS + site.name] = (
             means.float().cpu().numpy() if means.dtype == torch.bfloat16 else means.cpu().numpy()
         )
-    write_arrays(draft / _FEATURES, arrays)
-    write_manifest(draft, REMOVED, {"how": removal.how, "count": len(removal), **content})
+    write_arrays(draft / REMOVED.file, arrays)
+    return {"how": removal.how, "count": len(removal)}
 
 
 def read_removal(folder: Path) -> Removal:
     """Removed features as they were saved."""
-    manifest = read_manifest(folder, REMOVED)
-    arrays = read_arrays(folder / _FEATURES)
+    manifest = read_manifest(folder, REMOVED.kind)
+    arrays = read_arrays(folder / REMOVED.file)
     sites = sorted(Site.parse(name) for name in arrays if not name.startswith(_MEANS))
     features = {site: torch.from_numpy(arrays[site.name].astype(np.int64)) for site in sites}
     means = {

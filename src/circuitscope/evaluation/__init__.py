@@ -1,11 +1,12 @@
 """Is a circuit true? Ablated runs, faithfulness and completeness, sweeps."""
 
-from circuitscope.evaluation.ablated_runs import AblatedRuns
+from circuitscope.evaluation.ablated_runs import AblatedRuns, ablated_runs_for
 from circuitscope.evaluation.baseline import SiteBaseline
-from circuitscope.evaluation.evaluate import ablated_runs_for, check_free_layers, evaluate
+from circuitscope.evaluation.evaluate import evaluate, evaluate_circuit
 from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale, Rows
+from circuitscope.evaluation.free_layers import free_layers_of
 from circuitscope.evaluation.scores import COVERAGE, RESAMPLES, interval
-from circuitscope.evaluation.sweep import LEVELS, sweep
+from circuitscope.evaluation.sweep import LEVELS, sweep, sweep_circuit
 
 __all__ = [
     "COVERAGE",
@@ -16,8 +17,10 @@ __all__ = [
     "Rows",
     "SiteBaseline",
     "ablated_runs_for",
-    "check_free_layers",
     "evaluate",
+    "evaluate_circuit",
+    "free_layers_of",
     "interval",
     "sweep",
+    "sweep_circuit",
 ]

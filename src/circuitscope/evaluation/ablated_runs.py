@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from circuitscope.config import AblationConfig
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.evaluation.ablated_metric import ablated_metric
 from circuitscope.evaluation.baseline import Baseline, make_baseline
 from circuitscope.evaluation.node_set import node_set
 from circuitscope.model import LanguageModel
-from circuitscope.results import Nodes
-from circuitscope.tasks import Inputs, Metric, Task, batches
+from circuitscope.results import Circuit, Nodes
+from circuitscope.sources import Loaded, metric_of
+from circuitscope.tasks import Encoded, Inputs, Measure, Metric, batches
 from circuitscope.terms import Site
 
 
@@ -81,36 +83,57 @@ class AblatedRuns:
         return -torch.cat(values).double().cpu().numpy()
 
 
-def make_ablated_runs(
-    model: LanguageModel,
-    dictionaries: Dictionaries,
-    task: Task,
-    metric: Metric,
+def ablated_runs_for(
+    circuit: Circuit,
+    loaded: Loaded,
+    config: AblationConfig,
     *,
-    examples: int,
-    split: str,
-    baseline: str,
-    errors: str,
-    bos: bool,
-    keep_positions: bool,
-    length: int | None,
-    batch_size: int,
-    seed: int,
+    metric: Metric | Measure | str | None = None,
 ) -> AblatedRuns:
-    """Tokenise the held-out examples and compute the baseline on them.
+    """The examples to evaluate a circuit on, tokenised by its own conventions, with the baseline computed on them."""
+    settings = circuit.made_by.settings
+    encoded, skipped = loaded.task.encode(
+        config.split, loaded.model.tokenizer, bos=settings.has_bos, limit=config.examples
+    )
+    places = _places(circuit, encoded, config.split)
+    inputs = [
+        part.to(loaded.model.device) for part in batches(encoded, config.batch_size, has_bos=settings.has_bos)
+    ]
+    values = make_baseline(
+        baseline_of(circuit, config),
+        loaded.model,
+        loaded.dictionaries,
+        inputs,
+        places=places,
+        seed=config.seed,
+    )
+    return AblatedRuns(
+        loaded.model,
+        loaded.dictionaries,
+        metric_of(circuit, loaded, metric),
+        inputs,
+        values,
+        places,
+        config.errors,
+        dict(skipped),
+    )
 
-    ``length`` is the number of positions of a circuit that keeps them; examples must have it.
-    """
-    encoded, skipped = task.encode(split, model.tokenizer, bos=bos, limit=examples)
-    if keep_positions:
-        lengths = {example.length for example in encoded}
-        if lengths != {length}:
-            raise BadInput(
-                f"the {split} examples have lengths {sorted(lengths)}",
-                expected=f"{length} tokens: the circuit has a node per position of its template",
-                mend="evaluate on the template's own examples, or discover with --positions sum",
-            )
-    inputs = [part.to(model.device) for part in batches(encoded, batch_size, has_bos=bos)]
-    places = length if keep_positions and length else 1
-    values = make_baseline(baseline, model, dictionaries, inputs, places=places, seed=seed)
-    return AblatedRuns(model, dictionaries, metric, inputs, values, places, errors, dict(skipped))
+
+def baseline_of(circuit: Circuit, config: AblationConfig) -> str:
+    """What ablated nodes are set to: as asked, else as the circuit records."""
+    return circuit.made_by.settings.baseline if config.baseline == "auto" else config.baseline
+
+
+def _places(circuit: Circuit, encoded: Sequence[Encoded], split: str) -> int:
+    """Positions that the circuit keeps, which every example must have; 1 where they are summed."""
+    if not circuit.keeps_positions:
+        return 1
+    length = len(circuit.findings.tokens or ())
+    lengths = {example.length for example in encoded}
+    if lengths != {length}:
+        raise BadInput(
+            f"the {split} examples have lengths {sorted(lengths)}",
+            expected=f"{length} tokens: the circuit has a node per position of its template",
+            mend=f"evaluate on the template's own examples, or discover with {argument('positions', 'sum')}",
+        )
+    return length

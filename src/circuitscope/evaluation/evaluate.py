@@ -7,26 +7,28 @@ free 0 is always measured beside it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from circuitscope.config import EvaluateConfig, settings_from
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.errors import BadInput
-from circuitscope.evaluation.ablated_runs import AblatedRuns, make_ablated_runs
+from circuitscope.evaluation.ablated_runs import ablated_runs_for, baseline_of
 from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale
-from circuitscope.evaluation.scores import COVERAGE, ratio
+from circuitscope.evaluation.free_layers import free_layers_of
+from circuitscope.evaluation.scores import COVERAGE
 from circuitscope.evaluation.strict import TestedCircuit, strict_tests
 from circuitscope.model import LanguageModel
-from circuitscope.results import Circuit
-from circuitscope.tasks import METRICS, Examples, Measure, Metric, Task, load_task, metric_named
-from circuitscope.work import Progress
+from circuitscope.results import Circuit, CircuitScores, Evaluation, Means, StrictTests
+from circuitscope.sources import Loaded, reopen
+from circuitscope.tasks import Examples, Measure, Metric, Task
+from circuitscope.work import Progress, shown, silent
 
 
 def evaluate(
     circuit: Circuit,
-    model: LanguageModel,
-    dictionaries: Dictionaries,
-    task: Task | str | Path | Examples,
+    model: LanguageModel | None = None,
+    dictionaries: Dictionaries | None = None,
+    task: Task | str | Path | Examples | None = None,
     *,
     metric: str | Metric | Measure | None = None,
     examples: int = 40,
@@ -39,151 +41,92 @@ def evaluate(
     halvings: int = 20,
     spare_examples: int | None = None,
     batch_size: int = 32,
+    device: str = "auto",
+    dtype: str = "auto",
     seed: int = 0,
-    progress: Progress = lambda done, total, what: None,
-) -> dict[str, Any]:
-    """Measure a circuit on held-out examples.
+    progress: Progress | bool | None = None,
+) -> Evaluation:
+    """Measure a circuit on held-out examples; ``circuitscope.config.EvaluateConfig`` says what each setting means.
 
     Args:
-        task: a task, or anything that ``load_task`` takes.
-        metric: by default the one that it was discovered with; a function has to be given again.
-        baseline: what ablated nodes are set to; ``auto`` is what the circuit records.
-        errors: ``circuit`` keeps the errors in the circuit, ``keep`` all, ``remove`` none.
-        free_layers: layers (and embed) that are never ablated; default floor(layers / 3).
+        model, dictionaries, task: loaded by the circuit's recipe where they are left out.
+        metric: by default the one that the circuit was discovered with; a function has to be given again.
         strict: also ask what a sceptic asks, with the free layers asked for: ``circuitscope.evaluation.strict``.
-        random_circuits: how many random circuits of equal size to compare with.
-        halvings: how often to divide the discovery's examples into random halves.
-        spare_examples: how many examples show which nodes can be spared; by default all.
-        progress: called with (done, total, what).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Returns:
-        Plain values: scores with intervals for the free layers asked for and for free 0, and the means of the
-        higher-is-better metric for the model, the empty circuit, the circuit and its complement; with ``strict``
-        four tests with a verdict each, under that name.
+        Scores with intervals for the free layers asked for and for free 0, and the means of the higher-is-better
+        metric for the model, the empty circuit, the circuit and its complement; with ``strict`` four tests with a
+        verdict each.
     """
-    task = load_task(task, model)
-
-    def bench_of(split: str, examples: int) -> AblatedRuns:
-        return ablated_runs_for(
-            circuit, model, dictionaries, task, metric, examples, split, baseline, errors, batch_size, seed
-        )
-
-    bench = bench_of(split, examples)
-    usual = model.n_layers // 3 if free_layers is None else free_layers
-    check_free_layers(usual, model)
-    subjects = [
-        TestedCircuit(circuit, FaithfulnessScale(bench, free, seed)) for free in dict.fromkeys((usual, 0))
-    ]
-    full = subjects[0].scale.full
-    result = {
-        "metric": bench.metric.name,
-        "metric_shown_as": bench.metric.shown_as,
-        "split": split,
-        "examples": len(full),
-        "skipped": bench.skipped,
-        "baseline": _baseline_name(circuit, baseline),
-        "errors": errors,
-        "coverage": COVERAGE,
-        "free_layers": usual,
-        "scores": [_scores(subject) for subject in subjects],
-    }
-    if strict:
-        # The discovery's own examples are the first of their split; more of it would not be its own.
-        own = int(circuit.info.get("examples") or examples)
-
-        def other(split: str) -> TestedCircuit:
-            count = min(examples, own) if split == circuit.info.get("split") else examples
-            return TestedCircuit(circuit, FaithfulnessScale(bench_of(split, count), usual, seed))
-
-        result["strict"] = strict_tests(
-            subjects[0],
-            task,
-            other,
-            split=split,
-            circuits=random_circuits,
-            halvings=halvings,
-            spare_examples=spare_examples,
-            batch_size=batch_size,
-            progress=progress,
-        )
-    return result
+    config = settings_from(EvaluateConfig, locals())
+    with shown(progress) as tell:
+        loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)
+        return evaluate_circuit(circuit, loaded, config, metric=metric, progress=tell)
 
 
-def _scores(subject: TestedCircuit) -> dict[str, Any]:
-    sites, circuit = subject.scale.sites, subject.circuit
-    empty, kept, full = subject.scale.empty, subject.kept, subject.scale.full
-    rest = subject.scale.runs.run(circuit.nodes, sites, complement=True)
-    return {
-        "free_layers": subject.scale.free_layers,
-        "nodes": int(subject.scale.on_ablated(circuit.nodes, circuit.sites).sum()),
-        "faithfulness": subject.score,
-        "completeness": ratio(rest, empty, full, seed=subject.scale.seed),
-        "means": {
-            "model": float(full.mean()),
-            "empty": float(empty.mean()),
-            "circuit": float(kept.mean()),
-            "complement": float(rest.mean()),
-        },
-    }
-
-
-def ablated_runs_for(
+def evaluate_circuit(
     circuit: Circuit,
-    model: LanguageModel,
-    dictionaries: Dictionaries,
-    task: Task,
-    metric: str | Metric | Measure | None,
-    examples: int,
-    split: str,
-    baseline: str,
-    errors: str,
-    batch_size: int,
-    seed: int,
-) -> AblatedRuns:
-    """The held-out side of a circuit's own task, with the circuit's own conventions."""
-    if tuple(dictionaries) != circuit.sites:
-        raise BadInput(
-            f"the circuit lives on {len(circuit.sites)} sites, the dictionaries are for {len(dictionaries)}",
-            expected=", ".join(site.name for site in circuit.sites),
-            mend="load the dictionaries that it was discovered with",
-        )
-    tokens = circuit.info.get("tokens")
-    return make_ablated_runs(
-        model,
-        dictionaries,
-        task,
-        _metric(circuit, metric, task),
-        examples=examples,
-        split=split,
-        baseline=_baseline_name(circuit, baseline),
-        errors=errors,
-        bos=bool(circuit.info.get("bos")),
-        keep_positions=circuit.keeps_positions,
-        length=len(tokens) if tokens else None,
-        batch_size=batch_size,
-        seed=seed,
+    loaded: Loaded,
+    config: EvaluateConfig,
+    *,
+    metric: str | Metric | Measure | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """``evaluate`` by settings that are one value, with everything loaded."""
+    runs = ablated_runs_for(circuit, loaded, config, metric=metric)
+    usual = free_layers_of(loaded.model, config.free_layers)
+    tested = [
+        TestedCircuit(circuit, FaithfulnessScale(runs, free, config.seed))
+        for free in dict.fromkeys((usual, 0))
+    ]
+    return Evaluation(
+        metric=runs.metric.name,
+        metric_shown_as=runs.metric.shown_as,
+        split=config.split,
+        examples=len(tested[0].scale.full),
+        skipped=runs.skipped,
+        baseline=baseline_of(circuit, config),
+        errors=config.errors,
+        coverage=COVERAGE,
+        free_layers=usual,
+        scores=tuple(map(_scores, tested)),
+        strict=_strict(tested[0], loaded, config, metric, progress) if config.strict else None,
     )
 
 
-def _metric(circuit: Circuit, metric: str | Metric | Measure | None, task: Task) -> Metric:
-    """The metric given, or by name the one that the circuit was discovered with."""
-    name = str(circuit.info["metric"])
-    if metric is None and name not in METRICS:
-        raise BadInput(
-            f"the circuit was discovered with a function, {name!r}",
-            expected="that function again",
-            mend="evaluate(…, metric=function)",
-        )
-    return metric_named(name if metric is None else metric, pairs=task.pairs)
+def _strict(
+    subject: TestedCircuit,
+    loaded: Loaded,
+    config: EvaluateConfig,
+    metric: str | Metric | Measure | None,
+    progress: Progress,
+) -> StrictTests:
+    circuit = subject.circuit
+    # The discovery's own examples are the first of their split; more of it would not be its own.
+    own = circuit.findings.examples or config.examples
+
+    def other(split: str) -> TestedCircuit:
+        own_split = split == circuit.made_by.settings.split
+        count = min(config.examples, own) if own_split else config.examples
+        there = ablated_runs_for(circuit, loaded, replace(config, split=split, examples=count), metric=metric)
+        return TestedCircuit(circuit, FaithfulnessScale(there, subject.scale.free_layers, config.seed))
+
+    return strict_tests(subject, loaded, other, config, progress)
 
 
-def _baseline_name(circuit: Circuit, baseline: str) -> str:
-    return str(circuit.info.get("baseline", "mean")) if baseline == "auto" else baseline
-
-
-def check_free_layers(free: int, model: LanguageModel) -> None:
-    if not 0 <= free < model.n_layers:
-        raise BadInput(
-            f"--free-layers {free}",
-            expected=f"0 to {model.n_layers - 1}; the model has {model.n_layers} layers",
-        )
+def _scores(subject: TestedCircuit) -> CircuitScores:
+    circuit, scale = subject.circuit, subject.scale
+    rest = scale.without(circuit.nodes)
+    return CircuitScores(
+        free_layers=scale.free_layers,
+        nodes=int(scale.on_ablated(circuit.nodes, circuit.sites).sum()),
+        faithfulness=subject.score,
+        completeness=scale.interval(rest),
+        means=Means(
+            model=float(scale.full.mean()),
+            empty=float(scale.empty.mean()),
+            circuit=float(subject.kept.mean()),
+            complement=float(rest.mean()),
+        ),
+    )

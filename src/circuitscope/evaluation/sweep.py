@@ -8,32 +8,36 @@ two more, its areas CPR and CMD.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from circuitscope.config import SweepConfig, settings_from
 from circuitscope.dictionaries import Dictionaries, mlp_hidden_dictionaries, neurons_like
-from circuitscope.discovery import discover
-from circuitscope.errors import BadInput
-from circuitscope.evaluation.ablated_runs import AblatedRuns
+from circuitscope.discovery import discover_circuit
+from circuitscope.errors import BadInput, argument
+from circuitscope.evaluation.ablated_runs import ablated_runs_for
 from circuitscope.evaluation.cpr_cmd import FRACTIONS, areas, nodes_at
-from circuitscope.evaluation.evaluate import ablated_runs_for, check_free_layers
-from circuitscope.evaluation.scores import needed, ratio
+from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale
+from circuitscope.evaluation.free_layers import free_layers_of
+from circuitscope.evaluation.scores import needed
 from circuitscope.model import LanguageModel
-from circuitscope.results import Circuit, Nodes
-from circuitscope.tasks import Examples, Measure, Metric, Task, load_task
-from circuitscope.work import Progress
+from circuitscope.results import Circuit, Curve, Nodes, Score, Sweep
+from circuitscope.sources import Loaded, metric_of, reopen
+from circuitscope.tasks import Examples, Measure, Metric, Task
+from circuitscope.work import Progress, shown, silent, step
 
 LEVELS = (0.5, 0.75, 0.9)
 
 
 def sweep(
     circuit: Circuit,
-    model: LanguageModel,
-    dictionaries: Dictionaries,
-    task: Task | str | Path | Examples,
+    model: LanguageModel | None = None,
+    dictionaries: Dictionaries | None = None,
+    task: Task | str | Path | Examples | None = None,
     *,
     metric: str | Metric | Measure | None = None,
     examples: int = 40,
@@ -45,134 +49,132 @@ def sweep(
     neurons: bool = True,
     random: int = 3,
     batch_size: int = 32,
+    device: str = "auto",
+    dtype: str = "auto",
     seed: int = 0,
-    progress: Progress = lambda done, total, what: None,
-) -> dict[str, Any]:
+    progress: Progress | bool | None = None,
+) -> Sweep:
     """Curves of faithfulness and completeness against nodes kept.
 
     Args:
+        model, dictionaries, task: loaded by the circuit's recipe where they are left out.
         sizes: how many circuit sizes to measure on each curve, evenly spaced on a logarithmic scale.
         neurons: also measure neurons; this discovers on them with the circuit's own settings.
-        random: random circuits to average at each size; 0 leaves that curve away.
+        random: random circuits to average at each size; 0 leaves that curve out.
         other arguments: as for ``evaluate``.
 
     Returns:
-        Plain values: ``levels``, ``fractions`` and ``curves``, each with ``nodes``, ``faithfulness`` (with
-        ``_low`` and ``_high``), ``completeness``, ``needed`` per level, and ``areas``: ``cpr`` and ``cmd`` with
-        the nodes and the faithfulness at each of the fractions of the curve's ``candidates``.
+        ``curves``, each with ``nodes``, ``faithfulness``, ``completeness``, ``needed`` per level, and its ``areas``
+        CPR and CMD.
     """
+    config = settings_from(SweepConfig, locals())
+    with shown(progress) as tell:
+        loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)
+        return sweep_circuit(circuit, loaded, config, metric=metric, progress=tell)
+
+
+def sweep_circuit(
+    circuit: Circuit,
+    loaded: Loaded,
+    config: SweepConfig,
+    *,
+    metric: str | Metric | Measure | None = None,
+    progress: Progress = silent,
+) -> Sweep:
+    """``sweep`` by settings that are one value, with everything loaded."""
     if circuit.candidates is None:
         raise BadInput(
             "the circuit has no ranking of all its candidates", expected="a circuit as discover made it"
         )
-    task = load_task(task, model)
-    free = model.n_layers // 3 if free_layers is None else free_layers
-    check_free_layers(free, model)
-    subjects: list[tuple[str, Circuit, Dictionaries]] = [("features", circuit, dictionaries)]
-    if neurons:
-        of_sites = neurons_like(dictionaries, model)
-        of_mlps = mlp_hidden_dictionaries(model)
-        for name, basis in (("neurons of the sites", of_sites), ("MLP-hidden neurons", of_mlps)):
-            progress(0, 1, f"ranking {name}")
-            subjects.append((name, _ranked(circuit, model, basis, task, metric), basis))
+    free = free_layers_of(loaded.model, config.free_layers)
     curves = []
-    for name, ranked, basis in subjects:
-        bench = ablated_runs_for(
-            ranked, model, basis, task, metric, examples, split, baseline, errors, batch_size, seed
-        )
+    for name, ranked, basis in _rankings(circuit, loaded, config, metric, progress):
+        runs = ablated_runs_for(ranked, replace(loaded, dictionaries=basis), config, metric=metric)
+        scale = FaithfulnessScale(runs, free, config.seed)
         assert ranked.candidates is not None
-        nodes = _not_free(ranked.candidates, ranked, bench, free)
-        curves.append(_curve(name, nodes, [nodes.strongest()], bench, free, sizes, seed, progress))
-        if name == "features" and random:
-            draw = np.random.default_rng(seed)
-            orders = [draw.permutation(len(nodes)) for _ in range(random)]
-            curves.append(_curve("random features", nodes, orders, bench, free, sizes, seed, progress))
-    return {
-        "task": task.name,
-        "model": model.name,
-        "metric": bench.metric.name,
-        "split": split,
-        "examples": sum(map(len, bench.inputs)),
-        "free_layers": free,
-        "errors": errors,
-        "levels": list(LEVELS),
-        "fractions": list(FRACTIONS),
-        "curves": curves,
-    }
-
-
-def _ranked(
-    circuit: Circuit,
-    model: LanguageModel,
-    basis: Dictionaries,
-    task: Task,
-    metric: str | Metric | Measure | None,
-) -> Circuit:
-    """Rank neurons by the circuit's own method and examples."""
-    info = circuit.info
-    return discover(
-        model,
-        basis,
-        task,
-        examples=int(info["examples"]),
-        split=str(info["split"]),
-        metric=metric or str(info["metric"]),
-        method=str(info["method"]),
-        rule=str(info["rule"] or "gauss"),
-        points=info["points"],
-        nodes=1,  # only the ranking is wanted
-        positions=str(info["positions"]),
-        baseline=str(info["baseline"]),
-        bos="yes" if info["bos"] else "no",
+        nodes = _not_free(ranked.candidates, ranked, scale)
+        curves.append(_curve(name, nodes, [nodes.strongest()], scale, config.sizes, progress))
+        if name == "features" and config.random:
+            draw = np.random.default_rng(config.seed)
+            orders = [draw.permutation(len(nodes)) for _ in range(config.random)]
+            curves.append(_curve("random features", nodes, orders, scale, config.sizes, progress))
+    return Sweep(
+        task=loaded.task.name,
+        model=loaded.model.name,
+        metric=runs.metric.name,
+        split=config.split,
+        examples=sum(map(len, runs.inputs)),
+        free_layers=free,
+        errors=config.errors,
+        levels=LEVELS,
+        fractions=FRACTIONS,
+        curves=tuple(curves),
     )
 
 
-def _not_free(nodes: Nodes, ranked: Circuit, bench: AblatedRuns, free: int) -> Nodes:
+def _rankings(
+    circuit: Circuit,
+    loaded: Loaded,
+    config: SweepConfig,
+    metric: str | Metric | Measure | None,
+    progress: Progress,
+) -> Iterator[tuple[str, Circuit, Dictionaries]]:
+    """What is swept over: features, and neurons ranked by the circuit's own method and examples."""
+    yield "features", circuit, loaded.dictionaries
+    if not config.neurons:
+        return
+    of_sites = neurons_like(loaded.dictionaries, loaded.model)
+    of_mlps = mlp_hidden_dictionaries(loaded.model)
+    only_ranked = replace(
+        circuit.made_by.settings, nodes=1, node_threshold=None, edges_at="clean", connected=False
+    )
+    chosen = metric_of(circuit, loaded, metric)
+    for name, basis in (("neurons of the sites", of_sites), ("MLP-hidden neurons", of_mlps)):
+        of_basis = replace(loaded, dictionaries=basis)
+        with step(progress, f"ranking {name}"):
+            ranked = discover_circuit(of_basis, only_ranked, metric=chosen)
+        yield name, ranked, basis
+
+
+def _not_free(nodes: Nodes, ranked: Circuit, scale: FaithfulnessScale) -> Nodes:
     """The candidates that an ablated run can ablate, and that have an effect at all."""
-    sites = bench.sites(free)
-    indices = [index for index, site in enumerate(ranked.sites) if site in sites]
-    return nodes.take(np.flatnonzero(np.isin(nodes.site, indices) & (nodes.effect != 0)))
+    return nodes.take(np.flatnonzero(scale.on_ablated(nodes, ranked.sites) & (nodes.effect != 0)))
 
 
 def _curve(
     name: str,
     nodes: Nodes,
     orders: list[NDArray[np.int64]],
-    bench: AblatedRuns,
-    free: int,
+    scale: FaithfulnessScale,
     sizes: int,
-    seed: int,
     progress: Progress,
-) -> dict[str, Any]:
+) -> Curve:
     """One curve; several orders are averaged example by example."""
-    sites = bench.sites(free)
-    full, empty = bench.full(), bench.run(Nodes.none(), sites)
     counts, at_fractions = _sizes(len(nodes), sizes), nodes_at(len(nodes))
-    faithful: dict[int, dict[str, Any]] = {}
-    complete: list[dict[str, Any]] = []
+    faithful: dict[int, Score] = {}
+    complete: list[Score] = []
     every = sorted({*counts, *at_fractions})
     for number, count in enumerate(every):
         some = [nodes.take(order[:count]) for order in orders]
-        kept = np.mean([bench.run(part, sites) for part in some], axis=0)
-        faithful[count] = ratio(kept, empty, full, seed=seed)
+        kept = np.mean([scale.values(part) for part in some], axis=0)
+        faithful[count] = scale.interval(kept)
         if count in counts:
-            rest = np.mean([bench.run(part, sites, complement=True) for part in some], axis=0)
-            complete.append(ratio(rest, empty, full, seed=seed))
+            rest = np.mean([scale.without(part) for part in some], axis=0)
+            complete.append(scale.interval(rest))
         progress(number + 1, len(every), name)
     scores = [faithful[count] for count in counts]
-    values = [score["value"] for score in scores]
-    shares = [faithful[count]["value"] for count in at_fractions]
-    return {
-        "name": name,
-        "nodes": counts,
-        "faithfulness": values,
-        "faithfulness_low": [score["low"] for score in scores],
-        "faithfulness_high": [score["high"] for score in scores],
-        "completeness": [score["value"] for score in complete],
-        "needed": {f"{level:g}": needed(counts, values, level) for level in LEVELS},
-        "candidates": len(nodes),
-        "areas": {**areas(shares), "nodes": at_fractions, "faithfulness": shares},
-    }
+    values = tuple(score.value for score in scores)
+    return Curve(
+        name=name,
+        nodes=tuple(counts),
+        faithfulness=values,
+        faithfulness_low=tuple(score.low for score in scores),
+        faithfulness_high=tuple(score.high for score in scores),
+        completeness=tuple(score.value for score in complete),
+        needed={f"{level:g}": needed(counts, values, level) for level in LEVELS},
+        candidates=len(nodes),
+        areas=areas(at_fractions, [faithful[count].value for count in at_fractions]),
+    )
 
 
 def _sizes(largest: int, count: int) -> list[int]:
@@ -181,6 +183,6 @@ def _sizes(largest: int, count: int) -> list[int]:
         raise BadInput(
             "no node of the layers that are not free has an effect",
             expected="some nodes",
-            mend="use fewer --free-layers",
+            mend=f"use fewer {argument('free_layers')}",
         )
     return sorted({int(n) for n in np.geomspace(1, largest, count).round()})

@@ -17,8 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from circuitscope.dashboards import split_by_share
-from circuitscope.results import FeatureTokens, NodeActivity, Share
+from circuitscope.results import FeatureTokens, NodeActivity, Share, split_by_share
 from circuitscope.terms import SUMMED, NodeId, Site
 
 _CHOOSY = 0.75

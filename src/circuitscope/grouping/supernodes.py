@@ -2,21 +2,21 @@
 
 1. Run the task's examples, those that the circuit was discovered on, and note where its features are active.
 2. Compute how alike any two features are (``similarity``): by activity, by write vectors, by edges.
-3. Join what is alike (``cluster``), but only what may stand together (``places``). An error node and a feature that
+3. Join what is alike (``cluster``), but only what may stand together (``may_join``). An error node and a feature that
    is like no other are groups of their own, so every node is in exactly one group.
-4. Sum effects and edges (``sums``), and name the groups (``naming``).
+4. Sum effects and edges (``group_edges``), and name the groups (``naming``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from circuitscope.config import GroupConfig
+from circuitscope.config import GroupConfig, settings_from
 from circuitscope.dashboards import NodeActivations, node_activations, promoted_tokens, stream_vector
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.errors import BadInput
@@ -26,20 +26,21 @@ from circuitscope.grouping.may_join import default_span, may_join
 from circuitscope.grouping.naming import Member, aim_of, layers_of, traits_of, unique, where_of, words
 from circuitscope.grouping.similarity import VIEWS, combined, correlations, cosines, profiles
 from circuitscope.model import LanguageModel
-from circuitscope.results import Circuit, Group, Groups, NodeActivity
-from circuitscope.results.groups import SCHEMA_VERSION
-from circuitscope.tasks import Examples, Task, load_task
+from circuitscope.results import GROUPS_SCHEMA, Circuit, Group, Groups, NodeActivity
+from circuitscope.sources import Loaded, discovery_examples, reopen
+from circuitscope.tasks import Examples, Task
 from circuitscope.terms import ERROR, SUMMED, NodeId, Site
+from circuitscope.work import Progress, shown, silent
 
 SIMILARITY = 0.3
 _PROMOTED = 8
 
 
 def group(
-    model: LanguageModel,
-    dictionaries: Dictionaries,
-    task: Task | str | Path | Examples,
     circuit: Circuit,
+    model: LanguageModel | None = None,
+    dictionaries: Dictionaries | None = None,
+    task: Task | str | Path | Examples | None = None,
     *,
     groups: int | None = None,
     similarity: float | None = None,
@@ -48,51 +49,54 @@ def group(
     vectors: float = 1.0,
     edges: float = 1.0,
     batch_size: int = 32,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    device: str = "auto",
+    dtype: str = "auto",
+    progress: Progress | bool | None = None,
 ) -> Groups:
     """Group a circuit's features by what they do; see this module's text.
 
     Args:
-        task: the one that the circuit was discovered on.
-        groups: join until there are this many; there are more where no further join is allowed.
-        similarity: join as long as members are at least this similar on average, from -1 to 1; 0.3 if neither
-            this nor ``groups`` is given.
-        layers: how many neighbouring layers a group may touch; a quarter of the model's if not given.
-        activity, vectors, edges: weights of the three views of similarity.
-        batch_size: examples that go through the model together.
-        progress: called with (done, total, what).
+        model, dictionaries, task: loaded by the circuit's recipe where they are left out.
+        other arguments: as in ``circuitscope.config.GroupConfig``.
 
     Raises:
         BadInput: both ``groups`` and ``similarity`` are given, a number is out of range, all weights are 0, or the
             circuit has a node that the dictionaries lack.
     """
-    GroupConfig(
-        groups, similarity, layers, activity, vectors, edges, batch_size
-    )  # refuses what makes no sense
-    weights = {"activity": activity, "vectors": vectors, "edges": edges}
+    config = settings_from(GroupConfig, locals())
+    with shown(progress) as tell:
+        loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)
+        return group_circuit(circuit, loaded, config, progress=tell)
+
+
+def group_circuit(
+    circuit: Circuit, loaded: Loaded, config: GroupConfig, *, progress: Progress = silent
+) -> Groups:
+    """``group`` by settings that are one value, with everything loaded."""
+    model, dictionaries = loaded.model, loaded.dictionaries
+    weights = {name: getattr(config, name) for name in VIEWS}
     _check_nodes(circuit, dictionaries)
-    task = load_task(task, model)
     progress(0, 3, "reading the task's texts")
-    encoded, _ = task.encode(
-        str(circuit.info.get("split", "train")),
-        model.tokenizer,
-        bos=bool(circuit.info.get("bos")),
-        limit=int(circuit.info.get("examples") or 100),
-    )
     seen = node_activations(
-        model, dictionaries, circuit.ids, encoded, bos=bool(circuit.info.get("bos")), batch_size=batch_size
+        model,
+        dictionaries,
+        circuit.ids,
+        discovery_examples(circuit, loaded),
+        bos=circuit.made_by.settings.has_bos,
+        batch_size=config.batch_size,
     )
     progress(1, 3, "comparing features")
     alike = _similarity(model, dictionaries, circuit, seen, weights)
-    least = SIMILARITY if similarity is None and groups is None else similarity
-    span = default_span(model.n_layers) if layers is None else layers
-    rows = ordered(circuit, clusters(alike, may_join(circuit, span), least=least, count=groups))
+    default = SIMILARITY if config.groups is None else None
+    least = default if config.similarity is None else config.similarity
+    span = default_span(model.n_layers) if config.layers is None else config.layers
+    rows = ordered(circuit, clusters(alike, may_join(circuit, span), least=least, count=config.groups))
     progress(2, 3, "naming groups")
     activities = seen.activities()
     links, inside = group_edges(circuit, rows)
     found = _named(circuit, rows, inside, _members(model, dictionaries, circuit, activities), model.n_layers)
     progress(3, 3, "naming groups")
-    return Groups(SCHEMA_VERSION, found, links, least, weights, activities)
+    return Groups(GROUPS_SCHEMA, found, links, least, weights, activities)
 
 
 def _check_nodes(circuit: Circuit, dictionaries: Dictionaries) -> None:
@@ -170,7 +174,7 @@ def _named(
     together = [[members[row] for row in group_rows] for group_rows in rows]
     traits = [traits_of(part) for part in together]
     sites = [tuple(site.name for site in sorted({member.node.site for member in part})) for part in together]
-    headings = dict(enumerate(map(str, circuit.info.get("tokens") or ())))
+    headings = dict(enumerate(map(str, circuit.findings.tokens or ())))
     last = len(headings) - 1
     where = [
         where_of(part, trait, headings.get(part[0].node.position, ""))

@@ -1,8 +1,6 @@
 """Nodes held at a value while the model runs, and edits of single features."""
 
 from circuitscope.interventions.feature_edits import (
-    Edits,
-    EditsOf,
     FeatureSet,
     Means,
     edits_of,
@@ -14,8 +12,6 @@ from circuitscope.interventions.feature_edits import (
 from circuitscope.interventions.hold import ablate
 
 __all__ = [
-    "Edits",
-    "EditsOf",
     "FeatureSet",
     "Means",
     "ablate",

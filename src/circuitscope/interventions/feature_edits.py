@@ -10,7 +10,8 @@ published (Marks et al. 2024, section 4). BOS and padding are never touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,19 +21,13 @@ from torch import Tensor
 from circuitscope.dictionaries import Dictionaries, Dictionary
 from circuitscope.errors import BadInput
 from circuitscope.interventions.hold import with_features_at
-from circuitscope.model import Edit, LanguageModel, Tap, TokenBatch
-from circuitscope.tasks.labelled import BATCH_SIZE, Texts, token_blocks
+from circuitscope.model import Edit, Edits, EditsOf, LanguageModel, TokenBatch
+from circuitscope.tasks.labelled import BATCH_SIZE, Texts, count_batches, token_blocks
 from circuitscope.terms import Site
-from circuitscope.work import Arrays, Batches, InMemory, Progress
+from circuitscope.work import Arrays, Batches, InMemory, Progress, Unit, finished, silent
 
 FeatureSet = Mapping[Site, Int[Tensor, " _some"]]
 """Features to ablate, for the sites that have any; each site has as many as it has."""
-
-Edits = Mapping[Site, tuple[Tap, Edit]]
-"""What ``LanguageModel.logits`` takes: edits of the sites' tensors, for one batch of tokens."""
-
-EditsOf = Callable[[TokenBatch], Edits]
-"""Makes the edits of a batch; what runs over many batches takes this."""
 
 Means = Mapping[Site, Float[Tensor, " _some"]]
 """The mean activation of each feature of a ``FeatureSet``, in its order."""
@@ -91,7 +86,7 @@ def feature_means(
     bos: bool = False,
     batch_size: int = BATCH_SIZE,
     partial: Batches | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> Means:
     """Mean activation of features over all tokens of the texts that are neither padding nor BOS.
 
@@ -100,24 +95,27 @@ def feature_means(
     """
     _check(dictionaries, features, "zero", None)
     store = InMemory() if partial is None else partial
-    sums = {site: np.zeros(len(features[site])) for site in dictionaries if site in features}
-    count = 0
-    for block in token_blocks(model, texts, bos=bos, size=batch_size):
-        place = f"means-{block.first:06d}"
-        kept = store.get(place)
-        if kept is None:
-            kept = _sums(model, dictionaries, {site: features[site] for site in sums}, block.batches)
-            store.put(place, kept)
-        for site, total in sums.items():
-            total += kept[site.name]
-        count += int(kept[_TOKENS])
-        progress(block.done, block.total, "mean activations")
-    means = {site: torch.from_numpy(total / max(1, count)) for site, total in sums.items()}
+    some = {site: features[site] for site in dictionaries if site in features}
+    units = (
+        Unit(
+            f"means-{block.first:06d}",
+            functools.partial(_sums, dictionaries=dictionaries, features=some, batches=block.batches),
+            len(block.batches),
+        )
+        for block in token_blocks(model, texts, bos=bos, size=batch_size)
+    )
+    sums = {site: np.zeros(len(features[site])) for site in some}
+    count, total = 0, count_batches(texts, batch_size)
+    for _, arrays in finished(units, model, store, progress, "mean activations", total=total):
+        for site, summed in sums.items():
+            summed += arrays[site.name]
+        count += int(arrays[_TOKENS])
+    means = {site: torch.from_numpy(summed / max(1, count)) for site, summed in sums.items()}
     return {site: mean.to(model.dtype).to(model.device) for site, mean in means.items()}
 
 
 def _sums(
-    model: LanguageModel, dictionaries: Dictionaries, features: FeatureSet, batches: Sequence[TokenBatch]
+    model: LanguageModel, *, dictionaries: Dictionaries, features: FeatureSet, batches: Sequence[TokenBatch]
 ) -> Arrays:
     """The summed activation of each feature over some batches, per site, and the number of tokens."""
     taps = dictionaries.only(list(features)).taps(model)

@@ -111,7 +111,7 @@ def _parsed(nodes: Iterable[NodeId | str]) -> list[NodeId]:
         raise BadInput(
             f"{twice[0]} is named, and {NodeId(twice[0].site, twice[0].feature)} too, which holds at every position",
             expected="a feature either at every position or at some",
-            mend="leave one of the two away",
+            mend="leave one of the two out",
         )
     return ids
 

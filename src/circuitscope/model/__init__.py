@@ -17,7 +17,7 @@ from circuitscope.model.family import (
     supported_families,
 )
 from circuitscope.model.fingerprint import fingerprint
-from circuitscope.model.hooks import Edit, hooked
+from circuitscope.model.hooks import Edit, Edits, EditsOf, hooked
 from circuitscope.model.language_model import Cache, LanguageModel, Taps
 from circuitscope.model.linear_rules import LinearRules, linear_rules, register_linear_rules
 from circuitscope.model.load import load_model
@@ -31,6 +31,8 @@ __all__ = [
     "Cache",
     "Contexts",
     "Edit",
+    "Edits",
+    "EditsOf",
     "Family",
     "LanguageModel",
     "LinearRules",

@@ -13,14 +13,18 @@ from torch import nn
 
 from circuitscope.errors import BadInput
 from circuitscope.model.language_model import LanguageModel
+from circuitscope.results import ClassifierHead
 from circuitscope.terms import Site
 
 
-def cut_after(model: LanguageModel, site: Site, head: nn.Module) -> LanguageModel:
+def cut_after(
+    model: LanguageModel, site: Site, head: nn.Module, *, record: ClassifierHead | None = None
+) -> LanguageModel:
     """The model that ends at ``site``, where ``head`` takes the place of the last norm and the unembedding.
 
     Args:
         site: a residual site.
+        record: the same head as a recipe keeps it; None for a head that is not a classifier's.
         head: what turns the stream at a position into "logits", (batch, asked, width) -> (batch, asked, words).
 
     Returns:
@@ -42,7 +46,15 @@ def cut_after(model: LanguageModel, site: Site, head: nn.Module) -> LanguageMode
     setattr(parent, blocks, nn.ModuleList(getattr(parent, blocks)[: site.layer + 1]))
     setattr(parent, _name_of(parent, model.final_norm), nn.Identity())
     hf.set_output_embeddings(head)
-    return LanguageModel(hf, model.family, name=model.name, tokenizer=model.tokenizer, whole=model.whole)
+    return LanguageModel(
+        hf,
+        model.family,
+        name=model.name,
+        tokenizer=model.tokenizer,
+        whole=model.whole,
+        source=model.whole.source,
+        head=record,
+    )
 
 
 def _name_of(parent: nn.Module, child: nn.Module) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuitscope.model.language_model import LanguageModel
+if TYPE_CHECKING:
+    from circuitscope.model.language_model import LanguageModel
 
 
 def fingerprint(model: LanguageModel) -> str:

@@ -12,10 +12,17 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from circuitscope.model.family import Tap
+from circuitscope.model.tokens import TokenBatch
 from circuitscope.terms import Site
 
 Edit = Callable[[Tensor], Tensor]
 """Takes a site's tensor and returns what the model goes on with (the same tensor, to only look)."""
+
+Edits = Mapping[Site, tuple[Tap, Edit]]
+"""What ``LanguageModel.logits`` takes: edits of the sites' tensors, for one batch of tokens."""
+
+EditsOf = Callable[[TokenBatch], Edits]
+"""Makes the edits of a batch; what runs over many batches takes this."""
 
 
 def _edit_output(edit: Edit) -> Callable[[nn.Module, Any, Any], Any]:

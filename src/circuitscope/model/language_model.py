@@ -21,8 +21,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from circuitscope.model.family import EMBED, RESID, Family, Tap
+from circuitscope.model.fingerprint import fingerprint
 from circuitscope.model.hooks import Edit, gradients, hooked, keep_masks_finite, only_columns, stubbed
 from circuitscope.model.tokens import TokenBatch
+from circuitscope.results import ClassifierHead, ModelSource
 from circuitscope.terms import Site
 
 Taps = Mapping[Site, Tap]
@@ -53,6 +55,8 @@ class LanguageModel:
         name: str,
         tokenizer: Any = None,
         whole: LanguageModel | None = None,
+        source: str | None = None,
+        head: ClassifierHead | None = None,
     ) -> None:
         self.hf = hf.eval().requires_grad_(False)
         self.whole: LanguageModel = self if whole is None else whole
@@ -60,6 +64,10 @@ class LanguageModel:
         self.family = family
         self.name = name
         self.tokenizer = tokenizer
+        self.source = source
+        """What ``load_model`` takes to load it again; None if it was made in Python."""
+        self.head = head
+        """The probe in place of the unembedding, where it is a classifier."""
         config: Any = hf.config
         self.config: Any = config.get_text_config()
         *parents, self._blocks_name = family.blocks.split(".")
@@ -71,6 +79,25 @@ class LanguageModel:
         self._widths: dict[tuple[Site, str], int] = {}
         if self.dtype == torch.float64:
             keep_masks_finite(self.blocks)
+
+    def __repr__(self) -> str:
+        kind = "classifier on " if self.head is not None else ""
+        blocks = "parallel" if self.parallel else "sequential"
+        shape = f"{self.n_layers} layers of width {self.width}, {blocks} blocks"
+        number = str(self.dtype).removeprefix("torch.")
+        return f"LanguageModel({kind}{self.name}: {self.family.name}, {shape}; {number} on {self.device})"
+
+    def as_source(self) -> ModelSource:
+        """What a recipe says about the model, so that it can be loaded again and recognised."""
+        return ModelSource(
+            self.name,
+            self.source,
+            fingerprint(self),
+            self.n_layers,
+            str(self.dtype).removeprefix("torch."),
+            str(self.device),
+            self.head,
+        )
 
     # -- what the model is ---------------------------------------------------------------------------
 

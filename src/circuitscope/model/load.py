@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from circuitscope.bundled import BUNDLED, BUNDLED_MODEL
-from circuitscope.errors import BadFile, BadInput
+from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.model import families  # noqa: F401  (registers the records)
 from circuitscope.model.check import check_record
 from circuitscope.model.family import family_of
@@ -47,10 +47,14 @@ def load_model(
     kind = _dtype(dtype)
     if isinstance(source, nn.Module):
         hf, name = source, getattr(source, "name_or_path", "") or type(source).__name__
+        again = None
         config: Any = hf.config
         family = family_of(config.model_type)
     else:
         name = _place(str(source))
+        again = (
+            BUNDLED if str(source) == BUNDLED else str(Path(name).resolve()) if Path(name).exists() else name
+        )
         family = family_of(_read_config(name).model_type)
         hf = _read_weights(name, kind)
     _refuse_nan(hf, name)
@@ -59,7 +63,7 @@ def load_model(
     short = Path(name).resolve().name if Path(name).is_dir() else name
     if str(source) == BUNDLED:
         short = BUNDLED
-    model = LanguageModel(hf.to(place, kind), family, name=short, tokenizer=tokenizer)
+    model = LanguageModel(hf.to(place, kind), family, name=short, tokenizer=tokenizer, source=again)
     check_record(model)
     return model
 
@@ -81,7 +85,7 @@ def _device(device: str | torch.device) -> torch.device:
         raise BadInput(
             f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}",
             expected="auto, cpu, cuda, cuda:N or mps, as far as this machine has them",
-            mend="leave --device away to use what is there",
+            mend=f"leave out {argument('device')} to use what is there",
         ) from error
     return place
 

@@ -4,19 +4,16 @@ from circuitscope.pipeline.demo import Shown, run_demo
 from circuitscope.pipeline.discover import Estimate, estimate_discover, missing_downloads, run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
 from circuitscope.pipeline.group import run_group
-from circuitscope.pipeline.open_run import Loaded, load_parts, open_run, save
+from circuitscope.pipeline.open_run import open_run
 from circuitscope.pipeline.prune import run_prune
 from circuitscope.pipeline.report import default_text, report, run_report
 from circuitscope.pipeline.training import run_training
-from circuitscope.work import silent
 
 __all__ = [
     "Estimate",
-    "Loaded",
     "Shown",
     "default_text",
     "estimate_discover",
-    "load_parts",
     "missing_downloads",
     "open_run",
     "report",
@@ -28,6 +25,4 @@ __all__ = [
     "run_report",
     "run_sweep",
     "run_training",
-    "save",
-    "silent",
 ]

@@ -1,25 +1,31 @@
 """The demonstration: circuits of four behaviours of the bundled model, measured and reported.
 
-Every stage of every behaviour is a folder; what is there already is not made again, so a demonstration that was
+Every stage of every behaviour is a folder; what already exists is not made again, so a demonstration that was
 stopped goes on where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from circuitscope.config import DemoConfig, DiscoverConfig, EvaluateConfig, ReportConfig, SweepConfig
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.pipeline.discover import run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
 from circuitscope.pipeline.report import complete_reports
-from circuitscope.results import KIND, Circuit, load
-from circuitscope.runs import MANIFEST, read_json, read_manifest
+from circuitscope.results import Circuit, Sweep, load, read_sweep
+from circuitscope.runs import (
+    EVALUATION,
+    MANIFEST,
+    SWEEP,
+    Stage,
+    is_there,
+    outdated_by,
+)
 from circuitscope.tasks.agreement import STRUCTURES
-from circuitscope.work import Progress, silent
+from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
 
 SIZES = 14
 """Circuit sizes that a curve is measured at."""
@@ -33,7 +39,7 @@ class Shown:
     run: Path
     circuit: Circuit
     """With its evaluation."""
-    sweep: Mapping[str, Any]
+    sweep: Sweep
 
 
 def run_demo(
@@ -42,41 +48,59 @@ def run_demo(
     """Discover, evaluate and sweep the four agreement structures; returns them and the report's page."""
     out = Path(config.out).expanduser()
     if out.exists() and not out.is_dir():
-        raise BadInput(f"{out} is a file", expected="a folder", mend="choose another --out")
-    shown = [_show(structure, out / structure, config, overwrite, progress) for structure in STRUCTURES]
-    # A run that was made anew has lost its report; those of the others stay.
-    report = complete_reports(out, ReportConfig(device=config.device), progress=progress)
-    return shown, report
-
-
-def _show(structure: str, run: Path, config: DemoConfig, overwrite: bool, progress: Progress) -> Shown:
-    def step(done: int, total: int, what: str) -> None:
-        progress(done, total, f"{structure}: {what}")
-
-    if overwrite or not (run / MANIFEST).is_file():
-        settings = DiscoverConfig(
-            task=f"agreement/{structure}",
-            out=str(run),
-            nodes=config.nodes,
-            examples=config.examples,
-            device=config.device,
+        raise BadInput(f"{out} is a file", expected="a folder", mend=f"choose another {argument('out')}")
+    units = [
+        Unit(
+            structure,
+            partial(_make, structure=structure, run=out / structure, config=config, overwrite=overwrite),
         )
-        run_discover(settings, overwrite=run.exists(), progress=step)
-    else:
-        _refuse_other_settings(run, config)
-    if not (run / "evaluation").exists():
-        run_evaluate(run, EvaluateConfig(device=config.device), progress=step)
-    if not (run / "sweep").exists():
-        run_sweep(run, SweepConfig(device=config.device, sizes=SIZES, random=1), progress=step)
-    return Shown(structure, run, load(run), read_json(run / "sweep" / "sweep.json"))
+        for structure in STRUCTURES
+    ]
+    engine = engine_for(config.workers)
+    outcomes = list(engine.run(NOTHING_SHARED, units, progress=progress, what="behaviours"))
+    refuse_failures(outcomes, "behaviours")
+    # A run that was made anew has lost its report; those of the others stay.
+    settings = ReportConfig(device=config.device, workers=config.workers)
+    report = complete_reports(out, settings, progress=progress)
+    return [_show(structure, out / structure) for structure in STRUCTURES], report
+
+
+def _make(_: None, *, structure: str, run: Path, config: DemoConfig, overwrite: bool) -> None:
+    """The run of a behaviour, or what it lacks."""
+    with shown() as tell:
+        if overwrite or not (run / MANIFEST).is_file():
+            settings = DiscoverConfig(
+                task=f"agreement/{structure}",
+                out=str(run),
+                nodes=config.nodes,
+                examples=config.examples,
+                device=config.device,
+            )
+            run_discover(settings, overwrite=run.exists(), progress=tell)
+        else:
+            _refuse_other_settings(run, config)
+        if _lacks(run, EVALUATION):
+            run_evaluate(run, EvaluateConfig(device=config.device), overwrite=True, progress=tell)
+        if _lacks(run, SWEEP):
+            sweep = SweepConfig(device=config.device, sizes=SIZES, random=1)
+            run_sweep(run, sweep, overwrite=True, progress=tell)
+
+
+def _lacks(run: Path, stage: Stage) -> bool:
+    """Whether a stage has not been made, or not from what is there now."""
+    return not is_there(run, stage) or outdated_by(run, stage) is not None
+
+
+def _show(structure: str, run: Path) -> Shown:
+    return Shown(structure, run, load(run), read_sweep(SWEEP.in_(run)))
 
 
 def _refuse_other_settings(run: Path, config: DemoConfig) -> None:
-    made_with = read_manifest(run, KIND)["config"]
+    made_with = load(run).made_by.settings
     for name in ("nodes", "examples"):
-        if made_with.get(name) != getattr(config, name):
+        if getattr(made_with, name) != getattr(config, name):
             raise BadInput(
-                f"{run} was made with {name} = {made_with.get(name)}",
+                f"{run} was made with {name} = {getattr(made_with, name)}",
                 expected=f"{name} = {getattr(config, name)}, as asked for now",
-                mend="say --overwrite to make it anew, or choose another --out",
+                mend=f"add {argument('overwrite', True)} to make it anew, or choose another {argument('out')}",
             )

@@ -3,41 +3,62 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from circuitscope.config import DiscoverConfig, parse_bytes
 from circuitscope.dictionaries import missing_dictionaries
-from circuitscope.discovery import discover
-from circuitscope.pipeline.open_run import Loaded, load_parts, portable, save
-from circuitscope.results import KIND, Circuit, load
-from circuitscope.runs import refuse_existing
+from circuitscope.discovery import Work, discover_circuit
+from circuitscope.results import Circuit, load, save
+from circuitscope.runs import CIRCUIT, refuse_existing
+from circuitscope.sources import Loaded, open_named
 from circuitscope.work import Partial, Progress, partial_folder, silent
+
+
+@dataclass(frozen=True)
+class PreparedDiscovery:
+    """A discovery that is ready to start."""
+
+    out: Path
+    config: DiscoverConfig
+    loaded: Loaded
+    overwrite: bool
+    progress: Progress
 
 
 def run_discover(config: DiscoverConfig, *, overwrite: bool = False, progress: Progress = silent) -> Circuit:
     """Discover a circuit and write its run folder; goes on where a killed run stopped."""
+    prepared = prepare_discover(config, overwrite=overwrite, progress=progress)
+    return finish_discover(prepared, discover_step(prepared))
+
+
+def prepare_discover(
+    config: DiscoverConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> PreparedDiscovery:
+    """Check that the run may be written, and load model, dictionaries and task."""
     out = Path(config.out).expanduser()
-    refuse_existing(out, overwrite=overwrite, kind=KIND)
-    parts = _parts(config, progress)
-    circuit = discover(
-        parts.model,
-        parts.dictionaries,
-        parts.task,
-        **_settings(config),
-        partial=lambda plan: Partial.beside(out, plan),
-        progress=progress,
-    )
-    save(circuit, out, config=portable(asdict(config), "model", "task"), overwrite=overwrite)
-    Partial.discard(out)
-    return load(out)
+    refuse_existing(out, overwrite=overwrite, kind=CIRCUIT)
+    return PreparedDiscovery(out, config, _open(config, progress), overwrite, progress)
 
 
-def _parts(config: DiscoverConfig, progress: Progress) -> Loaded:
-    return load_parts(
+def discover_step(prepared: PreparedDiscovery) -> Circuit:
+    """Discover the circuit; finished batches are kept beside the run folder."""
+    work = Work(lambda plan: Partial.beside(prepared.out, plan), prepared.progress)
+    config = prepared.config
+    return discover_circuit(prepared.loaded, config.settings, work, seed=config.seed)
+
+
+def finish_discover(prepared: PreparedDiscovery, circuit: Circuit) -> Circuit:
+    """Write the run folder, and throw away what was kept on the way."""
+    save(circuit, prepared.out, overwrite=prepared.overwrite)
+    Partial.discard(prepared.out)
+    return load(prepared.out)
+
+
+def _open(config: DiscoverConfig, progress: Progress) -> Loaded:
+    return open_named(
         config.model,
         config.dictionaries,
         config.task,
@@ -45,12 +66,6 @@ def _parts(config: DiscoverConfig, progress: Progress) -> Loaded:
         dtype=config.dtype,
         progress=progress,
     )
-
-
-def _settings(config: DiscoverConfig) -> dict[str, Any]:
-    """The config's fields that are arguments of ``discover``."""
-    elsewhere = ("model", "dictionaries", "task", "out", "device", "dtype", "seed")
-    return {name: value for name, value in asdict(config).items() if name not in elsewhere}
 
 
 @dataclass(frozen=True)
@@ -91,24 +106,27 @@ def _missing_model(source: str) -> dict[str, int | None]:
 
 def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) -> Estimate:
     """Time a discovery's first batch; writes nothing."""
-    parts = _parts(config, progress)
-    trial = min(config.batch_size, config.examples)
-    settings = {**_settings(config), "examples": trial, "nodes": 1, "node_threshold": None}
-    started = time.perf_counter()
-    circuit = discover(parts.model, parts.dictionaries, parts.task, **settings)
-    seconds = time.perf_counter() - started
-    bos = "yes" if circuit.info["bos"] else "no"
-    usable, _ = parts.task.encode(
-        config.split, parts.model.tokenizer, bos=bos == "yes", limit=config.examples
+    loaded = _open(config, progress)
+    trial = replace(
+        config.settings,
+        examples=min(config.batch_size, config.examples),
+        nodes=1,
+        node_threshold=None,
     )
-    weights: list[Tensor] = list(parts.model.hf.parameters())
-    weights += [w for item in parts.dictionaries.values() for w in item.weights().values()]
+    started = time.perf_counter()
+    circuit = discover_circuit(loaded, trial)
+    seconds = time.perf_counter() - started
+    usable, _ = loaded.task.encode(
+        config.split, loaded.model.tokenizer, bos=circuit.made_by.settings.has_bos, limit=config.examples
+    )
+    weights: list[Tensor] = list(loaded.model.hf.parameters())
+    weights += [w for item in loaded.dictionaries.values() for w in item.weights().values()]
     done = len(list(partial_folder(Path(config.out).expanduser()).glob("nodes-*.safetensors")))
     return Estimate(
         len(usable),
-        len(parts.dictionaries),
-        sum(item.n_features for item in parts.dictionaries.values()),
-        seconds * len(usable) / max(1, int(circuit.info["examples"])),
+        len(loaded.dictionaries),
+        sum(item.n_features for item in loaded.dictionaries.values()),
+        seconds * len(usable) / max(1, circuit.findings.examples),
         sum(weight.numel() * weight.element_size() for weight in weights) + parse_bytes(config.memory),
         done,
     )

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from circuitscope.config import GroupConfig
-from circuitscope.grouping import group
-from circuitscope.pipeline.open_run import open_run
+from circuitscope.grouping import group_circuit
+from circuitscope.pipeline.prepared import PreparedStage, prepare_stage
 from circuitscope.results import Groups
-from circuitscope.runs import GROUP, new_folder, refuse_existing, write_json, write_manifest
+from circuitscope.runs import GROUP, write_json
 from circuitscope.work import Progress, silent
 
 
@@ -17,12 +17,17 @@ def run_group(
     run: Path, config: GroupConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Groups:
     """Group the features of a run's circuit; writes ``group/`` into the run folder."""
-    folder = GROUP.in_(run)
-    refuse_existing(folder, overwrite=overwrite, kind=GROUP.kind)
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    settings = {name: value for name, value in asdict(config).items() if name not in ("device", "dtype")}
-    found = group(parts.model, parts.dictionaries, parts.task, circuit, **settings, progress=progress)
-    with new_folder(folder, overwrite=overwrite) as draft:
-        write_json(draft / GROUP.file, asdict(found))
-        write_manifest(draft, GROUP.kind, {"config": asdict(config)})
+    prepared = prepare_stage(run, GROUP, config, overwrite=overwrite, progress=progress)
+    found = group_step(prepared)
+    finish_group(prepared, found)
     return found
+
+
+def group_step(prepared: PreparedStage[GroupConfig]) -> Groups:
+    """Find the groups."""
+    return group_circuit(prepared.circuit, prepared.loaded, prepared.config, progress=prepared.progress)
+
+
+def finish_group(prepared: PreparedStage[GroupConfig], found: Groups) -> None:
+    """Write ``group/``."""
+    prepared.write(lambda draft: write_json(draft / GROUP.file, asdict(found)))

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from circuitscope.config import PruneConfig
-from circuitscope.pipeline.open_run import open_run, save
-from circuitscope.pruning import Pruned, prune
-from circuitscope.results import KIND
-from circuitscope.runs import new_folder, read_manifest, refuse_existing, write_json, write_manifest
+from circuitscope.pipeline.prepared import PreparedStage, prepare_stage
+from circuitscope.pruning import Pruned, prune_circuit
+from circuitscope.results import save, write_result
+from circuitscope.runs import PRUNE
 from circuitscope.work import Progress, silent
-
-STAGE = "prune"
 
 
 def run_prune(
     run: Path, config: PruneConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Pruned:
     """Prune the circuit of a run folder; writes ``prune/`` into it, with a run folder of its own inside."""
-    folder = run / STAGE
-    refuse_existing(folder, overwrite=overwrite, kind=STAGE)
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    settings = {name: value for name, value in asdict(config).items() if name not in ("device", "dtype")}
-    found = prune(parts.model, parts.dictionaries, parts.task, circuit, **settings, progress=progress)
-    with new_folder(folder, overwrite=overwrite) as draft:
-        write_json(draft / f"{STAGE}.json", dict(found.result))
-        save(found.circuit, draft / "circuit", config=read_manifest(run, KIND)["config"])
-        write_manifest(draft, STAGE, {"config": asdict(config)})
+    prepared = prepare_stage(run, PRUNE, config, overwrite=overwrite, progress=progress)
+    found = prune_step(prepared)
+    finish_prune(prepared, found)
     return found
+
+
+def prune_step(prepared: PreparedStage[PruneConfig]) -> Pruned:
+    """Find the smaller circuit."""
+    return prune_circuit(prepared.circuit, prepared.loaded, prepared.config, progress=prepared.progress)
+
+
+def finish_prune(prepared: PreparedStage[PruneConfig], found: Pruned) -> None:
+    """Write ``prune/`` with the comparison, and the circuit as a run folder in it."""
+
+    def write(draft: Path) -> None:
+        write_result(draft / PRUNE.file, found.result)
+        save(found.circuit, draft / PRUNE.inner)
+
+    prepared.write(write)

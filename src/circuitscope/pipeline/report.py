@@ -1,181 +1,288 @@
 """report as a stage: what a run found, as a page that a person can read anywhere.
 
 A run folder gets ``report/`` with ``index.html`` and ``report.json``. A folder of run folders gets a report in
-each run that has none yet, and ``report/index.html``, which links to them.
+each run that has none yet or one that is out of date, and ``report/index.html``, which links to them.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config import ReportConfig
+from circuitscope.config import ReportConfig, settings_from
 from circuitscope.dashboards import node_activations, promoted_tokens, top_contexts
-from circuitscope.errors import BadFile, BadInput
+from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.pages.page import (
     ExampleText,
     IndexRow,
     Report,
+    ReportPage,
     html_of,
     index_html,
     make_report,
     read_report,
 )
-from circuitscope.pipeline.open_run import Loaded, open_run
-from circuitscope.results import KIND, Circuit, FeatureDashboard, NodeActivity, groups_of
+from circuitscope.pipeline.open_run import open_run
+from circuitscope.results import (
+    Circuit,
+    FeatureDashboard,
+    NodeActivity,
+    Sweep,
+    groups_of,
+    read_sweep,
+    to_plain,
+)
 from circuitscope.runs import (
+    CIRCUIT,
+    CLASSIFIER_CIRCUIT,
+    DONE,
+    INDEX,
     MANIFEST,
+    OUT_OF_DATE,
     REPORT,
+    SHIFT,
+    SWEEP,
+    Write,
+    is_there,
+    kind_of,
+    made_from,
     new_folder,
-    read_json,
     read_manifest,
     refuse_existing,
+    runs_in,
+    status,
     write_json,
     write_manifest,
+    write_stage,
 )
+from circuitscope.sources import Loaded, discovery_examples, reopen
 from circuitscope.tasks import Example, Task, language
-from circuitscope.work import Progress, silent
+from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
 
-STAGE = REPORT.name
-INDEX = "index.html"
+PAGE = "index.html"
 BUNDLED_SEED, BUNDLED_DOCUMENTS = 2, 3000
 """Text of the bundled language that neither model nor dictionaries were trained on."""
 _EXAMPLES_SHOWN = 3
 _TOKENS_SHOWN = 10
 
 
-def report(run: str | Path, *, overwrite: bool = False, progress: Progress = silent, **settings: Any) -> Path:
-    """Write the report of a run folder, or of a folder of run folders; returns the page's path.
+def report(
+    circuit: Circuit | str | Path,
+    *,
+    text: str | Path = "",
+    nodes: int = 40,
+    contexts: int = 8,
+    context: int = 64,
+    tokens: int = 200_000,
+    out: str | Path = "",
+    batch_size: int = 32,
+    device: str = "auto",
+    dtype: str = "auto",
+    overwrite: bool = False,
+    progress: Progress | bool | None = None,
+) -> ReportPage:
+    """Write a circuit as one page for a reader, or a page for each run of a folder and one that links to them.
 
     Args:
-        run: what ``discover`` wrote, or a folder with several of these.
+        circuit: a circuit, the path of its run folder, or a folder of run folders.
+        text: a text file in which to look for what features mean; without it the task's own examples, or the model's
+            own text where circuitscope has one.
+        nodes: how many of the strongest nodes get contexts and promoted tokens.
+        contexts: how many contexts to show for a feature.
+        context: tokens that the model reads at a time when it looks for contexts.
+        tokens: how many tokens of the text to read at most.
+        out: the folder to write, instead of ``report`` in the run folder; a circuit that is not saved needs one.
+        batch_size: contexts that go through the model together.
+        device: where to run.
+        dtype: number format of model and dictionaries; ``auto`` takes the circuit's own.
         overwrite: replace an earlier report.
-        progress: called with (done, total, what).
-        settings: the fields of ``circuitscope.config.ReportConfig``, such as ``text``, ``nodes`` and ``out``.
+        progress: shown by default; False is silent, a function is called with (done, total, what).
+
+    Returns:
+        The page: ``.path`` is where it lies, ``open`` takes it, and a notebook shows it.
 
     Raises:
-        BadFile: it is no run folder, or the text cannot be read.
-        BadInput: the model or the dictionaries are not those of the run; a setting does not exist.
+        BadFile: it is not a run folder, or the text cannot be read.
+        BadInput: the model or the dictionaries are not those of the circuit, or it is neither a circuit nor a path.
     """
-    unknown = sorted(set(settings) - set(ReportConfig.__dataclass_fields__))
-    if unknown:
+    if not isinstance(circuit, Circuit | str | Path):
         raise BadInput(
-            f"a report has no setting {', '.join(unknown)}",
-            expected=", ".join(ReportConfig.__dataclass_fields__),
+            f"a report of a {type(circuit).__name__}",
+            expected="a circuit, or the path of a run folder",
+            mend="call it as report(circuit, …)",
         )
-    plain: dict[str, Any] = {
-        name: os.fspath(value) if isinstance(value, Path) else value for name, value in settings.items()
-    }
-    config = ReportConfig(**plain)
-    return run_report(Path(run), config, overwrite=overwrite, progress=progress)
+    given = {**locals(), "text": os.fspath(text), "out": os.fspath(out), "workers": 1}
+    config = settings_from(ReportConfig, given)
+    with shown(progress) as tell:
+        if isinstance(circuit, Circuit):
+            return ReportPage(_report_circuit(circuit, config, overwrite, tell))
+        return ReportPage(run_report(Path(circuit).expanduser(), config, overwrite=overwrite, progress=tell))
 
 
 def run_report(
     run: Path, config: ReportConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Path:
-    """The report of a run, or of every run of a collection with an index; returns the page's path."""
-    runs = _runs_in(run)
+    """The report of a run, or of every run of a collection with an index; returns the page's path.
+
+    In a collection, reports that are there and up to date stay unless ``overwrite``.
+    """
+    runs = runs_in(run)
     if not runs:
-        return _report_one(run, config, overwrite, progress)
+        return _report_run(run, config, overwrite, progress)
     if config.out:
         raise BadInput(
             f"{run} is a collection of {len(runs)} runs, whose index links to their own reports",
-            expected="no --out",
-            mend="leave --out away, or name one run",
+            expected=f"no {argument('out')}",
+            mend=f"leave out {argument('out')}, or name one run",
         )
-    refuse_existing(run / STAGE, overwrite=overwrite)
-    if overwrite:
-        for one in runs:
-            _report_one(one, config, overwrite, progress)
-    return complete_reports(run, config, progress=progress)
+    refuse_existing(REPORT.in_(run), overwrite=True, kind=INDEX)
+    return complete_reports(run, config, overwrite=overwrite, progress=progress)
 
 
-def complete_reports(folder: Path, config: ReportConfig, *, progress: Progress = silent) -> Path:
-    """The reports that runs of a collection lack, and its index anew; returns the index's path."""
-    runs = _runs_in(folder)
-    for run in runs:
-        if not (run / STAGE).exists():
-            _report_one(run, config, False, progress)
-    return _write_index(folder, runs, overwrite=True)
+def complete_reports(
+    folder: Path, config: ReportConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Path:
+    """The reports that runs of a collection lack or that are out of date, and its index; returns the index's path.
+
+    Raises:
+        WorkFailed: some runs could not be reported; the index has the others.
+    """
+    runs = runs_in(folder)
+    units = [
+        Unit(run.name, partial(_report_unit, run=run, config=config))
+        for run in runs
+        if overwrite or status(run)[REPORT.name].state != DONE
+    ]
+    engine = engine_for(config.workers)
+    outcomes = list(engine.run(NOTHING_SHARED, units, progress=progress, what="reports"))
+    page = REPORT.in_(folder) / PAGE
+    reported = [run for run in runs if is_there(run, REPORT)]
+    if reported:
+        page = _write_index(folder, reported)
+    refuse_failures(outcomes, "reports")
+    return page
 
 
-def _runs_in(folder: Path) -> list[Path]:
-    """The run folders in a folder that is none itself."""
-    if _is_run(folder) or not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.name[0] != "." and _is_run(path))
+def _report_unit(_: None, *, run: Path, config: ReportConfig) -> None:
+    with shown() as tell:
+        _report_run(run, config, True, tell)
 
 
-def _is_run(folder: Path) -> bool:
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
-        return False
-    value = read_json(manifest)
-    return isinstance(value, dict) and value.get("kind") == KIND
-
-
-def _report_one(run: Path, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
-    folder = Path(config.out).expanduser() if config.out else run / STAGE
-    refuse_existing(folder, overwrite=overwrite, kind=STAGE)
+def _report_run(run: Path, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
+    folder = Path(config.out).expanduser() if config.out else REPORT.in_(run)
+    refuse_existing(folder, overwrite=overwrite, kind=REPORT.kind)
     text = read_text(config.text)
-    circuit, parts = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    found = _with_dashboards(run, circuit, parts, text, config, progress)
-    with new_folder(folder, overwrite=overwrite) as draft:
-        write_json(draft / REPORT.file, asdict(found))
-        (draft / INDEX).write_text(html_of(found), encoding="utf-8")
-        # Where the text lies is nobody's business in a result.
-        settings = asdict(replace(config, text=Path(config.text).name, out=""))
-        write_manifest(draft, STAGE, {"config": settings})
-    return folder / INDEX
+    _refuse_shift(run)
+    origins = made_from(run, REPORT) if (run / MANIFEST).is_file() else {}
+    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
+    found = _with_dashboards(circuit, loaded, text, config, progress, run=run)
+    write_stage(
+        run, REPORT, _writer(found), _recorded(config), origins=origins, out=folder, overwrite=overwrite
+    )
+    return folder / PAGE
+
+
+def _report_circuit(circuit: Circuit, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
+    """The report of a circuit that is a value, and perhaps nowhere on disk."""
+    if not config.out:
+        raise BadInput(
+            f"a report of a circuit without {argument('out')}",
+            expected="a folder to write, since a circuit does not say in which run folder it lies",
+            mend=f"add {argument('out')}, or give the path of the run folder instead",
+        )
+    folder = Path(config.out).expanduser()
+    refuse_existing(folder, overwrite=overwrite, kind=REPORT.kind)
+    text = read_text(config.text)
+    loaded = _parts_of(circuit, config, progress)
+    found = _with_dashboards(circuit, loaded, text, config, progress)
+    write_stage(
+        folder, REPORT, _writer(found), _recorded(config), origins={}, out=folder, overwrite=overwrite
+    )
+    return folder / PAGE
+
+
+def _parts_of(circuit: Circuit, config: ReportConfig, progress: Progress) -> Loaded:
+    """Model, dictionaries and task of a circuit that is not in a run folder."""
+    return reopen(circuit, device=config.device, dtype=config.dtype, progress=progress)
+
+
+def _refuse_shift(run: Path) -> None:
+    if kind_of(run) == SHIFT:
+        raise BadInput(
+            f"{run} is the folder of a SHIFT, which has no report of its own",
+            expected="the run folder of a circuit",
+            mend=f"report its circuit: circuitscope report {CLASSIFIER_CIRCUIT.in_(run)}",
+        )
+
+
+def _writer(found: Report) -> Write:
+    def write(draft: Path) -> None:
+        write_json(draft / REPORT.file, to_plain(found))
+        (draft / PAGE).write_text(html_of(found), encoding="utf-8")
+
+    return write
+
+
+def _recorded(config: ReportConfig) -> ReportConfig:
+    """The settings without the places of files, which are nobody's business in a result."""
+    return replace(config, text=Path(config.text).name, out="")
 
 
 def _with_dashboards(
-    run: Path, circuit: Circuit, parts: Loaded, text: str | None, config: ReportConfig, progress: Progress
+    circuit: Circuit,
+    loaded: Loaded,
+    text: str | None,
+    config: ReportConfig,
+    progress: Progress,
+    *,
+    run: Path | None = None,
 ) -> Report:
-    manifest = read_manifest(run, KIND)
+    manifest: Mapping[str, Any] = {} if run is None else read_manifest(run, CIRCUIT)
     strongest = [circuit.ids[row] for row in circuit.nodes.strongest()[: config.nodes]]
     features = list(dict.fromkeys((node.site, node.feature) for node in strongest if not node.is_error))
-    source = str(manifest["config"].get("model", ""))
-    documents, phrase = _documents(text, source, parts.task, config)
+    source = circuit.made_by.model.source or ""
+    documents, phrase = _documents(text, source, loaded.task, config)
     contexts = top_contexts(
-        parts.model,
-        parts.dictionaries,
+        loaded.model,
+        loaded.dictionaries,
         features,
         documents,
         count=config.contexts,
         context=config.context,
         tokens=config.tokens,
-        bos="yes" if circuit.info["bos"] else "no",
+        bos=circuit.made_by.settings.bos,
         batch_size=config.batch_size,
         progress=progress,
     )
-    tokens = promoted_tokens(parts.model, parts.dictionaries, features, count=_TOKENS_SHOWN)
-    groups = groups_of(run, circuit)
+    tokens = promoted_tokens(loaded.model, loaded.dictionaries, features, count=_TOKENS_SHOWN)
+    groups = None if run is None else groups_of(run, circuit)
     return make_report(
         circuit,
         features=[FeatureDashboard(*pair) for pair in zip(contexts, tokens, strict=True)],
-        examples=_shown_examples(parts.task, circuit),
+        examples=_shown_examples(loaded.task, circuit),
         text_read=phrase,
-        sweep=_sweep_of(run),
+        sweep=None if run is None else _sweep_of(run),
         manifest=manifest,
-        run=run.name,
-        activities=_activities(circuit, parts, config) if groups is None else groups.activities,
+        run="RUN" if run is None else run.name,
+        activities=_activities(circuit, loaded, config) if groups is None else groups.activities,
         groups=groups,
     )
 
 
-def _activities(circuit: Circuit, parts: Loaded, config: ReportConfig) -> tuple[NodeActivity, ...]:
+def _activities(circuit: Circuit, loaded: Loaded, config: ReportConfig) -> tuple[NodeActivity, ...]:
     """On which of the texts that the circuit was discovered on its nodes are active."""
-    bos = bool(circuit.info["bos"])
-    examples, _ = parts.task.encode(
-        str(circuit.info["split"]), parts.model.tokenizer, bos=bos, limit=int(circuit.info["examples"])
-    )
     seen = node_activations(
-        parts.model, parts.dictionaries, circuit.ids, examples, bos=bos, batch_size=config.batch_size
+        loaded.model,
+        loaded.dictionaries,
+        circuit.ids,
+        discovery_examples(circuit, loaded),
+        bos=circuit.made_by.settings.has_bos,
+        batch_size=config.batch_size,
     )
     return seen.activities()
 
@@ -196,7 +303,9 @@ def _documents(
         return own, "new text of the language that this model was trained on"
     examples = (*task.train, *task.test)
     documents = [document for example in examples for document in _texts_of(example)]
-    return list(dict.fromkeys(documents)), "the task's own examples, since no other text was given (--text)"
+    return list(
+        dict.fromkeys(documents)
+    ), "the task's own examples, since no other text was given (report --text)"
 
 
 def _texts_of(example: Example) -> list[str]:
@@ -221,7 +330,7 @@ def read_text(path: str) -> str | None:
 
 def _shown_examples(task: Task, circuit: Circuit) -> list[ExampleText]:
     """A few examples, of different cases if the task names them."""
-    split: tuple[Example, ...] = getattr(task, str(circuit.info["split"]))
+    split: tuple[Example, ...] = getattr(task, circuit.made_by.settings.split)
     by_case = {example.case: example for example in reversed(split)}
     chosen = list(dict.fromkeys([*reversed(by_case.values()), *split]))[:_EXAMPLES_SHOWN]
     return [
@@ -235,26 +344,28 @@ def _shown_examples(task: Task, circuit: Circuit) -> list[ExampleText]:
     ]
 
 
-def _sweep_of(run: Path) -> Mapping[str, Any] | None:
-    path = run / "sweep" / "sweep.json"
-    return dict(read_json(path)) if path.is_file() else None
+def _sweep_of(run: Path) -> Sweep | None:
+    path = SWEEP.path(run)
+    return read_sweep(path) if path.is_file() else None
 
 
-def _write_index(folder: Path, runs: list[Path], overwrite: bool) -> Path:
+def _write_index(folder: Path, runs: list[Path]) -> Path:
     rows = []
     for run in runs:
-        found = read_report(run / STAGE)
+        found = read_report(REPORT.in_(run))
+        now = status(run)[REPORT.name]
         rows.append(
             IndexRow(
                 run.name,
-                f"../{run.name}/{STAGE}/{INDEX}",
+                f"../{run.name}/{REPORT.name}/{PAGE}",
                 found.question,
                 found.n_nodes,
                 found.n_edges,
                 found.evaluation,
+                now.note if now.state == OUT_OF_DATE else "",
             )
         )
-    with new_folder(folder / STAGE, overwrite=overwrite) as draft:
-        (draft / INDEX).write_text(index_html(folder.resolve().name, rows), encoding="utf-8")
-        write_manifest(draft, "reports", {"runs": [run.name for run in runs]})
-    return folder / STAGE / INDEX
+    with new_folder(REPORT.in_(folder), overwrite=True) as draft:
+        (draft / PAGE).write_text(index_html(folder.resolve().name, rows), encoding="utf-8")
+        write_manifest(draft, INDEX, {"runs": [run.name for run in runs]})
+    return REPORT.in_(folder) / PAGE

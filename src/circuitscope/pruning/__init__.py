@@ -1,6 +1,6 @@
 """The smallest circuit found that keeps a given faithfulness, against thresholding."""
 
 from circuitscope.pruning.masked import MaskedRuns
-from circuitscope.pruning.prune import Pruned, prune
+from circuitscope.pruning.prune import Pruned, prune, prune_circuit
 
-__all__ = ["MaskedRuns", "Pruned", "prune"]
+__all__ = ["MaskedRuns", "Pruned", "prune", "prune_circuit"]

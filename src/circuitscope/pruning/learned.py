@@ -15,7 +15,6 @@ measured with whole nodes in any case.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from circuitscope.evaluation import FaithfulnessScale, Rows
 from circuitscope.pruning.masked import share_slopes
 from circuitscope.results import Nodes
+from circuitscope.work import Progress
 
 FIRST = 3.0
 """θ at the beginning: w = 0.95."""
@@ -53,7 +53,7 @@ def train_masks(
     needed: int,
     lowest: float,
     steps: int,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> list[Ranking]:
     """Rankings of the candidates at several prices.
 
@@ -71,7 +71,7 @@ def train_masks(
         of_share = 2 * (faithful - 1) * torch.from_numpy(slopes) + price
         theta.grad = of_share * share * (1 - share)
         adam.step()
-        progress(step + 1, steps)
+        progress(step + 1, steps, "training masks")
         if step % every == every - 1:
             found.append(Ranking(_falling(theta.detach().numpy()), faithful))
         if faithful < 0.9 * lowest:

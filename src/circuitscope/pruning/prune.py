@@ -13,30 +13,30 @@ only measured on. Sites of free layers are never ablated: the circuit's nodes th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from circuitscope.config import PruneConfig, settings_from
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.discovery import circuit_of, job_again
-from circuitscope.errors import BadInput, NothingFound
+from circuitscope.errors import BadInput, NothingFound, argument
 from circuitscope.evaluation import (
     COVERAGE,
     LEVELS,
     FaithfulnessScale,
     Rows,
     ablated_runs_for,
-    check_free_layers,
+    free_layers_of,
 )
 from circuitscope.model import LanguageModel
 from circuitscope.pruning.search import METHODS, THRESHOLDING, Table, search
-from circuitscope.results import Circuit, Nodes
-from circuitscope.tasks import Examples, Measure, Metric, Task, load_task
+from circuitscope.results import Circuit, Nodes, PruneChoice, PruneResult, PruneRow
+from circuitscope.sources import Loaded, reopen
+from circuitscope.tasks import Examples, Measure, Metric, Task
 from circuitscope.terms import ERROR
-from circuitscope.work import Progress
+from circuitscope.work import Progress, shown, silent
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,16 @@ class Pruned:
     """The smallest circuit found, and how it compares."""
 
     circuit: Circuit
-    """With its edges computed anew; ``info["pruned"]`` says how it was chosen."""
-    result: Mapping[str, Any]
-    """Plain values: a row per method and level in ``rows``, the method that was best in ``chosen``."""
+    """With its edges computed anew; ``findings.pruned`` says how it was chosen."""
+    result: PruneResult
+    """A row per method and level, and which method was best."""
 
 
 def prune(
-    model: LanguageModel,
-    dictionaries: Dictionaries,
-    task: Task | str | Path | Examples,
     circuit: Circuit,
+    model: LanguageModel | None = None,
+    dictionaries: Dictionaries | None = None,
+    task: Task | str | Path | Examples | None = None,
     *,
     faithfulness: float = 0.9,
     method: str = "best",
@@ -67,93 +67,81 @@ def prune(
     free_layers: int | None = None,
     steps: int = 60,
     batch_size: int = 128,
+    device: str = "auto",
+    dtype: str = "auto",
     seed: int = 0,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress | bool | None = None,
 ) -> Pruned:
     """Find a smaller circuit that keeps the behaviour.
 
     Args:
         circuit: as ``discover`` made it; nodes that it does not have can come in.
+        model, dictionaries, task: loaded by the circuit's recipe where they are left out.
         faithfulness: what to keep, above 0 and at most 1, on the examples that select nodes.
         method: ``greedy``, ``masks``, or ``best``, which takes the smaller circuit of the two.
-        candidates: how many of the strongest nodes to select from; by default four times those that thresholding
-            needs.
         select_examples: how many examples of ``split`` select nodes. Fewer make smaller circuits that keep less on
             other examples.
         examples: how many of the other split to measure on.
-        steps: training steps of the masks.
         seed: of the intervals, and of what ``resample`` draws; nothing else is random.
-        other arguments: as for ``evaluate``.
+        other arguments: as in ``circuitscope.config.PruneConfig``.
 
     Raises:
         NothingFound: no circuit found keeps the faithfulness; says how faithful the best is.
     """
-    _check(circuit, faithfulness, method)
-    task = load_task(task, model)
-    free = model.n_layers // 3 if free_layers is None else free_layers
-    check_free_layers(free, model)
-
-    def scale_of(which: str, count: int) -> FaithfulnessScale:
-        runs = ablated_runs_for(
-            circuit, model, dictionaries, task, metric, count, which, baseline, errors, batch_size, seed
-        )
-        return FaithfulnessScale(runs, free, seed)
-
-    scale = scale_of(split, select_examples)
-    scale.refuse_undefined(split)
-    ranked = _ranked(circuit, scale)
-    levels = sorted({*LEVELS, faithfulness})
-    found = search(
-        scale,
-        ranked,
-        levels,
-        faithfulness,
-        methods=METHODS[method],
-        candidates=candidates,
-        steps=steps,
-        progress=progress,
-    )
-    chosen, rows = _best(found, faithfulness, METHODS[method], candidates)
-    other = "test" if split == "train" else "train"
-    result = {
-        "task": task.name,
-        "model": model.name,
-        "metric": scale.runs.metric.name,
-        "metric_shown_as": scale.runs.metric.shown_as,
-        "split": split,
-        "examples": len(scale.full),
-        "held_out": other,
-        "errors": errors,
-        "coverage": COVERAGE,
-        "free_layers": free,
-        "candidates": len(ranked),
-        "asked": faithfulness,
-        "levels": levels,
-        "chosen": chosen,
-        "rows": _measured(found, ranked, scale, scale_of(other, examples)),
-    }
-    job = job_again(circuit, model, dictionaries, task, scale.runs.metric, progress=progress)
-    smaller = circuit_of(_with_free(ranked.take(rows), circuit, scale), circuit, job)
-    pruned = {
-        "faithfulness": faithfulness,
-        "method": chosen,
-        "split": split,
-        "examples": len(scale.full),
-        "nodes": len(rows),
-    }
-    smaller = replace(smaller, info={**smaller.info, "pruned": {**pruned, "free_layers": free}})
-    return Pruned(smaller, result)
+    config = settings_from(PruneConfig, locals())
+    with shown(progress) as tell:
+        loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)
+        return prune_circuit(circuit, loaded, config, metric=metric, progress=tell)
 
 
-def _check(circuit: Circuit, faithfulness: float, method: str) -> None:
+def prune_circuit(
+    circuit: Circuit,
+    loaded: Loaded,
+    config: PruneConfig,
+    *,
+    metric: str | Metric | Measure | None = None,
+    progress: Progress = silent,
+) -> Pruned:
+    """``prune`` by settings that are one value, with everything loaded."""
     if circuit.candidates is None:
         raise BadInput(
             "the circuit has no ranking of all its candidates", expected="a circuit as discover made it"
         )
-    if not 0 < faithfulness <= 1:
-        raise BadInput(f"faithfulness = {faithfulness:g}", expected="a number above 0 and at most 1")
-    if method not in METHODS:
-        raise BadInput(f"method = {method!r}", expected=" or ".join(METHODS))
+    free = free_layers_of(loaded.model, config.free_layers)
+
+    def scale_of(which: str, count: int) -> FaithfulnessScale:
+        here = replace(config, split=which, examples=count)
+        return FaithfulnessScale(ablated_runs_for(circuit, loaded, here, metric=metric), free, config.seed)
+
+    scale = scale_of(config.split, config.select_examples)
+    scale.refuse_undefined(config.split)
+    ranked = _ranked(circuit, scale)
+    levels = sorted({*LEVELS, config.faithfulness})
+    found = search(scale, ranked, levels, config, progress=progress)
+    chosen, rows = _best(found, config)
+    other = "test" if config.split == "train" else "train"
+    held = scale_of(other, config.examples)
+    result = PruneResult(
+        task=loaded.task.name,
+        model=loaded.model.name,
+        metric=scale.runs.metric.name,
+        metric_shown_as=scale.runs.metric.shown_as,
+        split=config.split,
+        examples=len(scale.full),
+        held_out=other,
+        errors=config.errors,
+        coverage=COVERAGE,
+        free_layers=free,
+        asked=config.faithfulness,
+        candidates=len(ranked),
+        levels=tuple(levels),
+        chosen=chosen,
+        rows=_measured(found, ranked, scale, held),
+    )
+    job = job_again(circuit, loaded, scale.runs.metric, progress=progress)
+    smaller = circuit_of(_with_free(ranked.take(rows), circuit, scale), circuit, job)
+    choice = PruneChoice(config.faithfulness, chosen, config.split, len(scale.full), len(rows), free)
+    return Pruned(replace(smaller, findings=replace(smaller.findings, pruned=choice)), result)
 
 
 def _ranked(circuit: Circuit, scale: FaithfulnessScale) -> Nodes:
@@ -168,7 +156,7 @@ def _ranked(circuit: Circuit, scale: FaithfulnessScale) -> Nodes:
         raise NothingFound(
             "no node of the layers that are not free has an effect",
             expected="some nodes",
-            mend="use fewer --free-layers",
+            mend=f"use fewer {argument('free_layers')}",
         )
     return some.take(some.strongest())
 
@@ -189,16 +177,18 @@ def _with_free(chosen: Nodes, circuit: Circuit, scale: FaithfulnessScale) -> Nod
     return nodes.take(np.lexsort((last, nodes.position, nodes.site)))
 
 
-def _best(found: Table, asked: float, methods: tuple[str, ...], candidates: int | None) -> tuple[str, Rows]:
+def _best(found: Table, config: PruneConfig) -> tuple[str, Rows]:
     """The smallest set of those that were looked for; the first of equals."""
-    sets = [(name, found[name][asked].rows) for name in methods]
+    asked = config.faithfulness
+    sets = [(name, found[name][asked].rows) for name in METHODS[config.method]]
     reached = [(name, rows) for name, rows in sets if rows is not None]
     if not reached:
         simple = found[THRESHOLDING][asked].rows
         raise NothingFound(
-            f"among the {candidates} strongest nodes no circuit was found that keeps a faithfulness of {asked:g}",
+            f"among the {config.candidates} strongest nodes no circuit was found that keeps a faithfulness of "
+            f"{asked:g}",
             expected=f"enough nodes to select from; thresholding needs {0 if simple is None else len(simple)}",
-            mend="raise --candidates, or leave it away",
+            mend=f"raise {argument('candidates')}, or leave it out",
         )
     return min(reached, key=lambda item: len(item[1]))
 
@@ -210,21 +200,21 @@ def _strongest(ranked: Nodes, some: Nodes) -> Nodes:
 
 def _measured(
     found: Table, ranked: Nodes, scale: FaithfulnessScale, held: FaithfulnessScale
-) -> list[dict[str, Any]]:
-    """The comparison as plain values; ``same_size`` is thresholding with as many nodes, on the held-out split."""
+) -> tuple[PruneRow, ...]:
+    """The comparison; ``same_size`` is thresholding with as many nodes, on the held-out split."""
     rows = []
     for method, by_level in found.items():
         for level, one in sorted(by_level.items()):
             some = None if one.rows is None else ranked.take(one.rows)
             rows.append(
-                {
-                    "method": method,
-                    "level": level,
-                    "nodes": None if some is None else len(some),
-                    "faithfulness": None if some is None else scale.score(some),
-                    "held_out": None if some is None else held.score(some),
-                    "same_size": None if some is None else held.score(_strongest(ranked, some)),
-                    "seconds": one.seconds,
-                }
+                PruneRow(
+                    method,
+                    level,
+                    None if some is None else len(some),
+                    None if some is None else scale.score(some),
+                    None if some is None else held.score(some),
+                    None if some is None else held.score(_strongest(ranked, some)),
+                    one.seconds,
+                )
             )
-    return rows
+    return tuple(rows)

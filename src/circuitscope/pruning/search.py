@@ -9,7 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from circuitscope.errors import NothingFound
+from circuitscope.config import PruneConfig
+from circuitscope.errors import NothingFound, argument
 from circuitscope.evaluation import FaithfulnessScale, Rows
 from circuitscope.pruning.greedy import eliminate, spare
 from circuitscope.pruning.learned import Ranking, read_off, train_masks
@@ -38,30 +39,23 @@ Table = dict[str, ByLevel]
 
 
 def search(
-    scale: FaithfulnessScale,
-    ranked: Nodes,
-    levels: list[float],
-    asked: float,
-    *,
-    methods: tuple[str, ...],
-    candidates: int | None,
-    steps: int,
-    progress: Progress,
+    scale: FaithfulnessScale, ranked: Nodes, levels: list[float], config: PruneConfig, *, progress: Progress
 ) -> Table:
     """The smallest sets found of ``ranked``, nodes by falling |effect|, for ``levels`` in rising order.
 
     Raises:
-        NothingFound: not even thresholding keeps the level ``asked``, one of ``levels``.
+        NothingFound: not even thresholding keeps the level asked for, one of ``levels``.
     """
     found: Table = {THRESHOLDING: _thresholds(scale, ranked, levels, progress)}
-    if found[THRESHOLDING][asked].rows is None:
-        _refuse(scale, ranked, asked)
+    if found[THRESHOLDING][config.faithfulness].rows is None:
+        _refuse(scale, ranked, config.faithfulness)
     needed = max(len(one.rows) for one in found[THRESHOLDING].values() if one.rows is not None)
-    pool = ranked.take(np.arange(min(len(ranked), candidates or MORE * needed)))
+    pool = ranked.take(np.arange(min(len(ranked), config.candidates or MORE * needed)))
+    methods = METHODS[config.method]
     if GREEDY in methods:
         found[GREEDY] = _greedy(scale, pool, found[THRESHOLDING], progress)
     if MASKS in methods:
-        found[MASKS] = _masks(scale, pool, levels, needed, steps, progress)
+        found[MASKS] = _masks(scale, pool, levels, needed, config.steps, progress)
     return found
 
 
@@ -89,7 +83,7 @@ def _refuse(scale: FaithfulnessScale, ranked: Nodes, asked: float) -> None:
         f"no circuit of the {len(ranked)} nodes with an effect keeps a faithfulness of {asked:g}; the best found "
         f"has {best:.3f}, with {nodes} nodes",
         expected="a faithfulness that some circuit reaches",
-        mend="lower --faithfulness, or discover on more --examples, which finds more nodes with an effect",
+        mend=f"lower {argument('faithfulness')}, or discover on more {argument('examples')}",
     )
 
 
@@ -125,7 +119,7 @@ def _masks(
         needed=needed,
         lowest=levels[0],
         steps=steps,
-        progress=lambda done, total: progress(done, total, "training masks"),
+        progress=progress,
     )
     training = time.perf_counter() - started
     found: ByLevel = {}

@@ -12,7 +12,7 @@ from circuitscope.results.features import NodeActivity
 from circuitscope.results.plain import read_plain
 from circuitscope.runs import GROUP, read_manifest
 
-SCHEMA_VERSION = 1
+GROUPS_SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -115,5 +115,5 @@ def read_groups(folder: str | Path) -> Groups:
         BadFile: they are missing, damaged, or follow a newer schema.
     """
     return read_plain(
-        Groups, folder, file=GROUP.file, newest=SCHEMA_VERSION, what="groups", again="group again"
+        Groups, folder, file=GROUP.file, newest=GROUPS_SCHEMA, what="groups", again="group again"
     )

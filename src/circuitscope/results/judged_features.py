@@ -130,13 +130,9 @@ def counts(features: Sequence[JudgedFeature]) -> Mapping[str, int]:
     return {verdict: verdicts.count(verdict) for verdict in (*VERDICTS, "")}
 
 
-DICTIONARY_HASHES = "dictionary_hashes"
-"""Where a circuit's ``info`` has the content hash of each site's dictionary."""
-
-
 def task_of(circuit: Circuit) -> str:
     """The task that verdicts on a circuit are for: what is not about one task may be what another is about."""
-    return str(circuit.info.get("task") or "")
+    return circuit.recipe.task.name if circuit.recipe else ""
 
 
 def dictionary_of(circuit: Circuit, site: Site) -> str:
@@ -145,13 +141,14 @@ def dictionary_of(circuit: Circuit, site: Site) -> str:
     It is that of the site's own dictionary, so that verdicts hold for every circuit that uses it; a circuit that only
     knows the hash of all its dictionaries together gives that one.
     """
-    own = (circuit.info.get(DICTIONARY_HASHES) or {}).get(site.name)
-    return str(own or circuit.info.get("dictionaries_hash") or "")
+    if circuit.recipe is None:
+        return ""
+    source = circuit.recipe.dictionaries
+    return source.by_site.get(site.name) or source.hash
 
 
 __all__ = [
     "AUTOMATIC",
-    "DICTIONARY_HASHES",
     "VERDICTS",
     "JudgedFeature",
     "MarkedContext",

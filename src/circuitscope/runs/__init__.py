@@ -1,5 +1,7 @@
 """Run folders: never half-written, with manifests that say what is in them and from what it was made."""
 
+from circuitscope.runs.about import About, about_of
+from circuitscope.runs.collections import Collection, RunEntry, open_collection, runs_in
 from circuitscope.runs.files import (
     MANIFEST,
     explained_disk,
@@ -13,7 +15,10 @@ from circuitscope.runs.files import (
     write_json,
 )
 from circuitscope.runs.folders import new_folder, refuse_existing
+from circuitscope.runs.judging import SHEET, Sheet, sheet_of, write_judging
 from circuitscope.runs.manifest import SCHEMA_VERSION, read_manifest, versions, write_manifest
+from circuitscope.runs.needed import need, need_shift
+from circuitscope.runs.origins import Change, is_there, made_from, outdated_by, run_kind, state_of
 from circuitscope.runs.stages import (
     CIRCUIT,
     CLASSIFIER,
@@ -21,6 +26,7 @@ from circuitscope.runs.stages import (
     COMPARISON,
     EVALUATION,
     GROUP,
+    INDEX,
     JUDGING,
     PRUNE,
     REMOVED,
@@ -41,15 +47,9 @@ from circuitscope.runs.status import (
     RunStatus,
     StageStatus,
     command,
-    is_there,
-    made_from,
-    need,
-    need_shift,
-    outdated_by,
-    run_kind,
-    state_of,
     status,
 )
+from circuitscope.runs.writing import Write, write_stage
 
 __all__ = [
     "CIRCUIT",
@@ -59,6 +59,7 @@ __all__ = [
     "DONE",
     "EVALUATION",
     "GROUP",
+    "INDEX",
     "JUDGING",
     "MANIFEST",
     "OUT_OF_DATE",
@@ -69,14 +70,22 @@ __all__ = [
     "RUN",
     "SCHEMA_VERSION",
     "SCORES",
+    "SHEET",
     "SHIFT",
     "STAGES",
     "SWEEP",
     "TO_DO",
     "UNFINISHED",
+    "About",
+    "Change",
+    "Collection",
+    "RunEntry",
     "RunStatus",
+    "Sheet",
     "Stage",
     "StageStatus",
+    "Write",
+    "about_of",
     "command",
     "explained_disk",
     "hash_file",
@@ -87,17 +96,22 @@ __all__ = [
     "need",
     "need_shift",
     "new_folder",
+    "open_collection",
     "outdated_by",
     "read_arrays",
     "read_json",
     "read_manifest",
     "refuse_existing",
     "run_kind",
+    "runs_in",
+    "sheet_of",
     "state_of",
     "status",
     "versions",
     "write_arrays",
     "write_file",
     "write_json",
+    "write_judging",
     "write_manifest",
+    "write_stage",
 ]

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from circuitscope.errors import BadFile, OutOfSpace
 
 MANIFEST = "manifest.json"
+_LARGEST_HEADER = 100 * 2**20
+"""Bytes; the limit of the format."""
 _REFUSED = (
     *(errno.EACCES, errno.EROFS, errno.EPERM),
     *(errno.EEXIST, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG),
@@ -81,6 +83,23 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         return dict(load_file(path))
     except (OSError, SafetensorError) as error:
+        raise BadFile(
+            f"{path} cannot be read: {error}",
+            expected="a complete safetensors file",
+            mend="the file is missing or damaged; make it again",
+        ) from error
+
+
+def array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays in a safetensors file, from its header alone."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > _LARGEST_HEADER:
+                raise ValueError("it does not begin with a header")
+            header = json.loads(file.read(size))
+            return {name: tuple(item["shape"]) for name, item in header.items() if name != "__metadata__"}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadFile(
             f"{path} cannot be read: {error}",
             expected="a complete safetensors file",

@@ -14,7 +14,7 @@ A run of kind ``shift`` edits a classifier:
     RUN/manifest.json              what it is about: model, dictionaries and data, with their hashes
     RUN/classifier/     train      the probe
     RUN/circuit/        effects    the probe's circuit: a run folder like any other
-    RUN/judging/        judge      where the sheet of verdicts is
+    RUN/judging/        judge      where the sheet of verdicts is, and who judges
     RUN/removed/        apply      the features that the verdicts remove, and the sheet
     RUN/retrained/      retrain    the probe trained again without them
     RUN/scores/         evaluate   what each version gets right
@@ -29,11 +29,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from circuitscope.runs.files import MANIFEST
+
 CIRCUIT, SHIFT = "run", "shift"
 """The two kinds of run."""
 
 RUN = "run"
 """What a first stage is made from: the run's own manifest."""
+
+INDEX = "reports"
+"""The kind of a collection's ``report`` folder: the page that links to the reports of its runs."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,10 @@ class Stage:
     """The kind that its manifest states."""
     usual: bool = True
     """Whether ``status`` proposes it as the next step."""
-    argument: str = ""
-    """What the command takes after the run."""
+    prepares: str = ""
+    """The stage that takes up its result; where that is there, this one is not proposed any more."""
+    inner: str = ""
+    """A folder inside it that is a run of its own."""
 
     def __post_init__(self) -> None:
         if not self.kind:
@@ -69,10 +76,14 @@ class Stage:
         """Its main file in a run."""
         return run / self.name / self.file
 
+    def run_in(self, run: Path) -> Path:
+        """The run folder that it holds, or that it is itself."""
+        return run / self.name / self.inner
+
 
 EVALUATION = Stage("evaluation", "evaluate", "evaluation.json")
 SWEEP = Stage("sweep", "sweep", "sweep.json", usual=False)
-PRUNE = Stage("prune", "prune", "prune.json", usual=False)
+PRUNE = Stage("prune", "prune", "prune.json", usual=False, inner="circuit")
 GROUP = Stage("group", "group", "groups.json", usual=False)
 REPORT = Stage("report", "report", "report.json", uses=("evaluation", "sweep", "group"))
 
@@ -80,8 +91,8 @@ CLASSIFIER = Stage("classifier", "shift train", "classifier.safetensors")
 CLASSIFIER_CIRCUIT = Stage(
     "circuit", "shift effects", "circuit.safetensors", made_from=("classifier",), kind=CIRCUIT
 )
-JUDGING = Stage("judging", "shift judge", "manifest.json", made_from=("circuit",))
-REMOVED = Stage("removed", "shift apply", "features.safetensors", made_from=("circuit",), argument=" SHEET")
+JUDGING = Stage("judging", "shift judge", MANIFEST, made_from=("circuit",), prepares="removed")
+REMOVED = Stage("removed", "shift apply", "features.safetensors", made_from=("circuit",))
 RETRAINED = Stage(
     "retrained",
     "shift retrain",

@@ -6,16 +6,19 @@ from circuitscope.tasks.metrics import (
     CLASSIFIER_LAST,
     CLASSIFIER_MEAN,
     METRICS,
+    OF_CLASSIFIERS,
     Measure,
     Metric,
     metric_named,
 )
+from circuitscope.tasks.open_task import open_labelled, open_task
 from circuitscope.tasks.task import Examples, Task, load_task
 
 __all__ = [
     "CLASSIFIER_LAST",
     "CLASSIFIER_MEAN",
     "METRICS",
+    "OF_CLASSIFIERS",
     "Encoded",
     "Example",
     "Examples",
@@ -28,5 +31,7 @@ __all__ = [
     "load_task",
     "make_inputs",
     "metric_named",
+    "open_labelled",
+    "open_task",
     "read_examples",
 ]

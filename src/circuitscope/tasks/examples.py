@@ -80,7 +80,7 @@ def parse_example(value: Mapping[str, Any], where: str) -> Example:
         )
     prefixes = [value[key] for key in ("clean_prefix", "patch_prefix") if key in value]
     if not all(isinstance(prefix, str) and prefix for prefix in prefixes):
-        raise BadFile(f"{where} has a prefix that is no text: {prefixes!r}", expected="a non-empty string")
+        raise BadFile(f"{where} has a prefix that is not text: {prefixes!r}", expected="a non-empty string")
     return Example(
         value["clean_prefix"],
         _answers(value["clean_answer"], where),
@@ -95,3 +95,11 @@ def _answers(value: Any, where: str) -> tuple[str, ...]:
     if not answers or not all(isinstance(answer, str) and answer for answer in answers):
         raise BadFile(f"{where} has the answer {value!r}", expected="a string, or a list of strings")
     return answers
+
+
+def as_line(example: Example) -> dict[str, Any]:
+    """An example with the published key names; the inverse of ``parse_example``."""
+    line: dict[str, Any] = {"clean_prefix": example.clean_prefix, "clean_answer": list(example.clean_answer)}
+    if example.is_pair:
+        line |= {"patch_prefix": example.patch_prefix, "patch_answer": list(example.patch_answer)}
+    return {**line, "case": example.case} if example.case else line

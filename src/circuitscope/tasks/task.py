@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from circuitscope.errors import BadInput, NothingFound
 from circuitscope.model import LanguageModel
+from circuitscope.results import FILES, OBJECTS, TEMPLATE, TaskSource
+from circuitscope.runs import hash_json
 from circuitscope.tasks.agreement import STRUCTURES, agreement_examples
-from circuitscope.tasks.examples import Example, parse_example, read_examples
+from circuitscope.tasks.examples import Example, as_line, parse_example, read_examples
 from circuitscope.tasks.inputs import Encoded, Skipped, encode_examples
 
 Examples = Sequence[Example | Mapping[str, Any]]
@@ -21,7 +23,7 @@ HELD_OUT_SHARE = 0.25
 """Share of a single file's examples that become its test split."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task:
     """Examples to discover a circuit on (``train``) and to evaluate it on (``test``)."""
 
@@ -30,11 +32,37 @@ class Task:
     test: tuple[Example, ...]
     is_template: bool = False
     """Whether all examples have one length, so that positions can be kept."""
+    source: TaskSource | None = None
+    """How to open it again; None for examples that were made in Python."""
+
+    def __repr__(self) -> str:
+        example = next(iter((*self.train, *self.test)), None)
+        kind = "pairs" if example is not None and example.is_pair else "single inputs"
+        shown = (
+            "" if example is None else f"\n  {example.clean_prefix!r} → {' or '.join(example.clean_answer)!r}"
+        )
+        if example is not None and example.is_pair:
+            shown += f"\n  {example.patch_prefix!r} → {' or '.join(example.patch_answer)!r}"
+        return f"Task({self.name}: {len(self.train)} train and {len(self.test)} test {kind}{shown})"
 
     @property
     def pairs(self) -> bool:
         """Whether the examples are minimal pairs (else single inputs)."""
         return (self.train or self.test)[0].is_pair
+
+    def as_source(self) -> TaskSource:
+        """What a recipe says about the task: where it can be read again, or else its examples themselves."""
+        found = hash_json([[vars(example) for example in part] for part in (self.train, self.test)])
+        if self.source is not None:
+            return replace(self.source, hash=found)
+        return TaskSource(
+            self.name,
+            OBJECTS,
+            train=tuple(map(as_line, self.train)),
+            test=tuple(map(as_line, self.test)),
+            is_template=self.is_template,
+            hash=found,
+        )
 
     def encode(
         self, split: str, tokenizer: Any, *, bos: bool, limit: int | None = None
@@ -51,7 +79,7 @@ class Task:
             reasons = ", ".join(f"{reason} ({count})" for reason, count in skipped.items()) or "it is empty"
             raise NothingFound(
                 f"the {split} split of {self.name} has no usable example: {reasons}",
-                expected="prefixes of equal length in tokens, answers that are one token after their prefix",
+                expected="prefixes with equally many tokens, and answers that add exactly one token",
                 mend="answers usually begin with a space; check the words against this model's tokenizer",
             )
         return encoded, skipped
@@ -84,8 +112,11 @@ def load_task(source: str | Path | Task | Examples, model: LanguageModel) -> Tas
     family, _, structure = str(source).partition("/")
     if family == "agreement" and not Path(source).exists():
         train, test = agreement_examples(structure, model.tokenizer)
-        return _checked(Task(str(source), tuple(train), tuple(test), is_template=True))
-    return _checked(_from_files(Path(source).expanduser()))
+        template = TaskSource(str(source), TEMPLATE, str(source), is_template=True)
+        return _checked(Task(str(source), tuple(train), tuple(test), is_template=True, source=template))
+    path = Path(source).expanduser()
+    task = _checked(_from_files(path))
+    return replace(task, source=TaskSource(task.name, FILES, str(path.resolve())))
 
 
 def _example(item: Example | Mapping[str, Any]) -> Example:

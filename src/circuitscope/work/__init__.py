@@ -1,6 +1,44 @@
-"""How work is done: progress, and units of work whose results are kept so that a stopped run goes on."""
+"""How work is done: progress; units of work, whose results are kept so that a stopped run goes on; engines."""
 
-from circuitscope.work.partial import Arrays, Batches, InMemory, Partial, partial_folder
-from circuitscope.work.progress import Progress, silent
+from circuitscope.work.engine import (
+    NOTHING_SHARED,
+    Engine,
+    Failure,
+    InProcess,
+    Outcome,
+    Setup,
+    attempt,
+    engine_for,
+    refuse_failures,
+)
+from circuitscope.work.partial import Arrays, Batches, InMemory, Partial, Prefixed, partial_folder
+from circuitscope.work.processes import WorkerProcesses
+from circuitscope.work.progress import Progress, labelled, shown, silent, step
+from circuitscope.work.units import Unit, finished, kept_or_done
 
-__all__ = ["Arrays", "Batches", "InMemory", "Partial", "Progress", "partial_folder", "silent"]
+__all__ = [
+    "NOTHING_SHARED",
+    "Arrays",
+    "Batches",
+    "Engine",
+    "Failure",
+    "InMemory",
+    "InProcess",
+    "Outcome",
+    "Partial",
+    "Prefixed",
+    "Progress",
+    "Setup",
+    "Unit",
+    "WorkerProcesses",
+    "attempt",
+    "engine_for",
+    "finished",
+    "kept_or_done",
+    "labelled",
+    "partial_folder",
+    "refuse_failures",
+    "shown",
+    "silent",
+    "step",
+]

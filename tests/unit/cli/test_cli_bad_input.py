@@ -1,4 +1,4 @@
-"""Bad input: exit status 1, what was got, what was expected and how to mend it, and nothing left behind."""
+"""Bad input: exit status 1, what was got, what was expected and how to fix it, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def refused(program, world, tmp_path):
 
 
 def assert_explained(result: Result, parts: tuple[str, ...] = ("got", "expected", "mend")) -> None:
-    words = {"got": "error:", "expected": "expected:", "mend": "to mend it:"}
+    words = {"got": "error:", "expected": "expected:", "mend": "to fix it:"}
     assert result.status == 1, result
     for part in parts:
         assert words[part] in result.err, result.err
@@ -240,7 +240,7 @@ def test_a_threshold_that_keeps_nothing(program, world, tmp_path):
     assert left(tmp_path) == [".run.partial"]  # the first pass, which a lower threshold uses
     again = program(*world.discover(tmp_path / "run", nodes=None, node_threshold=0.2))
     assert (again.status, left(tmp_path)) == (0, ["run"])
-    assert "starting anew" not in again.err
+    assert "starting afresh" not in again.err
     assert "going on" in again.err
 
 
@@ -274,10 +274,10 @@ def test_what_is_required(program, world, tmp_path, name):
     ("changed", "says"),
     [
         ({"node_threshold": 0.1}, "both --nodes and --node-threshold"),
-        ({"method": "guess"}, "--method 'guess'"),
-        ({"memory": "inf"}, "--memory 'inf'"),
+        ({"method": "guess"}, "--method guess"),
+        ({"memory": "inf"}, "--memory inf"),
         ({"batch_size": 0}, "--batch-size 0"),
-        ({"bos": "perhaps"}, "--bos 'perhaps'"),
+        ({"bos": "perhaps"}, "--bos perhaps"),
     ],
 )
 def test_settings_that_cannot_be(refused, changed, says):
@@ -386,12 +386,12 @@ def test_a_damaged_evaluation(program, run):
 
 def test_an_evaluation_that_is_there_already(program, run):
     (run / "evaluation").mkdir()
-    assert "exists already" in program("evaluate", run).err
+    assert "already exists" in program("evaluate", run).err
 
 
 def test_dictionaries_that_are_no_longer_those_of_the_run(program, run, tmp_path):
     manifest = json.loads((run / "manifest.json").read_text())
-    manifest["config"]["dictionaries"] = str(written(tmp_path / "other", "mlp_1"))
+    manifest["recipe"]["dictionaries"]["source"] = str(written(tmp_path / "other", "mlp_1"))
     (run / "manifest.json").write_text(json.dumps(manifest))
     result = program("evaluate", run)
     assert_explained(result)
@@ -405,11 +405,12 @@ def test_layers_that_the_model_does_not_have(program, run):
     assert "evaluation" not in left(run)
 
 
-def test_a_circuit_from_python_says_with_what_to_evaluate_it(program, made, tmp_path):
-    cs.save(cs.load(made), tmp_path / "run")
+def test_a_circuit_put_together_by_hand_says_that_it_has_no_recipe(program, made, tmp_path):
+    circuit = cs.load(made)
+    cs.save(cs.Circuit(circuit.sites, circuit.nodes, circuit.edges), tmp_path / "run")
     result = program("evaluate", tmp_path / "run")
     assert_explained(result)
-    assert "circuitscope.evaluate" in result.err
+    assert "does not say how it was made" in result.err
 
 
 def test_debug_shows_the_traceback(world, program, tmp_path):

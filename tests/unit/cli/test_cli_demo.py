@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import pytest
 
 import circuitscope as cs
@@ -29,7 +30,7 @@ def small(monkeypatch):
 
 
 def test_it_shows_four_circuits_and_where_the_report_is(program, place):
-    said = program("demo", "--out", place, *QUICK)
+    said = program("demo", "--out", place, *QUICK, "--workers", 2)
     assert said.status == 0, said.err
     for words in ("simple", "across_pp", "within_rc", "across_rc", "faithfulness", "neurons of the sites"):
         assert words in said.out
@@ -39,8 +40,17 @@ def test_it_shows_four_circuits_and_where_the_report_is(program, place):
     for structure in ("simple", "across_rc"):
         circuit = cs.load(place / structure)
         assert len(circuit) == 30
-        assert circuit.evaluation["scores"][0]["completeness"]["value"] < 0.5
+        assert circuit.evaluation.scores[0].completeness.value < 0.5
         assert (place / structure / "sweep" / "sweep.png").is_file()
+
+
+def test_workers_find_what_this_process_finds(place):
+    model = cs.load_model("bundled", device="cpu")
+    dictionaries = cs.load_dictionaries("bundled", model)
+    here = cs.discover(model, dictionaries, "agreement/simple", nodes=30, examples=16)
+    there = cs.load(place / "simple")
+    assert there.ids == here.ids
+    np.testing.assert_allclose(there.nodes.effect, here.nodes.effect, rtol=1e-4)  # sums split over threads
 
 
 def test_what_is_there_is_not_made_again(program, place):

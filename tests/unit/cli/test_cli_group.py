@@ -61,7 +61,7 @@ def test_features_that_do_the_same_come_together_and_others_do_not(world):
     )
     task = cs.load_task(world.task, model)
     circuit = cs.discover(model, dictionaries, task, nodes=24, edge_threshold=0.0, positions="keep")
-    found = cs.group(model, dictionaries, task, circuit, similarity=0.99)
+    found = cs.group(circuit, model, dictionaries, task, similarity=0.99)
     pairs: dict[tuple[str, int, int], list[str]] = {}
     for node in circuit.ids:
         key = (node.site.name, -1 if node.is_error else node.feature % 6, node.position)
@@ -79,8 +79,8 @@ def test_fewer_groups_as_far_as_places_allow(world):
     model = cs.load_model(str(world.model), device="cpu")
     dictionaries = cs.load_dictionaries(str(world.dictionaries), model)
     circuit = cs.discover(model, dictionaries, world.task, nodes=24, positions="sum")
-    eight = cs.group(model, dictionaries, world.task, circuit, groups=8, layers=3)
-    least = cs.group(model, dictionaries, world.task, circuit, groups=1, layers=3)
+    eight = cs.group(circuit, model, dictionaries, world.task, groups=8, layers=3)
+    least = cs.group(circuit, model, dictionaries, world.task, groups=1, layers=3)
     errors = sum(node.is_error for node in circuit.ids)
     signs = {
         np.sign(effect)
@@ -99,14 +99,14 @@ def test_settings_that_make_no_sense(world):
     for settings, said in (
         ({"groups": 2, "similarity": 0.5}, "both --groups and --similarity"),
         ({"similarity": 1.5}, "--similarity 1.5"),
-        ({"layers": 0}, "--layers 0"),
+        ({"layers": 0}, "layers=0"),
         ({"activity": 0.0, "vectors": 0.0, "edges": 0.0}, "the weights of similarity"),
         ({"edges": -1.0}, "--edges -1"),
     ):
         with pytest.raises(BadInput, match=said):
-            cs.group(model, dictionaries, world.task, circuit, **settings)
-    with pytest.raises(BadInput, match="is in none of the dictionaries"):
-        cs.group(model, dictionaries.only([cs.Site.parse("embed")]), world.task, circuit)
+            cs.group(circuit, model, dictionaries, world.task, **settings)
+    with pytest.raises(BadInput, match="lives on 7 sites"):
+        cs.group(circuit, model, dictionaries.only([cs.Site.parse("embed")]), world.task)
 
 
 def test_group_adds_a_stage_once(program, run):
@@ -118,7 +118,7 @@ def test_group_adds_a_stage_once(program, run):
     found = read_groups(run / "group")
     assert sorted(found.of_nodes()) == sorted(map(str, cs.load(run).ids))
     again = program("group", run)
-    assert (again.status, "exists already" in again.err) == (1, True)
+    assert (again.status, "already exists" in again.err) == (1, True)
     assert program("group", run, "--overwrite", "--groups", 3, "--layers", 3, "--device", "cpu").status == 0
     assert len(read_groups(run / "group").groups) < len(found.groups)
     assert json.loads((run / "group" / "manifest.json").read_text())["config"]["groups"] == 3

@@ -82,13 +82,13 @@ def test_a_stopped_discover_goes_on_with_identical_numbers(program, world, whole
 
 
 def test_other_settings_do_not_use_an_unfinished_run(program, world, tmp_path, monkeypatch):
-    from circuitscope.work import partial
+    from circuitscope.work import Partial
 
     def stop(self, name, arrays):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(partial.Partial, "put", stop)
+        patched.setattr(Partial, "put", stop)
         assert program(*world.discover(tmp_path / "run")).status == 130
     result = program(*world.discover(tmp_path / "run", method="atp"))
     assert result.status == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -9,10 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import circuitscope as cs
 from circuitscope.pages.page import read_report
 from circuitscope.pipeline import default_text
+from circuitscope.results import read_evaluation, read_sweep
+from circuitscope.work import display
 
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = sys.modules['transformers'] = None; "
 
@@ -42,12 +46,34 @@ def test_report_adds_a_stage_once(program, run):
     assert (run / "circuit.safetensors").read_bytes() == before
     assert cs.load(run)
     again = program("report", run)
-    assert (again.status, "exists already" in again.err) == (1, True)
+    assert (again.status, "already exists" in again.err) == (1, True)
     assert program("report", run, "--overwrite", "--nodes", 3).status == 0
     made = read_report(run / "report")
     assert {(f"{item.site}/{item.feature}") for item in made.features} <= {
         node.id.split("@")[0] for node in made.nodes[:3]
     }
+
+
+def test_a_public_function_shows_its_progress_in_one_place(run, monkeypatch):
+    """Whatever it calls, some of which would show their own."""
+
+    class FakeTerminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    made, whole = [], display.TerminalBars
+
+    def count(console):
+        made.append(whole(console))
+        return made[-1]
+
+    monkeypatch.setattr(display, "Console", lambda *, stderr: Console(file=FakeTerminal()))
+    monkeypatch.setattr(display, "TerminalBars", count)
+    cs.report(run, device="cpu")
+    assert len(made) == 1
+    assert made[0]._bars.tasks, "it was told something"
+    cs.report(run, device="cpu", overwrite=True, progress=False)
+    assert len(made) == 1
 
 
 def test_contexts_come_from_the_task_if_nothing_else_is_given(reported):
@@ -94,8 +120,8 @@ def test_what_was_measured_is_on_the_page(program, run):
     assert program("sweep", run, "--sizes", 2, "--random", 0, "--no-neurons", "--device", "cpu").status == 0
     assert program("report", run, "--device", "cpu").status == 0
     made = read_report(run / "report")
-    assert made.evaluation == json.loads((run / "evaluation" / "evaluation.json").read_text())
-    assert made.sweep == json.loads((run / "sweep" / "sweep.json").read_text())
+    assert made.evaluation == read_evaluation(run / "evaluation")
+    assert made.sweep == read_sweep(run / "sweep")
     html = (run / "report" / "index.html").read_text()
     assert "number of nodes" in html
     assert f"<code>circuitscope evaluate {run.name}</code>" not in html
@@ -114,10 +140,32 @@ def test_a_folder_of_runs_gets_an_index(program, run, tmp_path, made):
         assert f'href="../{name}/report/index.html"' in html
         assert (tmp_path / name / "report" / "index.html").is_file()
     assert (run / "report" / "index.html").stat().st_mtime_ns == first, "reports that are there stay"
-    assert program("report", tmp_path).status == 1
+    assert program("report", tmp_path).status == 0
+    assert (run / "report" / "index.html").stat().st_mtime_ns == first
     assert program("report", tmp_path, "--out", tmp_path / "x", "--overwrite").status == 1
     assert program("report", tmp_path, "--overwrite", "--device", "cpu").status == 0
     assert (run / "report" / "index.html").stat().st_mtime_ns != first
+
+
+def test_runs_that_cannot_be_reported_are_listed_and_the_others_are(program, run, tmp_path, made):
+    for name in ("another", "broken"):
+        shutil.copytree(made, tmp_path / name)
+    (tmp_path / "broken" / "circuit.safetensors").write_bytes(b"damaged")
+    result = program("report", tmp_path, "--device", "cpu", "--workers", 2)
+    assert result.status == 1
+    assert "1 of 3 reports failed" in result.err
+    assert "broken:" in result.err
+    assert "circuit.safetensors is missing or was changed" in result.err
+    assert "Traceback" not in result.err
+    html = (tmp_path / "report" / "index.html").read_text()
+    for name in ("run", "another"):
+        assert (tmp_path / name / "report" / "index.html").is_file()
+        assert f'href="../{name}/report/index.html"' in html
+    assert "broken" not in html
+    shutil.copy(made / "circuit.safetensors", tmp_path / "broken")
+    again = program("report", tmp_path, "--device", "cpu")
+    assert again.status == 0, again.err
+    assert 'href="../broken/report/index.html"' in (tmp_path / "report" / "index.html").read_text()
 
 
 def test_what_is_no_run_is_refused(program, tmp_path):
@@ -134,7 +182,7 @@ def test_the_public_name_is_the_function_whatever_was_imported():
             [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
         )
         assert "there is no folder no such run" in done.stderr
-    with pytest.raises(cs.CircuitscopeError, match="no setting colour"):
+    with pytest.raises(TypeError, match="colour"):
         cs.report("run", colour="blue")
 
 
@@ -184,7 +232,7 @@ def test_export_refuses_what_it_cannot_do(program, run, tmp_path):
     for format, out, said in (
         ("pickle", "x", "neuronpedia or graphml or csv"),
         ("graphml", "folder", "folder"),
-        ("csv", "folder", "exists already"),
+        ("csv", "folder", "already exists"),
     ):
         result = program("export", run, "--format", format, "--out", tmp_path / out)
         assert result.status == 1

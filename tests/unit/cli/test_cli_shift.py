@@ -11,10 +11,9 @@ from shift_world import fill_sheet, write_data
 
 from circuitscope.editing.judging import read_sheet
 from circuitscope.editing.saved import read_removal
-from circuitscope.editing.steps import statuses
 from circuitscope.interventions.feature_edits import names_of
-from circuitscope.results.circuit import load
-from circuitscope.runs import MANIFEST, read_json
+from circuitscope.results import load
+from circuitscope.runs import DONE, MANIFEST, OUT_OF_DATE, TO_DO, read_json, status
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +31,10 @@ def train(world, data, run, *more):
     return ("shift", "train", run, *named, "--site", "resid_1", "--device", "cpu", *more)
 
 
+def states(run):
+    return [item.state for item in status(run).stages]
+
+
 EFFECTS = ("--nodes", "16", "--examples", "12", "--device", "cpu")
 
 
@@ -46,9 +49,11 @@ def effects(program, world, data, tmp_path):
 
 def test_the_whole_walk(program, effects, tmp_path):
     run, sheet = effects, tmp_path / "sheet.csv"
-    assert [item.state for item in statuses(run)] == ["done", "done", "to do", "to do", "to do"]
+    assert states(run) == [DONE, DONE, TO_DO, TO_DO, TO_DO, TO_DO, TO_DO]
     assert program("plot", run / "circuit").status == 0
-    assert "does not say with which task" in program("evaluate", run / "circuit").err
+    assert f"next: circuitscope evaluate {run / 'circuit'}" in program("status", run / "circuit").out
+    assert program("evaluate", run / "circuit", "--device", "cpu").status == 0
+    assert states(run)[1] == DONE, "its own evaluation is no business of the SHIFT's"
     assert "next: circuitscope shift judge" in program("shift", "status", run).out
     judged = program("shift", "judge", run, "--sheet", sheet, "--device", "cpu")
     assert judged.status == 0, judged.err
@@ -84,7 +89,8 @@ def test_the_whole_walk(program, effects, tmp_path):
     ]
     first = rows[0]
     assert f"{100 * first['intended']:.1f}" in scored.out
-    assert "all steps are done" in program("shift", "status", run).out
+    assert "nothing is left to do" in program("shift", "status", run).out
+    assert program("status", run).out == program("shift", "status", run).out
 
 
 def test_what_exists_is_replaced_only_when_that_is_said(program, world, data, effects):
@@ -92,7 +98,7 @@ def test_what_exists_is_replaced_only_when_that_is_said(program, world, data, ef
     for words in (train(world, data, run), ("shift", "effects", run, *EFFECTS)):
         refused = program(*words)
         assert refused.status == 1
-        assert "exists already" in refused.err
+        assert "already exists" in refused.err
         assert "--overwrite" in refused.err
     before = (run / "circuit" / "circuit.safetensors").read_bytes()
     assert program("shift", "effects", run, "--nodes", "8", "--examples", "12", "--overwrite").status == 0
@@ -105,10 +111,10 @@ def test_a_step_from_results_that_were_replaced_is_refused(program, world, data,
     fill_sheet(run, sheet)
     assert program("shift", "apply", run, sheet).status == 0
     assert program(*train(world, data, run, "--seed", "7", "--overwrite")).status == 0
-    assert [item.state for item in statuses(run)] == ["done", "out of date", "out of date", "to do", "to do"]
+    assert states(run) == [DONE, OUT_OF_DATE, TO_DO, OUT_OF_DATE, TO_DO, TO_DO, TO_DO]
     refused = program("shift", "retrain", run)
     assert refused.status == 1
-    assert "circuit was made from another classifier than is there now" in refused.err
+    assert "circuit was made from another classifier than the one there now" in refused.err
     said = program("shift", "status", run).out
     assert "out of date: classifier was made again" in said
     assert f"next: circuitscope shift effects {run} --overwrite" in said
@@ -123,7 +129,7 @@ def test_a_run_about_other_texts_is_refused(program, world, data, effects, tmp_p
     assert refused.status == 1
     replaced = program(*train(world, other, run, "--overwrite"))
     assert replaced.status == 0, replaced.err
-    assert statuses(run)[1].state == "out of date"
+    assert status(run)["circuit"].state == OUT_OF_DATE
 
 
 def test_texts_that_changed_since_are_noticed(program, world, tmp_path):
@@ -144,8 +150,8 @@ def test_texts_that_changed_since_are_noticed(program, world, tmp_path):
         (("--site", "mlp_1"), "--site mlp_1"),
         (("--site", "resid_9"), "resid_0 to resid_1"),
         (("--site", "middle"), "middle"),
-        (("--pooling", "max"), "--pooling 'max'"),
-        (("--fit", "svm"), "--fit 'svm'"),
+        (("--pooling", "max"), "--pooling max"),
+        (("--fit", "svm"), "--fit svm"),
         (("--learning-rate", "0"), "--learning-rate 0"),
         (("--epochs", "0"), "--epochs 0"),
         (("--batch", "0"), "--batch 0"),
@@ -178,7 +184,7 @@ def test_a_step_says_which_step_it_needs(program, world, data, tmp_path, verb, m
     refused = program("shift", verb, run)
     assert refused.status == 1
     assert f"has no {missing} yet" in refused.err
-    assert "to mend it: circuitscope shift" in refused.err
+    assert "to fix it: circuitscope shift" in refused.err
 
 
 def test_a_folder_that_is_no_run(program, world, data, tmp_path):

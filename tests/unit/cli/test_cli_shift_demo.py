@@ -1,4 +1,4 @@
-"""circuitscope shift demo: its whole table, and what it does with what is there already."""
+"""circuitscope shift demo: its whole table, and what it does with what already exists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from circuitscope.editing.judging import sheet_for
 from circuitscope.errors import BadInput
 from circuitscope.pipeline.shift import demo as stage
 from circuitscope.pipeline.shift import run_shift_demo
-from circuitscope.results.circuit import load
+from circuitscope.results import load
 from circuitscope.runs import read_json, write_json
 
 SMALL = 128
@@ -34,7 +34,7 @@ def test_the_demonstration_and_what_it_does_with_what_is_there(tmp_path, monkeyp
         )
 
     shown = demonstrate()
-    names = [row["name"] for row in shown.comparison["rows"] if row["section"] == "as published"]
+    names = [row.name for row in shown.comparison.rows if row.section == "as published"]
     assert len(names) == 8
     assert (run / "comparison" / "curves.png").is_file()
 
@@ -48,7 +48,7 @@ def test_the_demonstration_and_what_it_does_with_what_is_there(tmp_path, monkeyp
     before = made(run)
     demonstrate()
     assert made(run) == before, "what is there is not made again"
-    with pytest.raises(BadInput, match=f"--limit {SMALL}"):
+    with pytest.raises(BadInput, match=f"limit {SMALL}"):
         demonstrate(limit=None)
 
     asked = []

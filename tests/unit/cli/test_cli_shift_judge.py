@@ -9,9 +9,13 @@ import pytest
 from endpoint_server import serving
 from shift_world import settings, steps, write_data
 
+from circuitscope.config import ShiftJudgeConfig
 from circuitscope.editing.judging import read_sheet
 from circuitscope.editing.saved import read_removal
-from circuitscope.results.circuit import load
+from circuitscope.errors import BadInput
+from circuitscope.pipeline.shift import finish_judging, open_judging, prepare_judging, record_verdict
+from circuitscope.results import load
+from circuitscope.runs import sheet_of
 from circuitscope.workspace import VerdictStore
 
 KEY = "sk-secret-1234"
@@ -157,7 +161,7 @@ def test_an_endpoint_judges_and_its_key_is_written_nowhere(judge, run, tmp_path,
             ),
             "NO_KEY is empty or not set",
         ),
-        (("--judge", "oracle"), "--judge 'oracle'"),
+        (("--judge", "oracle"), "--judge oracle"),
         (("--interactive", "--judge", "words", "--remove-words", "a"), "--interactive with --judge words"),
         (("--sheet", "sheet.xlsx"), "ends in .xlsx"),
         (("--contexts", "0"), "--contexts 0"),
@@ -175,6 +179,59 @@ def test_a_sheet_is_replaced_only_when_that_is_said(judge, run):
     before = (run / "sheet.csv").read_bytes()
     said = judge()
     assert said.status == 1
-    assert "is there already" in said.err
+    assert "already exists" in said.err
     assert (run / "sheet.csv").read_bytes() == before
     assert judge("--overwrite").status == 0
+
+
+# -- one verdict at a time, in Python ----------------------------------------------------------------------
+
+
+def test_one_verdict_is_recorded_in_the_sheet_and_in_the_workspace(run, monkeypatch):
+    config = ShiftJudgeConfig(device="cpu", contexts=1)
+    before = prepare_judging(run, config)
+    assert before.sheet == run / "sheet.csv"
+    assert len(before.open) == len(before.features)
+    monkeypatch.setattr("circuitscope.pipeline.shift.judge.open_shift", None)  # from here on without a model
+    first, second = before.features[:2]
+    after = record_verdict(before, first.name, "remove", "a cat", who="Ada")
+    assert before.features[0].verdict == "", "the value that was given stays as it is"
+    assert (after.features[0].verdict, after.features[0].note, after.features[0].who) == (
+        "remove",
+        "a cat",
+        "Ada",
+    )
+    assert after.features[1:] == before.features[1:]
+    assert read_sheet(run / "sheet.csv", after.circuit, finished=False)[0] == after.features[0]
+    assert VerdictStore().known(after.circuit)[first.site, first.feature].verdict == "remove"
+
+    again = open_judging(run)
+    assert again.features == after.features
+    record_verdict(again, second.name, "keep")
+    written = finish_judging(open_judging(run))
+    assert [item.verdict for item in written.features[:3]] == ["remove", "keep", ""]
+
+
+def test_a_verdict_that_cannot_be_is_refused(run):
+    judging = prepare_judging(run, ShiftJudgeConfig(device="cpu", contexts=1))
+    with pytest.raises(BadInput, match="no feature 'resid_9/1'"):
+        record_verdict(judging, "resid_9/1", "keep")
+    with pytest.raises(BadInput, match="the verdict 'maybe'"):
+        record_verdict(judging, judging.features[0].name, "maybe")
+    assert not VerdictStore().known(judging.circuit)
+
+
+def test_status_knows_the_sheet_and_who_judges(judge, program, run, tmp_path):
+    judge("--sheet", tmp_path / "mine.jsonl")
+    count = len(open_judging(run).features)
+    assert sheet_of(run).path == tmp_path / "mine.jsonl"
+    said = program("shift", "status", run).out
+    assert f"unfinished: {count} of {count} verdicts are blank" in said
+    assert f"next: circuitscope shift judge {run} --sheet {tmp_path / 'mine.jsonl'} --interactive" in said
+    judge("--judge", "words", "--remove-words", "cat", "--sheet", tmp_path / "words.csv")
+    assert sheet_of(run).judge == "words"
+    assert f"next: circuitscope shift apply {run} {tmp_path / 'words.csv'}" in program("status", run).out
+    assert program("shift", "effects", run, "--nodes", "8", "--examples", "12", "--overwrite").status == 0
+    said = program("shift", "status", run).out
+    assert "out of date: circuit was made again" in said
+    assert f"next: circuitscope shift judge {run} --sheet {tmp_path / 'words.csv'} --overwrite" in said

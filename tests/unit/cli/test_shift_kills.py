@@ -10,8 +10,7 @@ import time
 import pytest
 from shift_world import STEPS, run_slowly, settings, steps, write_data
 
-from circuitscope.editing.steps import statuses
-from circuitscope.runs import MANIFEST
+from circuitscope.runs import MANIFEST, UNFINISHED, status
 from circuitscope.tasks.labelled import text_tokens as texts
 from circuitscope.work.partial import Partial
 
@@ -72,7 +71,7 @@ def test_a_killed_step_goes_on_with_identical_results(step, processes, about, wh
     assert process.exitcode == -signal.SIGKILL
     assert not (run / step).exists()
     before = finished(kept)
-    assert [item.state for item in statuses(run) if item.step == step] == ["unfinished"]
+    assert status(run)[step].state == UNFINISHED
 
     put, again = Partial.put, []
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from toys import toy_dictionaries
 
-from circuitscope.dashboards import active_sentence, node_activations
-from circuitscope.dashboards.shares import split_by_share
+from circuitscope.dashboards import node_activations
 from circuitscope.errors import BadInput
 from circuitscope.model import TokenBatch
-from circuitscope.results import NodeActivity, Share
+from circuitscope.results import NodeActivity, Share, active_sentence
+from circuitscope.results.activity_shares import split_by_share
 from circuitscope.tasks.inputs import Encoded
 from circuitscope.terms import ERROR, SUMMED, NodeId, Site
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from circuitscope.discovery.select import DEFAULT_NODES, reaching_output, select_edges, select_nodes
 from circuitscope.errors import NothingFound
-from circuitscope.results.circuit import Edges, Nodes
+from circuitscope.results import Edges, Nodes
 
 quick = settings(deadline=None, max_examples=50)
 effects = st.lists(st.sampled_from([0.0, 0.1, -0.1, 0.5, -0.5, 2.0, -3.0]), min_size=1, max_size=20)
@@ -58,7 +58,7 @@ def test_a_hundred_nodes_are_kept_where_nothing_is_asked():
 def test_a_threshold_that_keeps_nothing_says_how_strong_the_strongest_is():
     with pytest.raises(NothingFound, match=r"above 5; the strongest has 3") as error:
         select_nodes(nodes([0.5, -3.0]), 5.0, None)
-    assert "--node-threshold" in error.value.mend
+    assert "node_threshold" in error.value.mend
 
 
 @pytest.mark.parametrize("threshold", [0.1, None])

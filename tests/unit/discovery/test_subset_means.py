@@ -9,6 +9,7 @@ import pytest
 import torch
 from toys import VOCAB, toy_dictionaries, toy_model
 
+from circuitscope.config import DiscoverySettings
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import node_pass
 from circuitscope.discovery.subset_means import part_means
@@ -31,7 +32,10 @@ def job(keep, lengths):
     model = toy_model("neox-parallel")
     metric = metric_named("logit-difference", pairs=True)
     dictionaries = toy_dictionaries(model, "relu")
-    return Job(model, dictionaries, metric, examples(lengths), False, keep, "ig", "gauss", 3, 3, 2**30)
+    settings = DiscoverySettings(
+        points=3, batch_size=3, memory="1GiB", positions="keep" if keep else "sum", bos="no"
+    )
+    return Job(model, dictionaries, metric, examples(lengths), settings)
 
 
 def by_name(nodes):

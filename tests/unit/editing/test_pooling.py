@@ -13,7 +13,6 @@ from transformers import PreTrainedTokenizerFast
 
 from circuitscope.editing.classifier import Classifier, train_classifier
 from circuitscope.editing.effects import classifier_circuit
-from circuitscope.editing.pooling import pooled_activations
 from circuitscope.editing.saved import Removal, read_classifier, read_removal, write_classifier, write_removal
 from circuitscope.errors import BadFile, BadInput
 from circuitscope.interventions.feature_edits import (
@@ -24,8 +23,8 @@ from circuitscope.interventions.feature_edits import (
     names_of,
 )
 from circuitscope.model import load_model, pad
-from circuitscope.runs import write_arrays
-from circuitscope.tasks.labelled import LabelledText
+from circuitscope.runs import CLASSIFIER, REMOVED, write_arrays, write_manifest
+from circuitscope.tasks.labelled import LabelledText, pooled_activations
 from circuitscope.tasks.labelled import text_tokens as texts_module
 from circuitscope.tasks.labelled.text_tokens import encode_texts
 from circuitscope.terms import Site
@@ -167,7 +166,7 @@ def test_a_circuit_needs_a_dictionary_up_to_the_site(model):
 
 def test_a_classifier_is_saved_and_read_again(model, tmp_path):
     classifier = classifier_of(model, pooling="last")
-    write_classifier(tmp_path, classifier, {"training": {}})
+    write_manifest(tmp_path, CLASSIFIER.kind, write_classifier(tmp_path, classifier))
     again = read_classifier(tmp_path, model)
     assert (again.site, again.pooling, again.bos) == (RESID_1, "last", False)
     assert torch.equal(again.weight, classifier.weight)
@@ -184,7 +183,7 @@ def test_a_classifier_is_saved_and_read_again(model, tmp_path):
 def test_a_removal_is_saved_and_read_again(model, dictionaries, tmp_path, how):
     features = {MLP_0: torch.tensor([4, 8]), RESID_0: torch.tensor([3])}
     means = feature_means(model, dictionaries, features, some_texts(6)) if how == "mean" else None
-    write_removal(tmp_path, Removal(features, how, means), {})
+    write_manifest(tmp_path, REMOVED.kind, write_removal(tmp_path, Removal(features, how, means)))
     again = read_removal(tmp_path)
     assert len(again) == 3
     assert names_of(again.features) == names_of(features)

@@ -7,11 +7,9 @@ import torch
 
 import circuitscope as cs
 from circuitscope.editing.pooled_features import class_means, pooled_features
-from circuitscope.editing.pooling import pooled_activations
-from circuitscope.editing.probe import Probe
 from circuitscope.editing.scr_tpp import _scr, _strongest, _tpp, _without, scr_and_tpp
 from circuitscope.interventions.feature_edits import edits_of
-from circuitscope.tasks.labelled import load_labelled_sets
+from circuitscope.tasks.labelled import Probe, load_labelled_sets, pooled_activations
 from circuitscope.terms import Site
 
 SITE = Site("resid", 2)

@@ -11,8 +11,7 @@ from circuitscope.grouping.group_edges import group_edges, ordered
 from circuitscope.grouping.may_join import default_span, may_join
 from circuitscope.grouping.naming import Member, aim_of, layers_of, traits_of, unique, where_of
 from circuitscope.grouping.similarity import combined, correlations, cosines, profiles
-from circuitscope.results import FeatureTokens, NodeActivity, Share, TokenWeight
-from circuitscope.results.circuit import Circuit
+from circuitscope.results import Circuit, FeatureTokens, NodeActivity, Share, TokenWeight
 from circuitscope.terms import OUTPUT, NodeId
 
 

@@ -9,7 +9,7 @@ from toys import EVERY_FAMILY, KINDS, every_token, toy_dictionaries, toy_inputs,
 
 import circuitscope as cs
 from circuitscope.errors import BadInput
-from circuitscope.results.circuit import Edges, Nodes
+from circuitscope.results import Edges, Nodes
 from circuitscope.terms import ERROR, SUMMED, NodeId, Site
 
 RESID, MLP = Site("resid", 0), Site("mlp", 1)

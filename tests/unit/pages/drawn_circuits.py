@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from described_circuits import described
 
-from circuitscope.results.circuit import Circuit, Edges, Nodes
+from circuitscope.results import Circuit, Edges, Nodes
 from circuitscope.terms import OUTPUT, NodeId, Site
 
 
@@ -30,7 +31,7 @@ def circuit_of(
         np.array(list(pairs.values()), float),
         np.zeros(len(pairs)),
     )
-    return Circuit(sites, columns, links, info)
+    return described(sites, columns, links, info)
 
 
 @cache

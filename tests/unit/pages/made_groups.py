@@ -8,8 +8,7 @@ import numpy as np
 
 from circuitscope.grouping.group_edges import group_edges, ordered
 from circuitscope.grouping.may_join import may_join
-from circuitscope.results import Group, Groups, NodeActivity, Share
-from circuitscope.results.circuit import Circuit
+from circuitscope.results import Circuit, Group, Groups, NodeActivity, Share
 
 WEIGHTS = {"activity": 1.0, "vectors": 1.0, "edges": 1.0}
 

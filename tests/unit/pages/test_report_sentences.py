@@ -10,6 +10,7 @@ from made_reports import EVALUATION, circuit, report
 
 from circuitscope.pages.page.page_parts import differing, grid
 from circuitscope.pages.words.sentences import (
+    answer,
     density,
     number,
     share,
@@ -17,15 +18,16 @@ from circuitscope.pages.words.sentences import (
     truth_sentences,
     where_sentences,
 )
+from circuitscope.results import Evaluation, Score
 
 
-def evaluated(faithful: float, complete: float, **changed: object) -> dict[str, object]:
-    first = {
-        **EVALUATION["scores"][0],
-        "faithfulness": {"value": faithful, "low": 0.0, "high": 1.0, "why": ""},
-        "completeness": {"value": complete, "low": 0.0, "high": 1.0, "why": ""},
-    }
-    return {**EVALUATION, "scores": [first], **changed}
+def evaluated(faithful: float, complete: float, **changed: str) -> Evaluation:
+    first = replace(
+        EVALUATION.scores[0],
+        faithfulness=Score(faithful, 0.0, 1.0),
+        completeness=Score(complete, 0.0, 1.0),
+    )
+    return replace(EVALUATION, scores=(first,), **changed)
 
 
 @pytest.mark.parametrize(
@@ -40,14 +42,29 @@ def evaluated(faithful: float, complete: float, **changed: object) -> dict[str, 
     ],
 )
 def test_scores_in_words(faithful, complete, said):
-    text = " ".join(truth_sentences(evaluated(faithful, complete)))
+    text = " ".join(truth_sentences(evaluated(faithful, complete), "train"))
     for part in said:
         assert part in text
     assert "embed and the first layer left untouched" in text
 
 
 def test_examples_that_it_was_made_from_are_called_so():
-    assert "on its own examples" in truth_sentences(evaluated(0.5, 0.2, split="train"))[0]
+    """Whatever the split is called: a circuit may have been discovered on test."""
+    for split, other in (("train", "test"), ("test", "train")):
+        assert "on its own examples" in truth_sentences(evaluated(0.5, 0.2, split=split), split)[0]
+        assert (
+            "40 examples that it was not made from"
+            in truth_sentences(evaluated(0.5, 0.2, split=split), other)[0]
+        )
+    unknown = truth_sentences(evaluated(0.5, 0.2), "")[0]
+    assert "on 40 examples (" in unknown
+    assert "not made from" not in unknown
+
+
+def test_the_page_knows_that_a_circuit_was_discovered_on_test():
+    own = report(replace(circuit(split="test"), evaluation=EVALUATION))
+    assert "on its own examples" in answer(own)[0]
+    assert "not made from" in answer(report(replace(circuit(), evaluation=EVALUATION)))[0]
 
 
 def test_how_large_in_words():

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
+from circuitscope.config import PruneConfig
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.dictionaries.affine import ReluDictionary
 from circuitscope.errors import NothingFound
@@ -28,10 +29,11 @@ from circuitscope.model import load_model
 from circuitscope.pruning.masked import share_slopes
 from circuitscope.pruning.search import GREEDY, MASKS, THRESHOLDING, search
 from circuitscope.pruning.thresholding import most_faithful, threshold
-from circuitscope.results.circuit import Nodes
+from circuitscope.results import Nodes
 from circuitscope.tasks.inputs import Encoded, make_inputs
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
 from circuitscope.terms import SUMMED, Site
+from circuitscope.work import silent
 
 TERMS = (4.0, -3.9, 3.8, -3.7, 3.0, 2.5)
 WIDTH = len(TERMS)
@@ -81,16 +83,8 @@ def ranked() -> Nodes:
 
 
 def found(scale, *, candidates=None):
-    return search(
-        scale,
-        ranked(),
-        [0.5, 0.9],
-        0.9,
-        methods=(GREEDY, MASKS),
-        candidates=candidates,
-        steps=40,
-        progress=lambda done, total, what: None,
-    )
+    config = PruneConfig(faithfulness=0.9, candidates=candidates, steps=40)
+    return search(scale, ranked(), [0.5, 0.9], config, progress=silent)
 
 
 def names(rows) -> set[tuple[int, int]]:
@@ -145,7 +139,7 @@ def test_what_cannot_be_reached_is_said(scale):
     with pytest.raises(
         NothingFound, match=r"keeps a faithfulness of 0\.9; the best found has 0\.702, with 2 nodes"
     ):
-        search(scale, few, [0.9], 0.9, methods=(GREEDY,), candidates=None, steps=1, progress=lambda *_: None)
+        search(scale, few, [0.9], PruneConfig(faithfulness=0.9, method=GREEDY, steps=1), progress=silent)
 
 
 def test_too_few_candidates_find_nothing(scale):

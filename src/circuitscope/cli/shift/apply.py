@@ -10,6 +10,7 @@ from circuitscope.cli.console import progress, say
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN, SHEET
 from circuitscope.config import ShiftApplyConfig
+from circuitscope.runs import REMOVED
 
 
 def register(app: typer.Typer) -> None:
@@ -28,5 +29,5 @@ def apply(config: ShiftApplyConfig, run: Path, sheet: Path, overwrite: bool) -> 
         applied = run_shift_apply(run, sheet, config, overwrite=overwrite, progress=show)
     said = ", ".join(f"{count} {verdict}" for verdict, count in applied.verdicts.items() if verdict)
     say(f"{said}; {applied.new} of these verdicts are new")
-    say(f"{len(applied.removal)} features removed, written to {run / 'removed'}")
+    say(f"{len(applied.removal)} features removed, written to {REMOVED.in_(run)}")
     say(f"next: circuitscope shift retrain {run}, or circuitscope shift evaluate {run}")

@@ -11,6 +11,7 @@ from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.cli.tables import circuit_table, summary
 from circuitscope.config import ShiftEffectsConfig
+from circuitscope.runs import CLASSIFIER_CIRCUIT
 
 
 def register(app: typer.Typer) -> None:
@@ -29,4 +30,4 @@ def effects(config: ShiftEffectsConfig, run: Path, overwrite: bool) -> None:
         circuit = run_shift_effects(run, config, overwrite=overwrite, progress=show)
     out.print(summary(circuit))
     out.print(circuit_table(circuit, 10))
-    say(f"written to {run / 'circuit'}; next: circuitscope shift judge {run}")
+    say(f"written to {CLASSIFIER_CIRCUIT.in_(run)}; next: circuitscope shift judge {run}")

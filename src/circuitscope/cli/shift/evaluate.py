@@ -11,6 +11,7 @@ from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.cli.shift.tables import scores_table
 from circuitscope.config import ShiftEvaluateConfig
+from circuitscope.runs import SCORES
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +29,6 @@ def evaluate(config: ShiftEvaluateConfig, run: Path, overwrite: bool) -> None:
 
     with progress() as show:
         result = run_shift_evaluate(run, config, overwrite=overwrite, progress=show)
-    for texts in dict.fromkeys(row["texts"] for row in result["rows"]):
+    for texts in dict.fromkeys(row.texts for row in result.rows):
         out.print(scores_table(result, texts))
-    say(f"written to {run / 'scores'}")
+    say(f"written to {SCORES.in_(run)}")

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from circuitscope.cli.console import errors, progress, say
+from circuitscope.cli.console import progress, say
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.config import ShiftJudgeConfig
 from circuitscope.errors import BadInput
+from circuitscope.runs import SHEET
 
 if TYPE_CHECKING:
     from circuitscope.pipeline.shift import Ask, SheetWritten
 
-SHEET = "sheet.csv"
 _CONFLICTS = 10
 
 _SHEET = (
@@ -34,7 +34,7 @@ _INTERACTIVE = (
         bool,
         typer.Option(
             "--interactive",
-            help="Ask here, one feature at a time; goes on with a sheet that is there already.",
+            help="Ask here, one feature at a time; goes on with a sheet that already exists.",
         ),
     ],
     False,
@@ -58,9 +58,7 @@ def judge(
     (keep, remove or unsure) and note. Earlier verdicts of people on the same dictionaries and task are filled in.
     Nothing leaves the computer unless an endpoint is asked for.
     """
-    from circuitscope.editing import need
-    from circuitscope.pipeline.shift import run_shift_judge
-    from circuitscope.results import load, task_of
+    from circuitscope.pipeline.shift import finish_judging, judge_by_asking, prepare_judging
 
     if interactive and config.judge != "person":
         raise BadInput(
@@ -68,19 +66,13 @@ def judge(
             expected="one judge",
             mend=f"leave --interactive away; what --judge {config.judge} says can be corrected in its sheet",
         )
-    need(run, "circuit")
-    if config.judge == "endpoint":
-        errors.print(
-            f"the features' contexts and tokens are sent to {config.endpoint}",
-            style="yellow", markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
-    path = sheet or run / SHEET
-    if overwrite or not (interactive and path.exists()):
-        with progress() as show:  # no bar runs while somebody is asked: it would write over the question
-            written = run_shift_judge(run, path, config, overwrite=overwrite, progress=show)
+    with progress() as show:  # no bar runs while somebody is asked: it would write over the question
+        judging = prepare_judging(
+            run, config, sheet=sheet, go_on=interactive, overwrite=overwrite, progress=show
+        )
     if interactive:
-        written = run_shift_judge(run, path, config, ask=_asker(task_of(load(run / "circuit"))))
-    _report(run, written)
+        judging = judge_by_asking(judging, _asker(judging.task), config.who)
+    _report(run, finish_judging(judging))
 
 
 def _asker(task: str) -> Ask:

@@ -10,6 +10,7 @@ from circuitscope.cli.console import progress, say
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.config import ShiftRetrainConfig
+from circuitscope.runs import RETRAINED
 
 
 def register(app: typer.Typer) -> None:
@@ -23,4 +24,4 @@ def retrain(config: ShiftRetrainConfig, run: Path, overwrite: bool) -> None:
 
     with progress() as show:
         run_shift_retrain(run, config, overwrite=overwrite, progress=show)
-    say(f"written to {run / 'retrained'}; next: circuitscope shift evaluate {run}")
+    say(f"written to {RETRAINED.in_(run)}; next: circuitscope shift evaluate {run}")

@@ -10,6 +10,7 @@ from circuitscope.cli.console import progress, say
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.config import ShiftTrainConfig
+from circuitscope.runs import CLASSIFIER
 
 
 def register(app: typer.Typer) -> None:
@@ -27,5 +28,5 @@ def train(config: ShiftTrainConfig, run: Path, overwrite: bool) -> None:
 
     with progress() as show:
         classifier = run_shift_train(run, config, overwrite=overwrite, progress=show)
-    say(f"a classifier at {classifier.site}, {classifier.pooling} pooling, written to {run / 'classifier'}")
+    say(f"a classifier at {classifier.site}, {classifier.pooling} pooling, written to {CLASSIFIER.in_(run)}")
     say(f"next: circuitscope shift effects {run}")

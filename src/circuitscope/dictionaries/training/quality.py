@@ -13,7 +13,6 @@ Over the live tokens (no padding, no BOS) of the contexts:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,36 +22,14 @@ from torch.nn.functional import cross_entropy
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.model import Contexts, Edit, LanguageModel, Tap, TokenBatch
+from circuitscope.results import SiteQuality
 from circuitscope.terms import Site
+from circuitscope.work import Progress, silent
 
 SMALLEST_DAMAGE = 0.05
 """Nats that zero-ablating a site must cost for its loss recovered to mean something."""
 LOSS_CONTEXTS = 64
 LOGIT_BYTES = 256 * 2**20
-
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class SiteQuality:
-    """How good the dictionary of one site is."""
-
-    site: str
-    l0: float
-    """Mean number of active features per token."""
-    variance_unexplained: float
-    """Share of the variance that the dictionary does not reconstruct: 0 is perfect, the mean alone has 1."""
-    loss_recovered: float | None
-    """1 where reconstructing the site costs nothing, 0 where it is as bad as zero; None where undefined."""
-    loss_clean: float
-    """Next-token loss of the untouched model, in nats."""
-    loss_dictionary: float
-    """The same with the site's tensor replaced by its reconstruction."""
-    loss_zero: float
-    """The same with the site's tensor replaced by 0."""
-    dead_features: int
-    """Features that are active on no token of the text."""
-    n_features: int
 
 
 def measure_quality(
@@ -61,7 +38,7 @@ def measure_quality(
     contexts: Contexts,
     *,
     loss_contexts: int = LOSS_CONTEXTS,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[SiteQuality]:
     """Measure every dictionary; the losses, which cost most, on the first ``loss_contexts`` contexts only."""
     taps = dictionaries.taps(model)
@@ -74,8 +51,7 @@ def measure_quality(
     clean = _loss(model, loss_batches, {})
     found = []
     for number, (site, dictionary) in enumerate(dictionaries.items()):
-        if progress is not None:
-            progress(number, len(dictionaries), f"measuring {site}")
+        progress(number, len(dictionaries), f"measuring {site}")
         reconstruct = _loss(model, loss_batches, {site: (taps[site], reconstruction_of(dictionary))})
         zero = _loss(model, loss_batches, {site: (taps[site], torch.zeros_like)})
         found.append(tallies[site].quality(site, clean, reconstruct, zero))

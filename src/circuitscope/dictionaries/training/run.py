@@ -21,15 +21,17 @@ from circuitscope.dictionaries.load import load_dictionaries
 from circuitscope.dictionaries.readers import own_folder
 from circuitscope.dictionaries.training.checkpoint import Checkpoint, identify
 from circuitscope.dictionaries.training.corpus import read_corpus
-from circuitscope.dictionaries.training.quality import Progress, SiteQuality, measure_quality
+from circuitscope.dictionaries.training.quality import measure_quality
 from circuitscope.dictionaries.training.saelens_folder import write_saelens
 from circuitscope.dictionaries.training.stream import ActivationStream
 from circuitscope.dictionaries.training.threads import one_core_per_task
 from circuitscope.dictionaries.training.trainer import Trainer
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import LanguageModel
+from circuitscope.results import SiteQuality
 from circuitscope.runs import new_folder, refuse_existing
 from circuitscope.terms import Site
+from circuitscope.work import Progress, shown
 
 _log = logging.getLogger("circuitscope")
 SAELENS = "saelens"
@@ -43,7 +45,7 @@ def train_dictionaries(
     config: TrainConfig | None = None,
     *,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> tuple[Dictionaries, list[SiteQuality]]:
     """Train dictionaries at the sites of a model, and write them to ``out``.
 
@@ -55,7 +57,7 @@ def train_dictionaries(
         text: one text, whose documents ``<|endoftext|>`` separates, or a sequence of documents.
         out: a folder that does not exist yet, unless ``overwrite``; ``out/saelens`` has the same for SAELens.
         config: what to train; see TrainConfig.
-        progress: called with (steps done, steps in all, what is being done).
+        progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Returns:
         The dictionaries as read back from ``out``, and each site's quality on held-out text.
@@ -67,10 +69,11 @@ def train_dictionaries(
     train, held_out = read_corpus(text, model.tokenizer, config)
     stream = ActivationStream(model, train, sites, config)
     checkpoint = Checkpoint(out, identify(model, train, sites, config))
-    with one_core_per_task(model.device) as pool:
-        trainer = _train(stream, checkpoint, config, pool, overwrite=overwrite, progress=progress)
-    trained = Dictionaries(trainer.dictionaries(), name=str(out), prepend_bos=train.bos is not None)
-    quality = measure_quality(model, trained, held_out, progress=progress)
+    with shown(progress) as tell:
+        with one_core_per_task(model.device) as pool:
+            trainer = _train(stream, checkpoint, config, pool, overwrite=overwrite, progress=tell)
+        trained = Dictionaries(trainer.dictionaries(), name=str(out), prepend_bos=train.bos is not None)
+        quality = measure_quality(model, trained, held_out, progress=tell)
     extra: dict[str, object] = {
         "model": model.name,
         "training": asdict(config),
@@ -89,7 +92,7 @@ def _train(
     pool: Executor,
     *,
     overwrite: bool,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Trainer:
     saved = checkpoint.load(overwrite=overwrite)
     trainer = Trainer(stream.first(), config)
@@ -109,8 +112,7 @@ def _train(
                 "step %d of %d: mean squared error %.4f, %d dead features",
                 done, config.steps, trainer.mean_error(), trainer.n_dead,
             )  # fmt: skip
-        if progress is not None:
-            progress(done, config.steps, "training")
+        progress(done, config.steps, "training")
     return trainer
 
 
@@ -140,7 +142,7 @@ def _sites(model: LanguageModel, config: TrainConfig) -> list[Site]:
         raise BadInput(
             f"{model.name} has no site {', '.join(unknown)}",
             expected=f"embed, or attn, mlp, resid with a layer from 0 to {model.n_layers - 1}",
-            mend="change --sites",
+            mend=f"change {argument('sites')}",
         )
     return chosen
 
@@ -151,5 +153,5 @@ def _refuse_long_context(model: LanguageModel, config: TrainConfig) -> None:
         raise BadInput(
             f"context = {config.context}",
             expected=f"at most {longest}, the longest context of {model.name}",
-            mend="change --context",
+            mend=f"change {argument('context')}",
         )

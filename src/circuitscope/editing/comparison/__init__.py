@@ -4,11 +4,11 @@
 * ``choosers``: which features to take out, by the circuit and in simpler ways;
 * ``rows``: the table, a function per row;
 * ``concepts``: concept bottleneck probing;
-* ``figures``: all rows and curves over several seeds, as plain figures.
+* ``figures``: all rows and curves over several seeds, as figures.
 """
 
 from circuitscope.editing.comparison.choosers import CHOOSERS
-from circuitscope.editing.comparison.figures import compare
+from circuitscope.editing.comparison.figures import SeedFigures, compare, figures_of, joined
 from circuitscope.editing.comparison.setup import Bench, Feature, Judge, Verdicts
 from circuitscope.editing.comparison.words import CONCEPTS, CUE_WORDS, concepts_of, cue_words_of
 
@@ -19,8 +19,11 @@ __all__ = [
     "Bench",
     "Feature",
     "Judge",
+    "SeedFigures",
     "Verdicts",
     "compare",
     "concepts_of",
     "cue_words_of",
+    "figures_of",
+    "joined",
 ]

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitscope.editing.pooling import pooled_activations
 from circuitscope.model import LanguageModel
+from circuitscope.tasks.labelled import pooled_activations
 from circuitscope.terms import Site
 
 

@@ -6,7 +6,7 @@ that are taken out are set to what the run sets them to, and each site's error i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -21,8 +21,10 @@ from circuitscope.editing.comparison.choosers import CHOOSERS, by_circuit, promo
 from circuitscope.editing.comparison.concepts import concept_vectors, likeness
 from circuitscope.editing.comparison.setup import Bench, Feature, Verdicts, classes
 from circuitscope.editing.comparison.words import without_words
-from circuitscope.interventions import EditsOf, edits_of, feature_means, feature_set
+from circuitscope.interventions import edits_of, feature_means, feature_set
+from circuitscope.model import EditsOf
 from circuitscope.terms import Site
+from circuitscope.work import Arrays
 
 Predictions = Int[Tensor, "draw text"]
 
@@ -185,12 +187,12 @@ def _removed(features: Sequence[Feature], verdicts: Verdicts) -> list[Feature]:
     return [feature for feature in features if verdicts.get(feature) == "remove"]
 
 
-def _packed(features: Sequence[Feature]) -> Mapping[str, np.ndarray]:
+def _packed(features: Sequence[Feature]) -> Arrays:
     names = "\n".join(f"{site}/{feature}" for site, feature in features)
     return {"features": np.frombuffer(names.encode(), np.uint8)}
 
 
-def _unpacked(arrays: Mapping[str, np.ndarray]) -> list[Feature]:
+def _unpacked(arrays: Arrays) -> list[Feature]:
     names = arrays["features"].tobytes().decode().split("\n")
     pairs = (name.rsplit("/", 1) for name in names if name)
     return [(Site.parse(site), int(feature)) for site, feature in pairs]

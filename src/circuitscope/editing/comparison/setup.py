@@ -7,20 +7,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.editing.classifier import Classifier
-from circuitscope.editing.pooling import pooled_activations
-from circuitscope.editing.probe import Probe, fit_probe
-from circuitscope.interventions import EditsOf
-from circuitscope.model import LanguageModel
-from circuitscope.tasks.labelled import LabelledSets, LabelledText
+from circuitscope.editing.probe import fit_probe
+from circuitscope.model import EditsOf, LanguageModel
+from circuitscope.tasks.labelled import LabelledSets, LabelledText, Probe, pooled_activations
 from circuitscope.terms import Site
-from circuitscope.work import Batches, InMemory, Progress
+from circuitscope.work import Arrays, Batches, InMemory, Unit, kept_or_done
 
 Feature = tuple[Site, int]
 
@@ -57,7 +54,6 @@ class Bench:
     """Draws of random features."""
     kept: Batches = field(default_factory=InMemory)
     """Where finished rows are kept."""
-    progress: Progress = lambda done, total, what: None
 
     def pooled(
         self, texts: Sequence[LabelledText], edits: EditsOf | None = None
@@ -87,13 +83,9 @@ class Bench:
         probe = self.fit(self.train, self.sets.train_ambiguous, seed)
         return Classifier(self.model, self.site, self.pooling, probe.weight, probe.bias, self.bos)
 
-    def remember(self, name: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    def remember(self, name: str, make: Callable[[], Arrays]) -> Arrays:
         """Arrays by their name; made only if a run that was stopped has not made them already."""
-        found = self.kept.get(name)
-        if found is None:
-            found = {key: np.asarray(value) for key, value in make().items()}
-            self.kept.put(name, found)
-        return found
+        return kept_or_done(Unit(name, lambda _: make()), None, self.kept)
 
 
 def classes(probe: Probe, x: Float[Tensor, "text _"]) -> Int[Tensor, " text"]:

@@ -7,7 +7,7 @@ a person sees too. A reply that is no verdict is asked for again, ``ATTEMPTS`` t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from circuitscope.editing.judging.endpoint import Endpoint, Message
@@ -15,10 +15,10 @@ from circuitscope.editing.judging.prompt import Answer, again, question, read_an
 from circuitscope.editing.judging.replies import Replies
 from circuitscope.results import AUTOMATIC, JudgedFeature
 from circuitscope.runs import hash_json
+from circuitscope.work import Progress, silent
 from circuitscope.workspace import now
 
 ATTEMPTS = 3
-Progress = Callable[[int, int, str], None]
 
 
 def judge_by_endpoint(
@@ -27,7 +27,7 @@ def judge_by_endpoint(
     task: str,
     *,
     replies: Replies | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> list[JudgedFeature]:
     """The features with the verdicts of a language model; see this module's text. Earlier verdicts are replaced.
 

@@ -31,7 +31,7 @@ from circuitscope.errors import BadFile, BadInput
 from circuitscope.model import Contexts, LanguageModel, TokenTexts, documents_of, read_contexts
 from circuitscope.results import AUTOMATIC, JudgedFeature
 from circuitscope.terms import Site
-from circuitscope.work import Progress
+from circuitscope.work import Progress, silent
 from circuitscope.workspace import now
 
 LEVELS = {"correlation": 0.3, "share": 0.5}
@@ -113,7 +113,7 @@ def judge_by_words(
     context: int = 128,
     bos: bool = False,
     batch_size: int = 32,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> list[JudgedFeature]:
     """The features with verdicts by word lists; see this module's text. Earlier verdicts are replaced.
 

@@ -8,44 +8,38 @@ given it?), ``transfer`` (does it work on new words?), ``spare`` (has it nodes t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from circuitscope.config import EvaluateConfig
 from circuitscope.evaluation.strict.random_circuits import random_circuits
 from circuitscope.evaluation.strict.spare_nodes import spare_nodes
 from circuitscope.evaluation.strict.stability import stability
 from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
 from circuitscope.evaluation.strict.transfer import transfer
-from circuitscope.tasks import Task
+from circuitscope.results import StrictTests
+from circuitscope.sources import Loaded
 from circuitscope.work import Progress
 
 
 def strict_tests(
     subject: TestedCircuit,
-    task: Task,
+    loaded: Loaded,
     other: Callable[[str], TestedCircuit],
-    *,
-    split: str,
-    circuits: int,
-    halvings: int,
-    spare_examples: int | None,
-    batch_size: int,
+    config: EvaluateConfig,
     progress: Progress,
-) -> dict[str, Any]:
+) -> StrictTests:
     """Run the four tests on a circuit.
 
     Args:
         subject: the circuit on the split that is evaluated.
         other: makes the same of another split.
-        split: the split that is evaluated.
-        circuits, halvings, spare_examples: how much of each test; see ``evaluate``.
     """
-    return {
-        "free_layers": subject.scale.free_layers,
-        "random": random_circuits(subject, circuits, progress),
-        "stability": stability(subject, task, halvings, batch_size, progress),
-        "transfer": transfer(subject, other, task, split),
-        "spare": spare_nodes(subject, spare_examples, progress),
-    }
+    return StrictTests(
+        free_layers=subject.scale.free_layers,
+        random=random_circuits(subject, config.random_circuits, progress),
+        stability=stability(subject, loaded, config.halvings, progress),
+        transfer=transfer(subject, other, loaded.task, config.split),
+        spare=spare_nodes(subject, config.spare_examples, progress),
+    )
 
 
 __all__ = ["TestedCircuit", "strict_tests"]

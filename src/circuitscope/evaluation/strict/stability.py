@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -19,9 +18,10 @@ from numpy.typing import NDArray
 
 from circuitscope.discovery import job_again, part_means, select_nodes
 from circuitscope.errors import NothingFound
-from circuitscope.evaluation.strict.tested_circuit import FAILS, HOLDS, TestedCircuit, unknown
-from circuitscope.results import Circuit, Nodes
-from circuitscope.tasks import METRICS, Metric, Task, metric_named
+from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
+from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Circuit, Nodes, Outcome, Spread, Stability
+from circuitscope.sources import Loaded
+from circuitscope.tasks import METRICS, Metric
 from circuitscope.work import Progress
 
 LEAST = 0.5
@@ -32,62 +32,50 @@ Rows = NDArray[np.int64]
 
 
 def stability(
-    subject: TestedCircuit, task: Task, halvings: int, batch_size: int, progress: Progress
-) -> dict[str, Any]:
+    subject: TestedCircuit, loaded: Loaded, halvings: int, progress: Progress
+) -> Outcome[Stability] | CannotBeSaid[Stability]:
     """Divide the circuit's examples into halves and compare what each half keeps."""
-    circuit, info = subject.circuit, subject.circuit.info
-    missing = [
-        name for name in ("method", "examples", "split", "positions", "thresholds") if name not in info
-    ]
-    if missing:
-        return unknown(f"the circuit does not say how it was discovered ({', '.join(missing)})")
-    if info.get("pruned"):
-        return unknown(
+    circuit = subject.circuit
+    if circuit.recipe is None or circuit.findings.node_threshold is None:
+        return CannotBeSaid("the circuit does not say how it was discovered")
+    if circuit.findings.pruned is not None:
+        return CannotBeSaid(
             "its nodes were chosen by pruning, not by their strength; look at the circuit it came from"
         )
-    job = job_again(
-        subject.circuit,
-        subject.scale.runs.model,
-        subject.scale.runs.dictionaries,
-        task,
-        _metric(subject, task),
-        batch_size=batch_size,
-        progress=progress,
-    )
+    job = job_again(circuit, loaded, _metric(subject, loaded), progress=progress)
     if len(job.examples) < LEAST_EXAMPLES:
-        return unknown(f"it was discovered on {len(job.examples)} examples, too few to divide")
+        return CannotBeSaid(f"it was discovered on {len(job.examples)} examples, too few to divide")
     parts = _halves(len(job.examples), halvings, np.random.default_rng(subject.scale.seed))
     whole, *means = part_means(job, np.concatenate([np.ones_like(parts[:1]), parts]))
-    threshold = _threshold(circuit)
+    threshold = circuit.made_by.settings.node_threshold
     count = None if threshold is not None else len(circuit)
     kept = [_kept(nodes, threshold, count) for nodes in means]
     tested = np.flatnonzero(subject.scale.on_ablated(whole, circuit.sites))
     pairs = list(pairwise(kept))[::2]
     found = [jaccard(first, second) for first, second in pairs]
     sizes = float(np.mean([len(rows) for rows in kept]))
-    return {
-        "verdict": HOLDS if np.mean(found) >= LEAST else FAILS,
-        "why": "",
-        "halvings": halvings,
-        "examples": len(job.examples),
-        "threshold": threshold,
-        "nodes": len(circuit),
-        "nodes_of_a_half": sizes,
-        "candidates": len(whole),
-        "jaccard": _spread(found),
-        "jaccard_not_free": _spread(
+    figures = Stability(
+        halvings=halvings,
+        examples=len(job.examples),
+        threshold=threshold,
+        nodes=len(circuit),
+        nodes_of_a_half=sizes,
+        candidates=len(whole),
+        jaccard=_spread(found),
+        jaccard_not_free=_spread(
             [jaccard(np.intersect1d(a, tested), np.intersect1d(b, tested)) for a, b in pairs]
         ),
-        "shared": float(np.mean([_shared(first, second) for first, second in pairs])),
-        "by_chance": sizes / (2 * len(whole) - sizes),
-        "again": _again(circuit, whole, _kept(whole, threshold, count)),
-    }
+        shared=float(np.mean([_shared(first, second) for first, second in pairs])),
+        by_chance=sizes / (2 * len(whole) - sizes),
+        again=_again(circuit, whole, _kept(whole, threshold, count)),
+    )
+    return Outcome(HOLDS if np.mean(found) >= LEAST else FAILS, figures)
 
 
-def _metric(subject: TestedCircuit, task: Task) -> Metric:
+def _metric(subject: TestedCircuit, loaded: Loaded) -> Metric:
     """The metric of discovery by its name; one without a name was given to the evaluation again."""
-    name = str(subject.circuit.info.get("metric"))
-    return metric_named(name, pairs=task.pairs) if name in METRICS else subject.scale.runs.metric
+    name = subject.circuit.made_by.settings.metric
+    return loaded.metric(name) if name in METRICS else subject.scale.runs.metric
 
 
 def _halves(examples: int, times: int, draw: np.random.Generator) -> Bool[np.ndarray, "part example"]:
@@ -97,17 +85,6 @@ def _halves(examples: int, times: int, draw: np.random.Generator) -> Bool[np.nda
         parts[2 * number, draw.permutation(examples)[: examples // 2]] = True
         parts[2 * number + 1] = ~parts[2 * number]
     return parts
-
-
-def _threshold(circuit: Circuit) -> float | None:
-    """T_N of a circuit that was made by a threshold; None of one that has the N strongest nodes.
-
-    Of the N strongest the weakest lies exactly at the threshold recorded, and a threshold keeps what is above.
-    """
-    threshold = float(circuit.info["thresholds"]["node"])
-    weakest = float(np.abs(circuit.nodes.effect).min()) if len(circuit) else 0.0
-    by_threshold = circuit.info.get("nodes_asked") is None and weakest > threshold
-    return threshold if by_threshold else None
 
 
 def _kept(nodes: Nodes, threshold: float | None, count: int | None) -> Rows:
@@ -129,8 +106,8 @@ def _shared(first: Rows, second: Rows) -> float:
     return 2 * len(np.intersect1d(first, second)) / total if total else 1.0
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"mean": float(np.mean(values)), "low": float(min(values)), "high": float(max(values))}
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(float(np.mean(values)), float(min(values)), float(max(values)))
 
 
 def _again(circuit: Circuit, nodes: Nodes, rows: Rows) -> float:

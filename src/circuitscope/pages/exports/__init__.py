@@ -1,5 +1,5 @@
 """Circuits in the formats of other programs."""
 
-from circuitscope.pages.exports.export import export_run
+from circuitscope.pages.exports.write_export import export
 
-__all__ = ["export_run"]
+__all__ = ["export"]

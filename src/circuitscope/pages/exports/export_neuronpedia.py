@@ -148,7 +148,8 @@ def _node(node: NodeId, labels: Mapping[NodeId, str], tokens: list[str], influen
 
 
 def _output(circuit: Circuit, layer: int, position: int) -> dict[str, Any]:
-    shown_as = circuit.info.get("metric_shown_as") or circuit.info.get("metric") or "the metric"
+    recipe = circuit.recipe
+    shown_as = (recipe and (recipe.metric_shown_as or recipe.settings.metric)) or "the metric"
     return {
         "node_id": f"{layer}_0_{position}",
         "feature": cantor(layer, 0),
@@ -167,17 +168,16 @@ def _output(circuit: Circuit, layer: int, position: int) -> dict[str, Any]:
 
 
 def _metadata(circuit: Circuit, tokens: list[str], prompt: str, name: str, created: str) -> dict[str, Any]:
-    thresholds = circuit.info.get("thresholds") or {}
+    found = circuit.findings
     slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name).strip("-")
-    pruned = circuit.info.get("pruned")
     chosen = (
-        f"chosen ({pruned['method']}) to keep a faithfulness of {pruned['faithfulness']:g}"
-        if pruned
-        else f"kept if |mean effect| > {thresholds.get('node', 0):.3g}"
+        f"chosen ({found.pruned.method}) to keep a faithfulness of {found.pruned.faithfulness:g}"
+        if found.pruned
+        else f"kept if |mean effect| > {found.node_threshold or 0:.3g}"
     )
     about = (
-        f"{len(circuit)} nodes of the behaviour {circuit.info.get('task', '?')}; {chosen}, "
-        f"edges if > {thresholds.get('edge', 0):.3g}. Rows are sites: "
+        f"{len(circuit)} nodes of the behaviour {circuit.task}; {chosen}, "
+        f"edges if > {found.edge_threshold or 0:.3g}. Rows are sites: "
         + ", ".join(f"{row_of(site)} {site}" for site in circuit.sites)
     )
     info: dict[str, Any] = {
@@ -188,7 +188,7 @@ def _metadata(circuit: Circuit, tokens: list[str], prompt: str, name: str, creat
         info["create_time_ms"] = int(datetime.fromisoformat(created).timestamp() * 1000)
     return {
         "slug": slug.lower() or "circuit",
-        "scan": str(circuit.info.get("model", "unknown")),
+        "scan": circuit.model if circuit.recipe else "unknown",
         "prompt_tokens": tokens,
         "prompt": prompt,
         "node_threshold": 1.0,

@@ -2,6 +2,16 @@
 
 from circuitscope.pages.page.make_report import make_report
 from circuitscope.pages.page.render import html_of, index_html
-from circuitscope.pages.page.report_content import ExampleText, IndexRow, Report, read_report
+from circuitscope.pages.page.report_page import ReportPage
+from circuitscope.pages.report_content import ExampleText, IndexRow, Report, read_report
 
-__all__ = ["ExampleText", "IndexRow", "Report", "html_of", "index_html", "make_report", "read_report"]
+__all__ = [
+    "ExampleText",
+    "IndexRow",
+    "Report",
+    "ReportPage",
+    "html_of",
+    "index_html",
+    "make_report",
+    "read_report",
+]

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from circuitscope.pages.page.report_content import (
+from circuitscope.config import DiscoverySettings
+from circuitscope.pages.pictures.drawing import draw
+from circuitscope.pages.pictures.group_drawing import draw_groups
+from circuitscope.pages.report_content import (
     SCHEMA_VERSION,
     EdgeLine,
     ExampleText,
@@ -17,11 +20,9 @@ from circuitscope.pages.page.report_content import (
     Question,
     Report,
 )
-from circuitscope.pages.pictures.drawing import draw
-from circuitscope.pages.pictures.group_drawing import draw_groups
 from circuitscope.pages.words.how_it_was_made import settings_of, warnings_of
 from circuitscope.pages.words.visible import visible
-from circuitscope.results import Circuit, FeatureDashboard, Groups, NodeActivity, label_of
+from circuitscope.results import Circuit, FeatureDashboard, Groups, NodeActivity, Sweep, label_of
 from circuitscope.terms import OUTPUT, SUMMED, NodeId
 
 MOST_NODES = 200
@@ -35,7 +36,7 @@ def make_report(
     features: Sequence[FeatureDashboard] = (),
     examples: Sequence[ExampleText] = (),
     text_read: str = "",
-    sweep: Mapping[str, Any] | None = None,
+    sweep: Sweep | None = None,
     manifest: Mapping[str, Any] | None = None,
     run: str = "RUN",
     activities: Sequence[NodeActivity] = (),
@@ -48,16 +49,15 @@ def make_report(
         features: dashboards of some of its features, in any order.
         examples: a few of the task's.
         text_read: where the features' contexts come from, as a phrase.
-        sweep: what ``sweep`` returned.
+        sweep: its curves over circuit sizes.
         manifest: the run folder's.
         run: the run folder's name.
         activities: on which of the task's texts its nodes are active, in any order.
         groups: what ``group`` found.
     """
-    info, manifest = circuit.info, manifest or {}
-    thresholds = info.get("thresholds") or {}
+    known, manifest = circuit.findings, manifest or {}
     headings = headings_of(circuit)
-    quadrature: Mapping[str, Any] = info.get("quadrature") or {}
+    settings = circuit.recipe.settings if circuit.recipe else DiscoverySettings()
     return Report(
         schema_version=SCHEMA_VERSION,
         created=str(manifest.get("created", "")),
@@ -65,9 +65,9 @@ def make_report(
         n_nodes=len(circuit),
         n_edges=len(circuit.edges),
         n_candidates=None if circuit.candidates is None else len(circuit.candidates),
-        node_threshold=None if info.get("pruned") else thresholds.get("node"),
-        nodes_asked=info.get("nodes_asked"),
-        baseline=str(info.get("baseline", "mean")),
+        node_threshold=None if known.pruned else known.node_threshold,
+        nodes_asked=None if known.pruned else settings.nodes,
+        baseline=settings.baseline,
         keeps_positions=circuit.keeps_positions,
         nodes=_node_lines(circuit, headings),
         places=_places(circuit, headings),
@@ -78,8 +78,8 @@ def make_report(
         sweep=sweep,
         settings=settings_of(circuit, manifest),
         warnings=warnings_of(circuit),
-        gaps={site: float(entry["gap"]) for site, entry in quadrature.items()},
-        skipped={reason: int(count) for reason, count in (info.get("skipped") or {}).items()},
+        gaps={site: entry.gap for site, entry in known.quadrature.items()},
+        skipped=dict(known.skipped),
         run=run,
         activities=tuple(activities),
         groups=None if groups is None else replace(groups, activities=()),  # they are in ``activities``
@@ -89,31 +89,32 @@ def make_report(
 
 def headings_of(circuit: Circuit) -> dict[int, str]:
     """Position → the token there, where positions are kept."""
-    return dict(enumerate(map(str, circuit.info.get("tokens") or ())))
+    return dict(enumerate(map(str, circuit.findings.tokens or ())))
 
 
 def _question(circuit: Circuit, examples: Sequence[ExampleText]) -> Question:
-    info = circuit.info
+    known, recipe = circuit.findings, circuit.recipe
+    settings = recipe.settings if recipe else DiscoverySettings()
     pairs = any(example.patch_prefix is not None for example in examples)
     return Question(
-        task=str(info.get("task", "?")),
-        model=str(info.get("model", "?")),
-        dictionaries=str(info.get("dictionaries", "?")),
-        dictionary_kinds=dict(info.get("dictionary_kinds") or {}),
-        pairs=pairs or info.get("patch_metric") is not None,
+        task=circuit.task,
+        model=circuit.model,
+        dictionaries=recipe.dictionaries.name if recipe else "?",
+        dictionary_kinds=dict(recipe.dictionaries.kinds) if recipe else {},
+        pairs=pairs or known.patch_metric is not None,
         examples=tuple(examples),
-        n_examples=int(info.get("examples") or 0),
-        split=str(info.get("split", "")),
-        metric=str(info.get("metric", "")),
-        metric_shown_as=str(info.get("metric_shown_as", "")),
-        clean=info.get("clean_metric"),
-        patch=info.get("patch_metric"),
+        n_examples=known.examples,
+        split=settings.split if recipe else "",
+        metric=settings.metric if recipe else "",
+        metric_shown_as=recipe.metric_shown_as if recipe else "",
+        clean=known.clean_metric,
+        patch=known.patch_metric,
     )
 
 
 def _node_lines(circuit: Circuit, headings: Mapping[int, str]) -> tuple[NodeLine, ...]:
     names = [*map(str, circuit.ids), OUTPUT]
-    silent = set(circuit.info.get("silent") or ())
+    silent = set(circuit.findings.silent)
     edges = circuit.edges
     order = np.argsort(-np.abs(edges.effect), kind="stable")
     ends: tuple[dict[int, list[EdgeLine]], dict[int, list[EdgeLine]]] = ({}, {})

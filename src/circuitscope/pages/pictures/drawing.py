@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.pages.page.report_content import Band, Box, Drawing, Line
 from circuitscope.pages.pictures import figure_text
 from circuitscope.pages.pictures.circuit_layout import LEGEND_HEIGHT, TITLE_HEIGHT, Layout, layout
 from circuitscope.pages.pictures.circuit_legend import caption
 from circuitscope.pages.pictures.shapes import edge_width
+from circuitscope.pages.report_content import Band, Box, Drawing, Line
 from circuitscope.pages.words.visible import visible
 from circuitscope.results import Circuit
 from circuitscope.terms import OUTPUT, SUMMED, NodeId, Site

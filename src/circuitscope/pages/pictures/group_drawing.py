@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from circuitscope.pages.page.report_content import Box, Drawing, Line
 from circuitscope.pages.pictures.circuit_layout import LEGEND_HEIGHT, TITLE_HEIGHT
 from circuitscope.pages.pictures.drawing import (
     box_at,
@@ -20,6 +19,7 @@ from circuitscope.pages.pictures.drawing import (
 )
 from circuitscope.pages.pictures.group_layout import Arch, GroupLayout, caption, group_layout, row_name
 from circuitscope.pages.pictures.plot_groups import numbers_of
+from circuitscope.pages.report_content import Box, Drawing, Line
 from circuitscope.results import Group, Groups
 from circuitscope.terms import OUTPUT
 

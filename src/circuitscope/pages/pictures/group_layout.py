@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,7 +139,7 @@ def _strongest_edges(circuit: Circuit, limit: int) -> NDArray[np.int64]:
 def _with_edges(circuit: Circuit, rows: NDArray[np.int64]) -> Circuit:
     edges = circuit.edges
     kept = Edges(edges.source[rows], edges.target[rows], edges.effect[rows], edges.stderr[rows])
-    return Circuit(circuit.sites, circuit.nodes, kept, circuit.info)
+    return replace(circuit, edges=kept, evaluation=None, candidates=None)
 
 
 def _upward(circuit: Circuit) -> NDArray[np.bool_]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitscope.pages.page.page_parts import anchor, cards
-from circuitscope.pages.page.report_content import Report
 from circuitscope.pages.pictures.group_drawing import group_id
+from circuitscope.pages.report_content import Report
 from circuitscope.pages.words.sentences import position_name
 from circuitscope.results import Group, Groups
 from circuitscope.terms import OUTPUT

@@ -55,7 +55,7 @@ def plot_circuit(
     Args:
         path: a name that ends in .png, .svg or .pdf.
         tokens: an example's tokens, one per position, BOS included, to head the columns; if not given,
-            ``circuit.info["tokens"]``. A circuit summed over positions has no columns.
+            ``circuit.findings.tokens``. A circuit summed over positions has no columns.
         labels: a few words per node; a label of a node without a position serves it at all positions.
         max_nodes: how many nodes to draw at most, the strongest; 400 if not given.
         max_edges: how many edges to draw at most; if not given, three for each node, 150 to 600.
@@ -70,7 +70,7 @@ def plot_circuit(
         path = Path(path)
         check_suffix(path)
     if tokens is None:
-        tokens = circuit.info.get("tokens")
+        tokens = circuit.findings.tokens
     headings = None if tokens is None else [figure_text.clean_token(token) for token in tokens]
     names = {node: _label(node, labels or {}) for node in circuit.ids}
     labelled = any(names.values())
@@ -95,7 +95,7 @@ def _label(node: NodeId, labels: Mapping[NodeId, str]) -> str:
 
 def title_of(circuit: Circuit) -> str:
     """The task and the model."""
-    return " · ".join(str(circuit.info[key]) for key in ("task", "model") if circuit.info.get(key))
+    return "" if circuit.recipe is None else f"{circuit.task} · {circuit.model}"
 
 
 def draw_title(axes: matplotlib.axes.Axes, placed: Layout, title: str) -> None:

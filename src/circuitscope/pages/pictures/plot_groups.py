@@ -53,7 +53,7 @@ def plot_groups(
     if path is not None:
         path = Path(path)
         check_suffix(path)
-    tokens = circuit.info.get("tokens")
+    tokens = circuit.findings.tokens
     shown = group_layout(groups, max_groups=max_groups, max_edges=max_edges)
     placed = shown.placed
     figure = Figure(figsize=(placed.width, placed.height), facecolor="white")

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
 from circuitscope.config import ShiftCompareConfig
-from circuitscope.editing import CLASSIFIER, made_from, need, read_removal
+from circuitscope.editing import read_removal
 from circuitscope.editing.comparison import (
     Bench,
     Feature,
     Judge,
+    SeedFigures,
     Verdicts,
     compare,
     concepts_of,
     cue_words_of,
+    figures_of,
+    joined,
 )
 from circuitscope.editing.judging import WordLists, judge_by_words, read_sheet, read_words, sheet_for
+from circuitscope.errors import argument
 from circuitscope.pages.pictures import plot_removal
-from circuitscope.pipeline.shift.apply import SHEET
+from circuitscope.pipeline.shift.apply import SHEET_COPY
+from circuitscope.pipeline.shift.prepared import Prepared, prepare
+from circuitscope.pipeline.shift.retrain import training_in
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
-from circuitscope.results import KIND, Circuit, JudgedFeature, load
-from circuitscope.runs import new_folder, read_manifest, refuse_existing, write_json, write_manifest
+from circuitscope.results import Circuit, JudgedFeature, ShiftComparison, load, write_result
+from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, made_from
 from circuitscope.tasks.language import PROFESSIONS
-from circuitscope.work import Partial, Progress, silent
+from circuitscope.work import Partial, Progress, Setup, Unit, engine_for, refuse_failures, shown, silent
 
-STEP = "comparison"
-FILE, PICTURE = "comparison.json", "curves.png"
+PICTURE = "curves.png"
 log = logging.getLogger("circuitscope")
 
 _JUDGED_TEXTS = 2000
@@ -39,45 +45,87 @@ _OF_CIRCUITS = ("examples", "node_threshold", "method", "rule", "points", "batch
 
 def run_shift_compare(
     folder: Path, config: ShiftCompareConfig, *, overwrite: bool = False, progress: Progress = silent
-) -> dict[str, Any]:
+) -> ShiftComparison:
     """Compare a run that has been applied; writes ``comparison/`` into it, and returns its figures.
 
     A comparison that was stopped goes on with the first row that is not there.
     """
-    refuse_existing(folder / STEP, overwrite=overwrite, kind=STEP)
-    need(folder, "classifier", "circuit", "removed")
-    run = open_shift(folder, device=config.device, progress=progress)
-    origins = made_from(folder, "classifier", "circuit", "removed")
-    training = dict(read_manifest(folder / "classifier", CLASSIFIER)["training"])
-    first = int(training.pop("seed"))
+    prepared = prepare_compare(folder, config, overwrite=overwrite, progress=progress)
+    result = compare_step(prepared)
+    finish_compare(prepared, result)
+    return result
+
+
+def prepare_compare(
+    folder: Path, config: ShiftCompareConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Prepared[ShiftCompareConfig]:
+    """Check that the run was applied, and load what the classifiers work on."""
+    needed = (CLASSIFIER, CLASSIFIER_CIRCUIT, REMOVED)
+    return prepare(folder, COMPARISON, config, needed, config.device, overwrite=overwrite, progress=progress)
+
+
+def compare_step(prepared: Prepared[ShiftCompareConfig]) -> ShiftComparison:
+    """Make every row; each seed is a unit of work for ``workers`` processes."""
+    run, config = prepared.run, prepared.config
+    first = int(training_in(run.folder)["seed"])
     seeds = range(first, first + config.seeds)
-    bench = _bench(run, folder, training, config, progress)
+    bench = _kept_bench(run, config)
+    return _compared(prepared, bench, seeds)
+
+
+def finish_compare(prepared: Prepared[ShiftCompareConfig], result: ShiftComparison) -> None:
+    """Write ``comparison/``, with a picture of the curves."""
+
+    def write(draft: Path) -> None:
+        write_result(draft / COMPARISON.file, result)
+        plot_removal(result, draft / PICTURE)
+
+    prepared.write(write)
+
+
+def _compared(prepared: Prepared[ShiftCompareConfig], bench: Bench, seeds: Sequence[int]) -> ShiftComparison:
+    """The figures of all seeds."""
+    run, config, progress = prepared.run, prepared.config, prepared.progress
+    if config.workers == 1:
+        return compare(bench, seeds, run.task.name, progress)
+    units = [Unit(f"seed {seed}", partial(_one_seed, seed=seed)) for seed in seeds]
+    setup = Setup(_open_bench, (run.folder, config))
+    outcomes = list(engine_for(config.workers).run(setup, units, progress=progress, what="seeds"))
+    refuse_failures(outcomes, "seeds")
+    found = [outcome.value for outcome in outcomes if outcome.value is not None]
+    return joined(bench, found, run.task.name)
+
+
+def _open_bench(folder: Path, config: ShiftCompareConfig) -> Bench:
+    """The same in another process."""
+    return _kept_bench(open_shift(folder, device=config.device, progress=silent), config)
+
+
+def _one_seed(bench: Bench, *, seed: int) -> SeedFigures:
+    with shown() as tell:
+        return figures_of(bench, seed, tell)
+
+
+def _kept_bench(run: ShiftRun, config: ShiftCompareConfig) -> Bench:
+    """What rows are made from; finished rows are kept beside the comparison."""
+    bench = _bench(run, run.folder, config)
     words = [
         bench.cue_words,
         bench.concepts,
         sorted((str(site), f, v) for (site, f), v in bench.person.items()),
     ]
+    origins = made_from(run.folder, COMPARISON)
     kept = Partial.beside(
-        folder / STEP, plan(run, run.sets.test_balanced, origins, bench.how, bench.draws, *words)
+        COMPARISON.in_(run.folder),
+        plan(run, run.sets.test_balanced, origins, bench.how, bench.draws, *words),
     )
-    bench = replace(bench, kept=kept)
-    result = {"task": run.task.name, **compare(bench, seeds)}
-    with new_folder(folder / STEP, overwrite=overwrite) as draft:
-        write_json(draft / FILE, result)
-        plot_removal(result, draft / PICTURE)
-        write_manifest(draft, STEP, {"config": asdict(config), "made_from": origins})
-    Partial.discard(folder / STEP)
-    return result
+    return replace(bench, kept=kept)
 
 
-def _bench(
-    run: ShiftRun,
-    folder: Path,
-    training: dict[str, Any],
-    config: ShiftCompareConfig,
-    progress: Progress,
-) -> Bench:
-    classifier, circuit = run.classifier(), load(folder / "circuit")
+def _bench(run: ShiftRun, folder: Path, config: ShiftCompareConfig) -> Bench:
+    training = training_in(folder)
+    del training["seed"]
+    classifier, circuit = run.classifier(), load(CLASSIFIER_CIRCUIT.in_(folder))
     source = str(run.config["data"])
     cues = read_words(config.cue_words) if config.cue_words else cue_words_of(source, run.sets)
     concepts = read_words(config.task_words) if config.task_words else concepts_of(source, run.sets)
@@ -90,36 +138,38 @@ def _bench(
         classifier.pooling,
         classifier.bos,
         training,
-        _circuit_settings(folder, circuit),
+        _circuit_settings(circuit),
         _verdicts(folder, circuit, config.verdicts),
         _judge(run, classifier.bos, cues, _kept_words(source, concepts, config)),
         cues,
         concepts,
-        read_removal(folder / "removed").how,
+        read_removal(REMOVED.in_(folder)).how,
         config.draws,
-        progress=progress,
     )
 
 
 def _say_what_is_missing(cues: Sequence[str], concepts: Sequence[str]) -> None:
     if not concepts:
-        log.warning("no words of these classes are known: no concept bottleneck; name some with --task-words")
+        log.warning(
+            "no words are known for these classes: no concept bottleneck (%s)", argument("task_words")
+        )
     if not cues:
         log.warning(
-            "no words of this attribute are known: no automatic judge, no deletion; name some with --cue-words"
+            "no words are known for this attribute: no automatic judge, no deletion (%s)",
+            argument("cue_words"),
         )
 
 
-def _circuit_settings(folder: Path, circuit: Circuit) -> dict[str, Any]:
+def _circuit_settings(circuit: Circuit) -> dict[str, Any]:
     """How the run's circuit was discovered, for the circuits of other seeds."""
-    made = read_manifest(folder / "circuit", KIND)["config"]
-    found = {name: made[name] for name in _OF_CIRCUITS if made.get(name) is not None}
+    made = circuit.made_by.settings
+    found = {name: getattr(made, name) for name in _OF_CIRCUITS if getattr(made, name) is not None}
     return found if "node_threshold" in found else {**found, "nodes": len(circuit)}
 
 
 def _verdicts(folder: Path, circuit: Circuit, more: str) -> Verdicts:
     """What the run's sheet says, and what another says about features that the run's does not have."""
-    own = read_sheet(folder / "removed" / SHEET, circuit)
+    own = read_sheet(REMOVED.in_(folder) / SHEET_COPY, circuit)
     others = sheet_for(Path(more).expanduser(), circuit, every=True) if more else []
     return {(item.site, item.feature): item.verdict for item in (*others, *own)}
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 
-from circuitscope.config import ShiftEffectsConfig
-from circuitscope.editing import classifier_circuit, made_from, need
-from circuitscope.pipeline.open_run import save
-from circuitscope.pipeline.shift.run import open_shift
-from circuitscope.results import KIND, Circuit, load
-from circuitscope.runs import refuse_existing
+from circuitscope.config import EffectsConfig, ShiftEffectsConfig
+from circuitscope.discovery import Work
+from circuitscope.editing import classifier_circuit
+from circuitscope.pipeline.shift.prepared import Prepared, prepare
+from circuitscope.results import Circuit, load, save
+from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT
 from circuitscope.work import Partial, Progress, silent
-
-STEP = "circuit"
 
 
 def run_shift_effects(
@@ -23,24 +21,40 @@ def run_shift_effects(
 
     A discovery that was killed goes on from its last finished batch.
     """
-    refuse_existing(folder / STEP, overwrite=overwrite, kind=KIND)
-    need(folder, "classifier")
-    run = open_shift(folder, device=config.device, progress=progress)
-    settings = {name: value for name, value in asdict(config).items() if name != "device"}
-    circuit = classifier_circuit(
+    prepared = prepare_effects(folder, config, overwrite=overwrite, progress=progress)
+    finish_effects(prepared, effects_step(prepared))
+    return load(prepared.folder)
+
+
+def prepare_effects(
+    folder: Path, config: ShiftEffectsConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Prepared[ShiftEffectsConfig]:
+    """Check that there is a classifier, and load what it works on."""
+    return prepare(
+        folder,
+        CLASSIFIER_CIRCUIT,
+        config,
+        (CLASSIFIER,),
+        config.device,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def effects_step(prepared: Prepared[ShiftEffectsConfig]) -> Circuit:
+    """Discover the circuit."""
+    run, config = prepared.run, prepared.config
+    settings = {item.name: getattr(config, item.name) for item in fields(EffectsConfig)}
+    return classifier_circuit(
         run.classifier(),
         run.dictionaries,
         run.task,
         **settings,
-        partial=lambda plan: Partial.beside(folder / STEP, plan),
-        progress=progress,
+        work=Work(prepared.partial, prepared.progress),
     )
-    made_with = {**run.config, **settings}  # no task: discover and evaluate know none of labelled texts
-    save(
-        circuit,
-        folder / STEP,
-        config={**made_with, "made_from": made_from(folder, "classifier")},
-        overwrite=overwrite,
-    )
-    Partial.discard(folder / STEP)
-    return load(folder / STEP)
+
+
+def finish_effects(prepared: Prepared[ShiftEffectsConfig], circuit: Circuit) -> None:
+    """Write ``circuit/``, a run folder of its own."""
+    save(circuit, prepared.folder, origins=prepared.origins, overwrite=prepared.overwrite)
+    Partial.discard(prepared.folder)

@@ -2,63 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from circuitscope.config import ShiftEvaluateConfig
-from circuitscope.editing import (
-    Classifier,
-    made_from,
-    need,
-    pooled_activations,
-    read_classifier,
-    read_removal,
-    score,
-)
-from circuitscope.interventions import EditsOf
-from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
-from circuitscope.runs import MANIFEST, new_folder, refuse_existing, write_json, write_manifest
-from circuitscope.tasks.labelled import LabelledText
-from circuitscope.work import Partial, Progress, silent
+from circuitscope.editing import read_classifier, read_removal, score
+from circuitscope.model import EditsOf
+from circuitscope.pipeline.shift.prepared import Prepared, prepare
+from circuitscope.pipeline.shift.run import ShiftRun, plan
+from circuitscope.results import ScoresRow, ShiftScores, write_result
+from circuitscope.runs import CLASSIFIER, REMOVED, RETRAINED, SCORES, Stage, is_there
+from circuitscope.tasks.labelled import Classifier, LabelledText, pooled_activations
+from circuitscope.work import Partial, Prefixed, Progress, labelled, shown, silent
 
-STEP = "scores"
-FILE = "scores.json"
 SETS = {"balanced": "test_balanced", "ambiguous": "test_ambiguous"}
 """What is scored: held-out texts in which label and attribute come apart, and such as those of the training."""
 
 
 def run_shift_evaluate(
     folder: Path, config: ShiftEvaluateConfig, *, overwrite: bool = False, progress: Progress = silent
-) -> dict[str, Any]:
-    """Score every version of the classifier that the run has; writes ``scores/`` into it.
-
-    Returns:
-        Plain values: the names of the groups, and a row per version and set of texts.
-    """
-    refuse_existing(folder / STEP, overwrite=overwrite, kind=STEP)
-    there = [step for step in ("removed", "retrained") if (folder / step / MANIFEST).is_file()]
-    need(folder, "classifier", *there)
-    run = open_shift(folder, device=config.device, progress=progress)
-    origins = made_from(folder, "classifier", *there)
-    partial = Partial.beside(folder / STEP, plan(run, _all_texts(run), origins))
-    rows: list[dict[str, Any]] = []
-    for name in SETS:
-        rows += _rows(run, name, there, config.seed, partial, progress)
-    result = {
-        "task": run.task.name,
-        "groups": list(run.sets.groups),
-        "removed": len(read_removal(folder / "removed")) if "removed" in there else None,
-        "rows": rows,
-    }
-    with new_folder(folder / STEP, overwrite=overwrite) as draft:
-        write_json(draft / FILE, result)
-        write_manifest(draft, STEP, {"config": asdict(config), "made_from": origins})
-    Partial.discard(folder / STEP)
+) -> ShiftScores:
+    """Score every version of the classifier that the run has; writes ``scores/`` into it."""
+    prepared = prepare_evaluate(folder, config, overwrite=overwrite, progress=progress)
+    result = evaluate_step(prepared)
+    finish_evaluate(prepared, result)
     return result
+
+
+def prepare_evaluate(
+    folder: Path, config: ShiftEvaluateConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Prepared[ShiftEvaluateConfig]:
+    """Check that what the run has belongs together, and load what the classifier works on."""
+    needed = (CLASSIFIER, *(stage for stage in (REMOVED, RETRAINED) if is_there(folder, stage)))
+    return prepare(folder, SCORES, config, needed, config.device, overwrite=overwrite, progress=progress)
+
+
+def evaluate_step(prepared: Prepared[ShiftEvaluateConfig]) -> ShiftScores:
+    """Score the versions that there were when the stage was prepared."""
+    run, origins = prepared.run, prepared.origins
+    there = [stage for stage in (REMOVED, RETRAINED) if stage.name in origins]
+    partial = prepared.partial(plan(run, _all_texts(run), dict(origins)))
+    rows: list[ScoresRow] = []
+    for name in SETS:
+        rows += _rows(run, name, there, prepared.config.seed, partial, prepared.progress)
+    return ShiftScores(
+        task=run.task.name,
+        groups=tuple(run.sets.groups),
+        removed=len(read_removal(REMOVED.in_(run.folder))) if REMOVED in there else None,
+        rows=tuple(rows),
+    )
+
+
+def finish_evaluate(prepared: Prepared[ShiftEvaluateConfig], result: ShiftScores) -> None:
+    """Write ``scores/``."""
+    prepared.write(lambda draft: write_result(draft / SCORES.file, result))
 
 
 def _all_texts(run: ShiftRun) -> list[LabelledText]:
@@ -66,39 +65,37 @@ def _all_texts(run: ShiftRun) -> list[LabelledText]:
 
 
 def _rows(
-    run: ShiftRun, name: str, there: Sequence[str], seed: int, partial: Partial, progress: Progress
-) -> list[dict[str, Any]]:
+    run: ShiftRun, name: str, there: Sequence[Stage], seed: int, partial: Partial, progress: Progress
+) -> list[ScoresRow]:
     """The rows of one set of texts; what versions share, the pooled activations, is computed once."""
     texts: Sequence[LabelledText] = getattr(run.sets, SETS[name])
     first = run.classifier()
 
     def pooled(edits: EditsOf | None, how: str) -> Tensor:
-        return pooled_activations(
-            run.model,
-            texts,
-            site=first.site,
-            pooling=first.pooling,
-            bos=first.bos,
-            edits=edits,
-            partial=partial,
-            name=f"{name}-{how}",
-            progress=lambda done, total, _: progress(done, total, f"{name} texts, {how}"),
-        )
+        with shown(labelled(progress, f"{name} texts, {how}")):  # which the pooling joins
+            return pooled_activations(
+                run.model,
+                texts,
+                site=first.site,
+                pooling=first.pooling,
+                bos=first.bos,
+                edits=edits,
+                partial=Prefixed(partial, f"{name}-{how}"),
+            )
 
     found = [("original", first, pooled(None, "as they are"))]
-    if "removed" in there:
-        removal = read_removal(run.folder / "removed")
+    if REMOVED in there:
+        removal = read_removal(REMOVED.in_(run.folder))
         edited = pooled(removal.edits_of(run.model, run.dictionaries), "features removed")
         found.append(("SHIFT", first, edited))
-        if "retrained" in there:
-            again = read_classifier(run.folder / "retrained", run.model)
+        if RETRAINED in there:
+            again = read_classifier(RETRAINED.in_(run.folder), run.model)
             found.append(("SHIFT + retrain", again, edited))
     return [_row(version, name, classifier, x, texts, seed) for version, classifier, x in found]
 
 
 def _row(
     version: str, name: str, classifier: Classifier, x: Tensor, texts: Sequence[LabelledText], seed: int
-) -> dict[str, Any]:
+) -> ScoresRow:
     predictions = (classifier.probe.logits(x) > 0).long()
-    scores: Mapping[str, Any] = asdict(score(predictions, texts, seed=seed))
-    return {"classifier": version, "texts": name, **scores}
+    return ScoresRow(version, name, score(predictions, texts, seed=seed))

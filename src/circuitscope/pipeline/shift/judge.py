@@ -8,14 +8,14 @@ more of what a feature means; but what it does there is what the classifier uses
 from __future__ import annotations
 
 import getpass
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from circuitscope.config import ShiftJudgeConfig
+from circuitscope.config import JUDGES, ShiftJudgeConfig
 from circuitscope.dashboards import promoted_tokens, top_contexts
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.editing import Classifier, need
 from circuitscope.editing.judging import (
     Endpoint,
     Replies,
@@ -28,21 +28,26 @@ from circuitscope.editing.judging import (
     read_words,
     write_features,
 )
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.pipeline.report import default_text, read_text
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift
 from circuitscope.results import (
+    VERDICTS,
     Circuit,
     FeatureContexts,
     FeatureDashboard,
     JudgedFeature,
     effects_of,
     load,
+    task_of,
     to_judge,
 )
-from circuitscope.tasks.labelled import longest_input
-from circuitscope.work import Progress, silent
+from circuitscope.runs import CLASSIFIER_CIRCUIT, SHEET, need_shift, sheet_of, write_judging
+from circuitscope.tasks.labelled import Classifier, longest_input
+from circuitscope.work import Progress, shown, silent
 from circuitscope.workspace import VerdictStore, now, verdict_of
+
+log = logging.getLogger("circuitscope")
 
 REPLIES = "replies.jsonl"
 _TOKENS = 10
@@ -50,6 +55,28 @@ _LONGEST_CONTEXT = 128
 
 Ask = Callable[[Sequence[JudgedFeature], Callable[[JudgedFeature], None]], None]
 """Asks a person about features, and hands over each one as soon as it has a verdict."""
+
+
+@dataclass(frozen=True)
+class Judging:
+    """A sheet that is being filled in: what ``record_verdict`` works on."""
+
+    folder: Path
+    """The run."""
+    sheet: Path
+    circuit: Circuit
+    features: tuple[JudgedFeature, ...]
+    """In the sheet's order."""
+
+    @property
+    def task(self) -> str:
+        """What the classifier is meant to tell."""
+        return task_of(self.circuit)
+
+    @property
+    def open(self) -> tuple[JudgedFeature, ...]:
+        """The features that have no verdict yet."""
+        return tuple(item for item in self.features if not item.verdict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +91,7 @@ class SheetWritten:
 
 def run_shift_judge(
     folder: Path,
-    sheet: Path,
+    sheet: Path | None,
     config: ShiftJudgeConfig,
     *,
     ask: Ask | None = None,
@@ -74,35 +101,134 @@ def run_shift_judge(
     """Write the sheet of a run; verdicts that people gave earlier are filled in.
 
     Args:
-        sheet: the file to write, ``.csv`` or ``.jsonl``.
+        sheet: the file to write, ``.csv`` or ``.jsonl``; None for ``sheet.csv`` in the run.
         ask: asks a person feature by feature; None leaves the verdicts blank, or to the judge of ``config``. A sheet
-            that is there already is gone on with.
+            that already exists is gone on with.
 
     Raises:
         BadInput: there is such a file already, and nobody is asked and ``overwrite`` is not said.
     """
-    need(folder, "circuit")
-    is_csv(sheet)  # a wrong ending is said before the work, not after it
-    judge = _judge_of(config)
-    circuit, store = load(folder / "circuit"), VerdictStore()
-    if sheet.exists() and not overwrite:
-        if ask is None:
-            raise BadInput(
-                f"{sheet} is there already",
-                expected="a new file; a sheet holds somebody's work",
-                mend="name another file, go on with it by --interactive, or say --overwrite",
-            )
-        features = store.fill(circuit, read_sheet(sheet, circuit, finished=False))
-    else:
-        features = _fresh(folder, circuit, config, judge, progress)
-        if judge is None:
-            features = store.fill(circuit, features)
-        else:  # kept with its own time, so that a row that a person corrects later is known as corrected
-            store.add(circuit, list(map(verdict_of, features)))
-        write_features(sheet, circuit, features)
+    judging = prepare_judging(
+        folder, config, sheet=sheet, go_on=ask is not None, overwrite=overwrite, progress=progress
+    )
     if ask is not None:
-        features = _asked(sheet, circuit, features, store, config.who or getpass.getuser(), ask)
-    return SheetWritten(sheet, features, list(map(str, store.conflicts(circuit))))
+        judging = judge_by_asking(judging, ask, config.who)
+    return finish_judging(judging)
+
+
+def prepare_judging(
+    folder: Path,
+    config: ShiftJudgeConfig,
+    *,
+    sheet: Path | None = None,
+    go_on: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Judging:
+    """Write a new sheet with a row per feature, judged by an automatic judge if ``config`` asks for one.
+
+    Args:
+        sheet: the file to write, ``.csv`` or ``.jsonl``; None for ``sheet.csv`` in the run.
+        go_on: open a sheet that already exists instead of refusing it; that needs no model.
+        overwrite: replace a sheet that already exists.
+
+    Raises:
+        BadInput: the run has no circuit, or there is such a sheet already.
+    """
+    need_shift(folder, CLASSIFIER_CIRCUIT)
+    path = sheet or folder / SHEET
+    is_csv(path)  # a wrong ending is said before the work, not after it
+    judge = _judge_of(config)
+    if path.exists() and not overwrite:
+        if not go_on:
+            raise BadInput(
+                f"{path} already exists",
+                expected="a new file: a sheet holds someone's work",
+                mend=f"choose another file, continue it with {argument('interactive')}, or add "
+                f"{argument('overwrite', True)}",
+            )
+        return open_judging(folder, path)
+    circuit, store = load(CLASSIFIER_CIRCUIT.in_(folder)), VerdictStore()
+    features = _fresh(folder, circuit, config, judge, progress)
+    if judge is None:
+        features = store.fill(circuit, features)
+    else:  # kept with its own time, so that a row that a person corrects later is known as corrected
+        store.add(circuit, list(map(verdict_of, features)))
+    write_features(path, circuit, features)
+    write_judging(folder, path, config.judge)
+    return Judging(folder, path, circuit, tuple(features))
+
+
+def open_judging(folder: Path, sheet: Path | None = None) -> Judging:
+    """Open a sheet to go on with it, brought up to date with what the workspace knows; needs no model.
+
+    Args:
+        sheet: None for the sheet that the run was judged with last.
+
+    Raises:
+        BadFile: the sheet is damaged, or about another circuit.
+    """
+    need_shift(folder, CLASSIFIER_CIRCUIT)
+    known = sheet_of(folder)
+    path = sheet or (known.path if known else folder / SHEET)
+    circuit = load(CLASSIFIER_CIRCUIT.in_(folder))
+    features = VerdictStore().fill(circuit, read_sheet(path, circuit, finished=False))
+    write_features(path, circuit, features)
+    write_judging(folder, path, known.judge if known and known.path == path else JUDGES[0])
+    return Judging(folder, path, circuit, tuple(features))
+
+
+def record_verdict(judging: Judging, feature: str, verdict: str, note: str = "", who: str = "") -> Judging:
+    """Record what a person says of one feature: it is in the workspace and in the sheet when this returns.
+
+    Args:
+        feature: its name, such as ``resid_3/1024``.
+        verdict: ``keep``, ``remove`` or ``unsure``.
+        who: whose verdict it is; by default the user's name.
+
+    Returns:
+        The sheet with the verdict in it.
+
+    Raises:
+        BadInput: the sheet has no such feature, or the verdict is another word.
+    """
+    names = [item.name for item in judging.features]
+    if feature not in names:
+        raise BadInput(
+            f"the sheet {judging.sheet} has no feature {feature!r}",
+            expected=f"one of its {len(names)} features, such as {names[0]}"
+            if names
+            else "a sheet with features",
+            mend="check the name",
+        )
+    if verdict not in VERDICTS:
+        raise BadInput(f"the verdict {verdict!r}", expected=" or ".join(VERDICTS), mend="use one of these")
+    row = names.index(feature)
+    signed = replace(
+        judging.features[row], verdict=verdict, note=note, who=who or getpass.getuser(), when=now()
+    )
+    features = (*judging.features[:row], signed, *judging.features[row + 1 :])
+    VerdictStore().add(judging.circuit, [verdict_of(signed)])
+    write_features(judging.sheet, judging.circuit, features)
+    return replace(judging, features=features)
+
+
+def judge_by_asking(judging: Judging, ask: Ask, who: str = "") -> Judging:
+    """Ask a person about what has no verdict yet; each answer is recorded before the next question."""
+    current = judging
+
+    def take(item: JudgedFeature) -> None:
+        nonlocal current
+        current = record_verdict(current, item.name, item.verdict, item.note, who)
+
+    ask(judging.open, take)
+    return current
+
+
+def finish_judging(judging: Judging) -> SheetWritten:
+    """What is in the sheet now, and where earlier judges differ."""
+    conflicts = list(map(str, VerdictStore().conflicts(judging.circuit)))
+    return SheetWritten(judging.sheet, list(judging.features), conflicts)
 
 
 def _judge_of(config: ShiftJudgeConfig) -> WordLists | Endpoint | None:
@@ -147,6 +273,7 @@ def _fresh(
             progress=progress,
         )
     if isinstance(judge, Endpoint):
+        log.warning("the features' contexts and tokens are sent to %s", config.endpoint)
         replies = Replies(folder / REPLIES)
         return judge_by_endpoint(features, judge, _sentence(run, config), replies=replies, progress=progress)
     return features
@@ -159,8 +286,8 @@ def features_to_judge(
     texts: Sequence[str],
     *,
     text: str | None = None,
-    contexts: int = 10,
-    progress: Progress = silent,
+    contexts: int = 6,
+    progress: Progress | bool | None = None,
 ) -> list[JudgedFeature]:
     """The features of a classifier's circuit, strongest first, with contexts from texts and promoted tokens.
 
@@ -182,14 +309,14 @@ def features_to_judge(
             count=contexts,
             context=_context(classifier),
             bos="yes" if classifier.bos else "no",
-            progress=progress,
         )
         return list(found)
 
-    found = found_in(list(texts))
-    if text is not None:
-        pairs = zip(found_in(text), found, strict=True)
-        found = [replace(general, contexts=(*general.contexts, *own.contexts)) for general, own in pairs]
+    with shown(progress):  # which the searches join
+        found = found_in(list(texts))
+        if text is not None:
+            pairs = zip(found_in(text), found, strict=True)
+            found = [replace(general, contexts=(*general.contexts, *own.contexts)) for general, own in pairs]
     tokens = promoted_tokens(model, dictionaries, features, count=_TOKENS)
     return to_judge(circuit, [FeatureDashboard(*pair) for pair in zip(found, tokens, strict=True)])
 
@@ -202,25 +329,3 @@ def _sentence(run: ShiftRun, config: ShiftJudgeConfig) -> str:
     """What the classifier is meant to do, for a judge that does not know it."""
     first, second = run.sets.classes
     return config.about or f"Tell from a short text whether the person in it is a {first} or a {second}."
-
-
-def _asked(
-    sheet: Path,
-    circuit: Circuit,
-    features: list[JudgedFeature],
-    store: VerdictStore,
-    who: str,
-    ask: Ask,
-) -> list[JudgedFeature]:
-    """Ask about what has no verdict yet; each answer is in the store and in the sheet before the next question."""
-    place = {item.name: number for number, item in enumerate(features)}
-
-    def take(item: JudgedFeature) -> None:
-        signed = replace(item, who=who, when=now())
-        features[place[item.name]] = signed
-        store.add(circuit, [verdict_of(signed)])
-        write_features(sheet, circuit, features)
-
-    write_features(sheet, circuit, features)  # with what was known already
-    ask([item for item in features if not item.verdict], take)
-    return features

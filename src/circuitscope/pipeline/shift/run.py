@@ -8,19 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import LabelledData, ShiftTrainConfig
-from circuitscope.dictionaries import Dictionaries, load_dictionaries
-from circuitscope.editing import KIND, Classifier, need, read_classifier
-from circuitscope.errors import BadInput
+from circuitscope.dictionaries import Dictionaries, load_dictionaries, portable_source
+from circuitscope.editing import read_classifier
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import LanguageModel, fingerprint, load_model
-from circuitscope.runs import MANIFEST, hash_json, read_manifest, write_manifest
+from circuitscope.results import LABELLED, TaskSource
+from circuitscope.runs import (
+    CLASSIFIER,
+    MANIFEST,
+    SHIFT,
+    hash_json,
+    need_shift,
+    read_manifest,
+    write_manifest,
+)
 from circuitscope.tasks.labelled import (
+    Classifier,
     LabelledSets,
     LabelledTask,
     LabelledText,
     labelled_task,
     load_labelled_sets,
 )
-from circuitscope.work import Progress
+from circuitscope.work import Progress, step
 
 ABOUT = ("model", "dictionaries", "dtype", *(item.name for item in fields(LabelledData)))
 """The settings that say what a run is about."""
@@ -43,25 +53,43 @@ class ShiftRun:
         """Telling the classes of the ambiguous texts."""
         sets = self.sets
         name = f"{sets.name}: {sets.classes[0]} or {sets.classes[1]}"
+        data = labelled_data(self.config)
+        source = TaskSource(name, LABELLED, data.data, data.loading, sets.classes)
         return labelled_task(
-            name, sets.train_ambiguous, sets.test_ambiguous, self.model, classes=sets.classes
+            name, sets.train_ambiguous, sets.test_ambiguous, self.model, classes=sets.classes, source=source
         )
 
     def classifier(self) -> Classifier:
         """The classifier of the first step."""
-        need(self.folder, "classifier")
-        return read_classifier(self.folder / "classifier", self.model)
+        need_shift(self.folder, CLASSIFIER)
+        return read_classifier(CLASSIFIER.in_(self.folder), self.model)
 
 
 def load_run(folder: Path, config: Mapping[str, Any], device: str, progress: Progress) -> ShiftRun:
     """Load model, dictionaries and data by name."""
-    progress(0, 3, "loading the model")
-    model = load_model(config["model"], device=device, dtype=config["dtype"])
-    progress(1, 3, "loading the dictionaries")
-    dictionaries = load_dictionaries(config["dictionaries"], model)
-    progress(2, 3, "loading the texts")
-    data = LabelledData(**{item.name: config[item.name] for item in fields(LabelledData)})
-    return ShiftRun(folder, config, model, dictionaries, load_labelled_sets(data.data, model, **data.loading))
+    with step(progress, "loading the model"):
+        model = load_model(config["model"], device=device, dtype=config["dtype"])
+    with step(progress, "loading the dictionaries"):
+        dictionaries = load_dictionaries(config["dictionaries"], model)
+    data = labelled_data(config)
+    with step(progress, "loading the texts"):
+        sets = load_labelled_sets(data.data, model, **data.loading)
+    return ShiftRun(folder, config, model, dictionaries, sets)
+
+
+def labelled_data(config: Mapping[str, Any]) -> LabelledData:
+    """The part of a run's settings that says which texts."""
+    return LabelledData(**{item.name: config[item.name] for item in fields(LabelledData)})
+
+
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with local files and folders in full, so that later steps find them from anywhere."""
+    values = dict(config)
+    for name in ("model", "data"):
+        path = Path(values[name]).expanduser()
+        if path.exists():
+            values[name] = str(path.resolve())
+    return {**values, "dictionaries": portable_source(values["dictionaries"])}
 
 
 def begin(run: ShiftRun, *, overwrite: bool) -> None:
@@ -78,17 +106,17 @@ def begin(run: ShiftRun, *, overwrite: bool) -> None:
             mend="choose another path",
         )
     if (folder / MANIFEST).is_file():
-        earlier = read_manifest(folder, KIND)
+        earlier = read_manifest(folder, SHIFT)
         if all(earlier.get(name) == value for name, value in content.items()):
             return
-        if (folder / "classifier").exists() and not overwrite:
+        if CLASSIFIER.in_(folder).exists() and not overwrite:
             raise BadInput(
                 f"{folder} is a run about something else",
                 expected="the same model, dictionaries and texts, or a new path",
-                mend="choose another path, or say --overwrite",
+                mend=f"choose another path, or add {argument('overwrite', True)}",
             )
     folder.mkdir(parents=True, exist_ok=True)
-    write_manifest(folder, KIND, content, files_too=False)
+    write_manifest(folder, SHIFT, content, files_too=False)
 
 
 def about(config: ShiftTrainConfig) -> dict[str, Any]:
@@ -104,7 +132,7 @@ def open_shift(folder: Path, *, device: str, dtype: str = "auto", progress: Prog
         BadFile: the folder is no run.
         BadInput: the model, the dictionaries or the texts have changed since.
     """
-    manifest = read_manifest(folder, KIND)
+    manifest = read_manifest(folder, SHIFT)
     config = {**manifest["config"], **({} if dtype == "auto" else {"dtype": dtype})}
     run = load_run(folder, config, device, progress)
     for name, found in _hashes(run).items():

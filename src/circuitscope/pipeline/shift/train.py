@@ -7,48 +7,64 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import ShiftTrainConfig
-from circuitscope.editing import CLASSIFIER, RUN, Classifier, made_from, train_classifier, write_classifier
+from circuitscope.editing import train_classifier, write_classifier
 from circuitscope.model import decide_bos
-from circuitscope.pipeline.open_run import portable
-from circuitscope.pipeline.shift.run import about, begin, load_run, plan
-from circuitscope.runs import new_folder, refuse_existing
-from circuitscope.work import Partial, Progress, silent
+from circuitscope.pipeline.shift.prepared import Prepared
+from circuitscope.pipeline.shift.run import about, begin, load_run, plan, portable
+from circuitscope.runs import CLASSIFIER, made_from, refuse_existing
+from circuitscope.tasks.labelled import Classifier
+from circuitscope.work import Progress, silent
 
 log = logging.getLogger("circuitscope")
-
-STEP = "classifier"
 
 
 def run_shift_train(
     folder: Path, config: ShiftTrainConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Classifier:
     """Train the classifier of a run; writes ``manifest.json`` and ``classifier/`` into it."""
-    refuse_existing(folder / STEP, overwrite=overwrite, kind=CLASSIFIER)
-    run = load_run(folder, portable(about(config), "model", "data"), config.device, progress)
+    prepared = prepare_train(folder, config, overwrite=overwrite, progress=progress)
+    classifier = train_step(prepared)
+    finish_train(prepared, classifier)
+    return classifier
+
+
+def prepare_train(
+    folder: Path, config: ShiftTrainConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> Prepared[ShiftTrainConfig]:
+    """Load model, dictionaries and texts, and begin the run with what it is about."""
+    refuse_existing(CLASSIFIER.in_(folder), overwrite=overwrite, kind=CLASSIFIER.kind)
+    run = load_run(folder, portable(about(config)), config.device, progress)
     begin(run, overwrite=overwrite)
+    origins = made_from(folder, CLASSIFIER)
+    return Prepared(CLASSIFIER, run, config, origins, overwrite, progress)
+
+
+def train_step(prepared: Prepared[ShiftTrainConfig]) -> Classifier:
+    """Train the probe on the ambiguous texts."""
+    run, config = prepared.run, prepared.config
     site = config.site or f"resid_{max(0, run.model.n_layers - 2)}"
     bos = decide_bos(config.bos, run.dictionaries.prepend_bos, run.model.tokenizer)
     texts = run.sets.train_ambiguous
     (first, _, _, last), half = run.sets.groups, len(texts) // 2
     log.info("%d ambiguous training texts: %d %s, %d %s", len(texts), half, first, half, last)
-    classifier = train_classifier(
+    return train_classifier(
         run.model,
         texts,
         site=site,
         pooling=config.pooling,
         bos=bos,
-        **(training := training_of(config)),
-        partial=Partial.beside(folder / STEP, plan(run, texts, site, config.pooling, bos)),
-        progress=progress,
+        **training_of(config),
+        partial=prepared.partial(plan(run, texts, site, config.pooling, bos)),
+        progress=prepared.progress,
     )
-    with new_folder(folder / STEP, overwrite=overwrite) as draft:
-        write_classifier(
-            draft,
-            classifier,
-            {"training": training, "texts": len(texts), "made_from": made_from(folder, RUN)},
-        )
-    Partial.discard(folder / STEP)
-    return classifier
+
+
+def finish_train(prepared: Prepared[ShiftTrainConfig], classifier: Classifier) -> None:
+    """Write ``classifier/``."""
+    training, texts = training_of(prepared.config), len(prepared.run.sets.train_ambiguous)
+    prepared.write(
+        lambda draft: {**write_classifier(draft, classifier), "training": training, "texts": texts}
+    )
 
 
 def training_of(config: ShiftTrainConfig) -> dict[str, Any]:

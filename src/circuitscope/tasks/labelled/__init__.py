@@ -6,13 +6,16 @@ balanced sets every pair of them is equally frequent. One door for every source:
 """
 
 from circuitscope.tasks.labelled.bias_in_bios import BIAS_IN_BIOS, GENDERS, PROFESSIONS
+from circuitscope.tasks.labelled.classifier import Classifier, Probe
 from circuitscope.tasks.labelled.labelled_text import GROUPS, LabelledSets, LabelledText, by_attribute
 from circuitscope.tasks.labelled.load import load_labelled_sets
+from circuitscope.tasks.labelled.pooling import POOLINGS, check_edits, pool, pooled_activations
 from circuitscope.tasks.labelled.sets import make_sets
 from circuitscope.tasks.labelled.text_tokens import (
     BATCH_SIZE,
     LabelledTask,
     Texts,
+    count_batches,
     labelled_task,
     longest_input,
     token_batches,
@@ -24,16 +27,23 @@ __all__ = [
     "BIAS_IN_BIOS",
     "GENDERS",
     "GROUPS",
+    "POOLINGS",
     "PROFESSIONS",
+    "Classifier",
     "LabelledSets",
     "LabelledTask",
     "LabelledText",
+    "Probe",
     "Texts",
     "by_attribute",
+    "check_edits",
+    "count_batches",
     "labelled_task",
     "load_labelled_sets",
     "longest_input",
     "make_sets",
+    "pool",
+    "pooled_activations",
     "token_batches",
     "token_blocks",
 ]

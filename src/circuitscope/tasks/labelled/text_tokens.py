@@ -8,15 +8,17 @@ takes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel, TokenBatch, pad
-from circuitscope.tasks import Example, Skipped, Task
-from circuitscope.tasks.inputs import Encoded
+from circuitscope.results import TaskSource
+from circuitscope.tasks.examples import Example
+from circuitscope.tasks.inputs import Encoded, Skipped
 from circuitscope.tasks.labelled.labelled_text import LabelledText
+from circuitscope.tasks.task import Task
 
 Texts = Sequence[LabelledText] | Sequence[str]
 
@@ -27,13 +29,16 @@ SAVED_AT_ONCE = 16
 """Batches whose results are one file of the partial results."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelledTask(Task):
     """Labelled texts as single inputs of a classifier; an example's answer is the name of its class."""
 
     classes: tuple[str, str] = ("0", "1")
     limit: int | None = None
     """Tokens of the longest input; longer ones are cut."""
+
+    def as_source(self) -> TaskSource:
+        return replace(super().as_source(), classes=self.classes)
 
     def encode(
         self, split: str, tokenizer: Any, *, bos: bool, limit: int | None = None
@@ -58,13 +63,20 @@ def labelled_task(
     model: LanguageModel,
     *,
     classes: tuple[str, str] = ("0", "1"),
+    source: TaskSource | None = None,
 ) -> LabelledTask:
-    """The task of telling a text's class."""
+    """The task of telling a text's class.
+
+    Args:
+        source: how to open the texts again; None for texts that were made in Python.
+    """
     train_examples, test_examples = (
         tuple(Example(text.text, classes[text.label], case=classes[text.label]) for text in texts)
         for texts in (train, test)
     )
-    return LabelledTask(name, train_examples, test_examples, classes=classes, limit=longest_input(model))
+    return LabelledTask(
+        name, train_examples, test_examples, source=source, classes=classes, limit=longest_input(model)
+    )
 
 
 def longest_input(model: LanguageModel) -> int | None:
@@ -117,18 +129,17 @@ class Block:
     first: int
     """The number of its first batch."""
     batches: list[TokenBatch]
-    done: int
-    """Batches up to its end."""
-    total: int
-    """Batches of all texts."""
 
 
 def token_blocks(
     model: LanguageModel, texts: Texts | TokenBatch, *, bos: bool, size: int = BATCH_SIZE
 ) -> Iterator[Block]:
     """The batches of the texts, ``SAVED_AT_ONCE`` at a time."""
-    total = 1 if isinstance(texts, TokenBatch) else -(-len(texts) // size)
     batches = token_batches(model, texts, bos=bos, size=size)
-    for first in range(0, total, SAVED_AT_ONCE):
-        some = list(islice(batches, SAVED_AT_ONCE))
-        yield Block(first, some, first + len(some), total)
+    for first in range(0, count_batches(texts, size), SAVED_AT_ONCE):
+        yield Block(first, list(islice(batches, SAVED_AT_ONCE)))
+
+
+def count_batches(texts: Texts | TokenBatch, size: int = BATCH_SIZE) -> int:
+    """How many batches the texts make."""
+    return 1 if isinstance(texts, TokenBatch) else -(-len(texts) // size)

@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from described_circuits import described
 from toys import VOCAB, linear_model, toy_dictionaries
 
+from circuitscope.config import DiscoverySettings
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import node_pass
 from circuitscope.evaluation import FaithfulnessScale
 from circuitscope.evaluation.ablated_runs import AblatedRuns
 from circuitscope.evaluation.baseline import make_baseline
 from circuitscope.evaluation.strict import TestedCircuit
-from circuitscope.results.circuit import Circuit, Edges, Nodes
+from circuitscope.results import Edges, Nodes
 from circuitscope.tasks import metric_named
 from circuitscope.tasks.inputs import Encoded, batches
 from circuitscope.terms import Site
@@ -44,7 +46,10 @@ def case(count: int = 12) -> TestedCircuit:
     model = linear_model()
     dictionaries = toy_dictionaries(model, "relu", [Site("resid", 1)])
     encoded = examples(count)
-    job = Job(model, dictionaries, METRIC, encoded, False, True, "exact", "gauss", None, 6, 2**30)
+    settings = DiscoverySettings(
+        method="exact", batch_size=6, memory="1GiB", metric=METRIC.name, positions="keep", bos="no"
+    )
+    job = Job(model, dictionaries, METRIC, encoded, settings)
     candidates = node_pass(job).nodes
     candidates = candidates.take(np.flatnonzero(candidates.effect != 0))
     inputs = list(batches(encoded, 6, has_bos=False))
@@ -54,7 +59,7 @@ def case(count: int = 12) -> TestedCircuit:
         "positions": "keep", "method": "exact", "rule": None, "points": None, "bos": False, "split": "train",
         "examples": count, "metric": METRIC.name, "thresholds": {"node": 0.0, "edge": 0.0}, "nodes_asked": None,
     }  # fmt: skip
-    circuit = Circuit(tuple(dictionaries), candidates, Edges.none(), info, candidates=candidates)
+    circuit = described(tuple(dictionaries), candidates, Edges.none(), info, candidates=candidates)
     return TestedCircuit(circuit, FaithfulnessScale(bench, free_layers=0))
 
 

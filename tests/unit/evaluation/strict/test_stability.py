@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from described_circuits import PRUNED, described_anew
 from linear_case import LENGTH, METRIC, case, examples, keeping, quiet
 from toys import VOCAB
 
 from circuitscope.evaluation.strict.stability import jaccard, stability
+from circuitscope.results import Spread
+from circuitscope.sources import Loaded
 from circuitscope.tasks import Task
 from circuitscope.tasks.inputs import Encoded, Skipped
 
@@ -49,21 +52,23 @@ def of_size(subject, count, encoded):
     """A circuit of the ``count`` strongest nodes, as discovery records it, found on some examples."""
     found = strongest(subject, count)
     cut = float(np.abs(found.circuit.nodes.effect).min())
-    info = {**found.circuit.info, "thresholds": {"node": cut, "edge": 0.0}, "examples": len(encoded)}
-    return replace(found, circuit=replace(found.circuit, info=info))
+    told = {"thresholds": {"node": cut, "edge": 0.0}, "examples": len(encoded)}
+    return replace(found, circuit=described_anew(found.circuit, **told))
 
 
 def run(subject, encoded, halvings=6):
-    return stability(subject, Given("given", (), (), encoded=tuple(encoded)), halvings, 4, quiet)
+    task = Given("given", (), (), encoded=tuple(encoded))
+    runs = subject.scale.runs
+    return stability(subject, Loaded(runs.model, runs.dictionaries, task), halvings, quiet)
 
 
 def test_halves_of_one_example_over_and_over_are_equal(whole):
     encoded = [ONE] * 10
     found = run(of_size(whole, 5, encoded), encoded)
-    assert found["jaccard"] == {"mean": 1, "low": 1, "high": 1}
-    assert (found["shared"], found["verdict"], found["nodes_of_a_half"]) == (1, "holds", 5)
-    assert found["threshold"] is None
-    assert (found["halvings"], found["examples"]) == (6, 10)
+    assert found.figures.jaccard == Spread(1.0, 1.0, 1.0)
+    assert (found.figures.shared, found.verdict, found.figures.nodes_of_a_half) == (1, "holds", 5)
+    assert found.figures.threshold is None
+    assert (found.figures.halvings, found.figures.examples) == (6, 10)
 
 
 def test_halves_of_unlike_examples_differ(whole):
@@ -71,58 +76,58 @@ def test_halves_of_unlike_examples_differ(whole):
     draw = np.random.default_rng(0)
     encoded = [pair(*draw.integers(4, VOCAB, LENGTH).tolist()) for _ in range(8)]
     found = run(of_size(whole, 12, encoded), encoded)
-    assert found["jaccard"]["low"] < found["jaccard"]["mean"] < 1
-    assert found["by_chance"] < found["jaccard"]["mean"]
+    assert found.figures.jaccard.low < found.figures.jaccard.mean < 1
+    assert found.figures.by_chance < found.figures.jaccard.mean
 
 
 def test_every_example_is_in_one_of_the_two_halves(whole):
     """Of ONE, ONE, ONE and OTHER any two halves are {ONE, ONE} and {ONE, OTHER}, so all halvings agree."""
     encoded = [ONE, ONE, ONE, OTHER]
     found = run(of_size(whole, 4, encoded), encoded, halvings=40)
-    assert found["jaccard"]["low"] == found["jaccard"]["high"]
+    assert found.figures.jaccard.low == found.figures.jaccard.high
     mixed = [ONE, ONE, OTHER, OTHER]
     found = run(of_size(whole, 4, mixed), mixed, halvings=40)
-    assert found["jaccard"]["low"] < found["jaccard"]["high"] == 1, "alike where each half has one of each"
+    assert found.figures.jaccard.low < found.figures.jaccard.high == 1, (
+        "alike where each half has one of each"
+    )
 
 
 def test_a_threshold_is_used_again(whole):
     cut = float(np.median(np.abs(whole.circuit.nodes.effect)))
     nodes = whole.circuit.nodes
-    info = {**whole.circuit.info, "thresholds": {"node": cut, "edge": 0.0}, "examples": 6}
     subject = keeping(whole, np.flatnonzero(np.abs(nodes.effect) > cut))
-    subject = replace(subject, circuit=replace(subject.circuit, info=info))
+    told = {"thresholds": {"node": cut, "edge": 0.0}, "examples": 6}
+    subject = replace(subject, circuit=described_anew(subject.circuit, **told))
     found = run(subject, [ONE] * 6)
-    assert found["threshold"] == cut
-    assert found["jaccard"]["mean"] == 1
+    assert found.figures.threshold == cut
+    assert found.figures.jaccard.mean == 1
 
 
 def test_the_circuits_own_examples_give_the_circuit_again(whole):
     encoded = examples(12)
-    assert run(of_size(whole, 9, encoded), encoded)["again"] == 1
+    assert run(of_size(whole, 9, encoded), encoded).figures.again == 1
     other = run(of_size(whole, 9, [ONE] * 12), [ONE] * 12)
-    assert other["again"] < 1
+    assert other.figures.again < 1
 
 
 def test_what_cannot_be_divided_says_so(whole):
-    assert "too few to divide" in run(of_size(whole, 3, [ONE] * 3), [ONE] * 3)["why"]
-    bare = replace(whole, circuit=replace(whole.circuit, info={"positions": "keep"}))
+    assert "too few to divide" in run(of_size(whole, 3, [ONE] * 3), [ONE] * 3).why
+    bare = replace(whole, circuit=replace(whole.circuit, recipe=None))
     found = run(bare, [ONE] * 8)
-    assert found["verdict"] == "cannot be said"
-    assert "does not say how it was discovered (method" in found["why"]
+    assert found.verdict == "cannot be said"
+    assert "does not say how it was discovered" in found.why
 
 
 def test_halves_say_nothing_of_a_pruned_circuit(whole):
     named = of_size(whole, 5, [ONE] * 8)
-    info = {**named.circuit.info, "pruned": {"split": "train", "examples": 8}}
-    found = run(replace(named, circuit=replace(named.circuit, info=info)), [ONE] * 8)
-    assert found["verdict"] == "cannot be said"
-    assert "chosen by pruning" in found["why"]
+    found = run(replace(named, circuit=described_anew(named.circuit, pruned=PRUNED)), [ONE] * 8)
+    assert found.verdict == "cannot be said"
+    assert "chosen by pruning" in found.why
 
 
 def test_a_function_as_metric_is_the_one_given_to_the_evaluation(whole):
     named = of_size(whole, 5, [ONE] * 4)
-    info = {**named.circuit.info, "metric": "mine"}
-    found = run(replace(named, circuit=replace(named.circuit, info=info)), [ONE] * 4)
+    found = run(replace(named, circuit=described_anew(named.circuit, metric="mine")), [ONE] * 4)
     assert METRIC.name != "mine"
     assert found == run(named, [ONE] * 4)
 

@@ -7,6 +7,7 @@ long the text is. (The published classifiers average over all tokens that are no
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -15,11 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from circuitscope.errors import BadInput
-from circuitscope.interventions import Edits, EditsOf
-from circuitscope.model import LanguageModel, TokenBatch, cut_after
-from circuitscope.tasks.labelled import BATCH_SIZE, Texts, token_blocks
+from circuitscope.model import Edits, EditsOf, LanguageModel, TokenBatch, cut_after
+from circuitscope.tasks.labelled.text_tokens import BATCH_SIZE, Texts, count_batches, token_blocks
 from circuitscope.terms import Site
-from circuitscope.work import Batches, InMemory, Progress
+from circuitscope.work import Arrays, Batches, InMemory, Unit, finished, shown
 
 log = logging.getLogger("circuitscope")
 
@@ -47,33 +47,46 @@ def pooled_activations(
     edits: Edits | EditsOf | None = None,
     batch_size: int = BATCH_SIZE,
     partial: Batches | None = None,
-    name: str = "pooled",
-    progress: Progress = lambda done, total, what: None,
 ) -> Float[Tensor, "text width"]:
     """Pooled activations of a residual site for every text, with edits on the way where asked.
 
-    Only the blocks up to the site run. Edits of later sites cannot change it, so they are left away.
+    Only the blocks up to the site run. Edits of later sites cannot change it, so they are left out.
 
     Args:
         edits: for any batch of tokens (``edits_of``), or for the very batch that is given.
         partial: where finished batches are kept, so that a run that was killed goes on.
-        name: what they are called there.
     """
     if pooling not in POOLINGS:
         raise BadInput(f"pooling by {pooling!r}", expected=" or ".join(POOLINGS), mend="use one of these")
     cut = cut_after(model, site, nn.Identity())
     store = InMemory() if partial is None else partial
+    units = (
+        Unit(
+            f"pooled-{block.first:06d}",
+            functools.partial(_block, batches=block.batches, site=site, pooling=pooling, edits=edits),
+            len(block.batches),
+        )
+        for block in token_blocks(model, texts, bos=bos, size=batch_size)
+    )
     rows = [torch.zeros(0, model.width)]  # of no texts at all
-    for block in token_blocks(model, texts, bos=bos, size=batch_size):
-        place = f"{name}-{block.first:06d}"
-        kept = store.get(place)
-        if kept is None:
-            pooled = [_pooled(cut, tokens, site, pooling, edits) for tokens in block.batches]
-            kept = {"x": torch.cat(pooled).cpu().numpy()}
-            store.put(place, kept)
-        rows.append(torch.from_numpy(kept["x"]))
-        progress(block.done, block.total, "pooled activations")
+    total = count_batches(texts, batch_size)
+    with shown() as tell:
+        for _, arrays in finished(units, cut, store, tell, "pooled activations", total=total):
+            rows.append(torch.from_numpy(arrays["x"]))
     return torch.cat(rows[1:] or rows).to(model.device)
+
+
+def _block(
+    cut: LanguageModel,
+    *,
+    batches: Sequence[TokenBatch],
+    site: Site,
+    pooling: str,
+    edits: Edits | EditsOf | None,
+) -> Arrays:
+    """The pooled activations of some batches."""
+    pooled = [_pooled(cut, tokens, site, pooling, edits) for tokens in batches]
+    return {"x": torch.cat(pooled).cpu().numpy()}
 
 
 def _pooled(

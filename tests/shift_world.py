@@ -25,8 +25,7 @@ from circuitscope.pipeline.shift import (
     run_shift_retrain,
     run_shift_train,
 )
-from circuitscope.results import JudgedFeature
-from circuitscope.results.circuit import load
+from circuitscope.results import JudgedFeature, load
 from circuitscope.results.judged_features import effects_of
 
 CLASSES, ATTRIBUTES = ("being", "having"), ("cat", "king")

@@ -1,0 +1,49 @@
+"""need: a stage begins only when the stages it is made from are there and up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from circuitscope.errors import BadInput
+from circuitscope.runs.files import kind_of
+from circuitscope.runs.origins import Manifests
+from circuitscope.runs.stages import RUN, SHIFT, Stage, stage_named
+from circuitscope.runs.status import command
+
+
+def need(run: Path, *stages: Stage) -> None:
+    """Raise BadInput unless the run has these stages, each made from what is there now."""
+    look = Manifests(run)
+    for stage in stages:
+        _need(look, stage)
+
+
+def _need(look: Manifests, stage: Stage) -> None:
+    run = look.run
+    if not look.has(stage.name):
+        raise BadInput(
+            f"{run} has no {stage.name} yet",
+            expected=f"the folder {stage.name}, which circuitscope {stage.verb} writes",
+            mend=command(run, stage),
+        )
+    for name in look.origins(stage):
+        if name != RUN:  # the first cause first
+            _need(look, stage_named(look.kind, name))
+    changed = look.change(stage)
+    if changed is not None:
+        raise BadInput(
+            f"{stage.in_(run)} was made from another {changed.name} than the one there now",
+            expected=f"a {stage.name} made after the {changed.name}",
+            mend=command(run, stage, again=True),
+        )
+
+
+def need_shift(run: Path, *stages: Stage) -> None:
+    """``need`` for a run that must be a SHIFT."""
+    if kind_of(run) != SHIFT:
+        raise BadInput(
+            f"{run} is not the folder of a SHIFT",
+            expected="a folder that circuitscope shift train began",
+            mend=f"circuitscope shift train {run}, or name the right folder",
+        )
+    need(run, *stages)

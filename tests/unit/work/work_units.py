@@ -1,0 +1,122 @@
+"""Setups and units that worker processes can import, without torch. What they note is a line in a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from circuitscope.errors import BadInput
+from circuitscope.runs import new_folder
+from circuitscope.work import Arrays, Setup, Unit, shown
+
+
+def note(folder: Path, line: str) -> None:
+    with (folder / "notes.txt").open("a") as file:  # short lines: appended whole by any process
+        file.write(line + "\n")
+
+
+def notes(folder: Path) -> list[str]:
+    path = folder / "notes.txt"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def load(folder: Path, factor: float) -> float:
+    note(folder, f"load {os.getpid()}")
+    return factor
+
+
+def setup(folder: Path, factor: float = 2.0) -> Setup[float]:
+    return Setup(load, (folder, factor))
+
+
+def scale(factor: float, *, number: int, folder: Path) -> Arrays:
+    """Some arithmetic whose last bits depend on how it is done."""
+    note(folder, f"do {number}")
+    draw = np.random.default_rng(number)
+    return {"x": np.sin(factor * draw.normal(size=50)).cumsum()}
+
+
+def scales(folder: Path, count: int) -> list[Unit[float, Arrays]]:
+    return [Unit(f"unit-{number}", partial(scale, number=number, folder=folder)) for number in range(count)]
+
+
+def value_of(factor: float, *, number: int) -> float:
+    return factor * number
+
+
+def slow_first(factor: float, *, number: int) -> float:
+    """The first unit ends last."""
+    time.sleep(0.4 if number == 0 else 0)
+    return factor * number
+
+
+def scale_last(factor: float, *, number: int, folder: Path, others: int) -> Arrays:
+    """Waits until the others are done."""
+    deadline = time.monotonic() + 60
+    while len([line for line in notes(folder) if line.startswith("do")]) < others:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return scale(factor, number=number, folder=folder)
+
+
+def wrong_input(factor: float) -> float:
+    raise BadInput("a number of -1", expected="a number above 0", mend="give another")
+
+
+def bug(factor: float) -> float:
+    return factor / 0
+
+
+def unpicklable(factor: float) -> object:
+    return lambda: factor
+
+
+def killed(factor: float, *, folder: Path, times: int) -> float:
+    """Killed at its first ``times`` tries."""
+    note(folder, "try")
+    if len([line for line in notes(folder) if line == "try"]) <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return factor
+
+
+def warn(factor: float) -> float:
+    logging.getLogger("circuitscope").warning("beware of %s", factor)
+    return factor
+
+
+def steps(factor: float) -> float:
+    """Reports progress as a public function does."""
+    with shown() as tell:
+        for number in range(3):
+            tell(number + 1, 3, "steps")
+    return factor
+
+
+def write_slowly(factor: float, *, out: Path) -> float:
+    """Writes a folder for longer than any test waits."""
+    with new_folder(out) as draft:
+        (draft / "half").write_text("half")
+        time.sleep(60)
+    return factor
+
+
+def threads(factor: float) -> str:
+    return os.environ["OMP_NUM_THREADS"]
+
+
+def fail_to_load() -> None:
+    raise BadInput("no such model", expected="a model", mend="check the name")
+
+
+def crash_on_load() -> None:
+    raise RuntimeError("the weights are upside down")
+
+
+def die_on_load() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
