@@ -27,8 +27,9 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# By file, so that what a file prepares for its tests is prepared once.
 tests: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 fix: setup
 	$(BIN)/ruff check --fix .

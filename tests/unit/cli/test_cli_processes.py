@@ -13,13 +13,29 @@ import pytest
 from tiny_world import make_run
 
 MAIN = "from circuitscope.cli import main; main()"
-SLOW = {"batch_size": 1, "examples": 10}
+SLOWLY = f"""
+import time
+from circuitscope.work import Partial
+
+put = Partial.put
+
+
+def slow(self, name, arrays):
+    put(self, name, arrays)
+    time.sleep(0.3)
+
+
+Partial.put = slow
+{MAIN}
+"""
+"""Rests after each batch, so that a signal finds the program on its way, however busy the machine is."""
+SINGLY = {"batch_size": 1, "examples": 6}
 """One example at a time."""
 
 
 def start(*command: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", MAIN, *map(str, command)],
+        [sys.executable, "-c", SLOWLY, *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -39,13 +55,13 @@ def first_batch(process: subprocess.Popen[str], out: Path) -> None:
 @pytest.fixture(scope="module")
 def whole(world, tmp_path_factory) -> Path:
     """A run that nobody stopped."""
-    return make_run(world, tmp_path_factory.mktemp("whole") / "run", **SLOW)
+    return make_run(world, tmp_path_factory.mktemp("whole") / "run", **SINGLY)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_discover_goes_on_with_identical_numbers(program, world, whole, tmp_path, how):
     out = tmp_path / "runs" / "run"
-    process = start(*world.discover(out, **SLOW))
+    process = start(*world.discover(out, **SINGLY))
     first_batch(process, out)
     process.send_signal(how)
     said, complaint = process.communicate(timeout=100)
@@ -56,8 +72,8 @@ def test_a_stopped_discover_goes_on_with_identical_numbers(program, world, whole
     assert said == ""
     assert [path.name for path in out.parent.iterdir()] == [".run.partial"], "no run folder, whole or half"
     finished = len(list((out.parent / ".run.partial").glob("nodes-*.safetensors")))
-    assert 1 <= finished < SLOW["examples"]
-    again = program(*world.discover(out, **SLOW))
+    assert 1 <= finished < SINGLY["examples"]
+    again = program(*world.discover(out, **SINGLY))
     assert again.status == 0
     assert "going on with the unfinished run" in again.err
     same = [(run / "circuit.safetensors").read_bytes() for run in (out, whole)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from circuitscope.bundled import BUNDLED_VERDICTS
-from circuitscope.config import ShiftDemoConfig
+from circuitscope.config import ShiftDemoConfig, ShiftEffectsConfig
 from circuitscope.editing.judging import sheet_for
 from circuitscope.errors import BadInput
 from circuitscope.pipeline.shift import demo as stage
@@ -23,6 +25,8 @@ def made(run):
 def test_the_demonstration_and_what_it_does_with_what_is_there(tmp_path, monkeypatch):
     """One test, since a demonstration takes its time."""
     run = tmp_path / "run"
+    # Five circuits are made on the way: on fewer examples, with fewer quadrature points.
+    monkeypatch.setattr(stage, "ShiftEffectsConfig", partial(ShiftEffectsConfig, examples=32, points=3))
 
     def demonstrate(**changed):
         return run_shift_demo(
@@ -44,7 +48,7 @@ def test_the_demonstration_and_what_it_does_with_what_is_there(tmp_path, monkeyp
     before = made(run)
     demonstrate()
     assert made(run) == before, "what is there is not made again"
-    with pytest.raises(BadInput, match=f"--limit {SMALL}"):
+    with pytest.raises(BadInput, match=f"limit {SMALL}"):
         demonstrate(limit=None)
 
     asked = []
