@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import UnionType
+from typing import get_args
 
 _SHELL: ContextVar[bool] = ContextVar("circuitscope_shell", default=False)
 
@@ -77,3 +79,31 @@ class OutOfSpace(CircuitscopeError):
 
 class WorkFailed(CircuitscopeError):
     """Units of work that failed while others went on, or worker processes that could not begin."""
+
+
+MADE_BY = {
+    "Circuit": "a circuit, as discover or load gives it",
+    "Dictionaries": "dictionaries, as load_dictionaries gives them",
+    "LanguageModel": "a language model, as load_model gives it",
+    "NodeEffects": "node effects, as node_effects gives them",
+    "Mapping": "a mapping from each node to its number",
+}
+"""What a type is called in messages, and where its values come from."""
+
+
+def expect(value: object, kind: type | UnionType, name: str, call: str = "") -> None:
+    """Raise BadInput for an argument of another type than a public function takes, such as one in another's place.
+
+    Args:
+        kind: the type, or several joined by ``|``.
+        name: of the argument.
+        call: how the function is called: ``scale(model, dictionaries, {node: factor})``.
+    """
+    if isinstance(value, kind):
+        return
+    kinds = [one.__name__ for one in (get_args(kind) or (kind,)) if one is not type(None)]
+    raise BadInput(
+        f"{name} is of type {type(value).__name__}",
+        expected=" or ".join(MADE_BY.get(one, one) for one in kinds),
+        mend=f"give the arguments in this order: {call}" if call else "",
+    )
