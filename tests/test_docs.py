@@ -199,9 +199,13 @@ def test_every_message_is_one_that_the_program_says():
     assert not unsaid, listed(unsaid)
 
 
+def is_error(item: object) -> bool:
+    return isinstance(item, type) and issubclass(item, cs.CircuitscopeError)
+
+
 def test_every_class_of_error_has_its_line():
     errors = importlib.import_module("circuitscope.errors")
-    names = [name for name, item in vars(errors).items() if isinstance(item, type)]
+    names = [name for name, item in vars(errors).items() if is_error(item)]
     assert len(names) > 5
     missing = [name for name in names if f"`{name}`" not in text_of("errors.md")]
     assert not missing, listed(missing)

@@ -84,9 +84,17 @@ class WorkFailed(CircuitscopeError):
 MADE_BY = {
     "Circuit": "a circuit, as discover or load gives it",
     "Dictionaries": "dictionaries, as load_dictionaries gives them",
+    "Inputs": "inputs, as make_inputs gives them",
+    "Iterable": "several of them",
     "LanguageModel": "a language model, as load_model gives it",
+    "Mapping": "a mapping",
+    "Metric": "a metric, as metric_named gives it",
     "NodeEffects": "node effects, as node_effects gives them",
-    "Mapping": "a mapping from each node to its number",
+    "NodeId": "a node",
+    "Path": "its path",
+    "Sequence": "a list of examples",
+    "Task": "a task, as load_task gives it",
+    "str": "its name",
 }
 """What a type is called in messages, and where its values come from."""
 
@@ -105,5 +113,5 @@ def expect(value: object, kind: type | UnionType, name: str, call: str = "") -> 
     raise BadInput(
         f"{name} is of type {type(value).__name__}",
         expected=" or ".join(MADE_BY.get(one, one) for one in kinds),
-        mend=f"give the arguments in this order: {call}" if call else "",
+        mend=f"call it as {call}" if call else "",
     )

@@ -27,7 +27,7 @@ from circuitscope.evaluation.free_layers import free_layers_of
 from circuitscope.evaluation.scores import needed
 from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit, Nodes
-from circuitscope.sources import Loaded, metric_of, reopen
+from circuitscope.sources import Loaded, expect_sources, metric_of, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
 from circuitscope.work import Progress, shown, silent, step
 
@@ -69,6 +69,7 @@ def sweep(
         ``completeness``, ``needed`` per level, and ``areas``: ``cpr`` and ``cmd`` with the nodes and the
         faithfulness at each of the fractions of the curve's ``candidates``.
     """
+    expect_sources("sweep", circuit, model, dictionaries, task)
     config = settings_from(SweepConfig, locals())
     with shown(progress) as tell:
         loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)

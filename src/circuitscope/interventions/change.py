@@ -11,8 +11,8 @@ about the activation a_i = s_i f_i(x) + t_i, and multiplies the error by s_ε; e
 * to steer by an amount t: s = 1, so f_i(x) is not needed; an error has no write vector to steer along.
 
 All terms read the same x, which is the site's tensor as the run has it by then. So several nodes of one intervention
-have no order, and where one intervention comes after another it reads what that one has left. What is set is the
-share of x along v_i, as in published ablations (Marks et al. 2024, section 4): the features of a dictionary overlap,
+have no order, and where one intervention comes after another it reads what that one has left. What changes is
+the term f_i v_i of x, as in published ablations (Marks et al. 2024, section 4): the features of a dictionary overlap,
 so encoding x' again may give somewhat other activations, of this feature and of others.
 """
 
