@@ -93,6 +93,7 @@ MADE_BY = {
     "NodeId": "a node",
     "Path": "its path",
     "Sequence": "a list of examples",
+    "SupportsFloat": "a number",
     "Task": "a task, as load_task gives it",
     "str": "its name",
 }

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries, Dictionary
 from circuitscope.errors import BadInput, expect
-from circuitscope.interventions.asked_nodes import Value, numbers_for
+from circuitscope.interventions.asked_nodes import Numbers, Value, numbers_for
 from circuitscope.interventions.change import Change, at_live, changed
 from circuitscope.interventions.running_tokens import RunningTokens
 from circuitscope.model import Edit, LanguageModel, hooked
@@ -75,7 +75,7 @@ def ablate(
 
 
 def scale(
-    model: LanguageModel, dictionaries: Dictionaries, factors: Mapping[NodeId | str, float]
+    model: LanguageModel, dictionaries: Dictionaries, factors: Numbers
 ) -> AbstractContextManager[LanguageModel]:
     """Multiply activations by a factor while the context lasts; it gives the model.
 
@@ -99,7 +99,7 @@ def scale(
 
 
 def steer(
-    model: LanguageModel, dictionaries: Dictionaries, amounts: Mapping[NodeId | str, float]
+    model: LanguageModel, dictionaries: Dictionaries, amounts: Numbers
 ) -> AbstractContextManager[LanguageModel]:
     """Add to activations while the context lasts, whether a feature is active or not; it gives the model.
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import SupportsFloat
 
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.errors import BadInput, expect
 from circuitscope.results import Circuit
 from circuitscope.terms import SUMMED, NodeId
 
-Value = float | Mapping[NodeId | str, float]
+Numbers = Mapping[NodeId | str, SupportsFloat]
+"""A number per node: Python's, numpy's or torch's."""
+
+Value = SupportsFloat | Numbers
 """One number for all nodes, or one per node."""
 
 
@@ -57,13 +61,13 @@ def _refuse_twice(ids: list[NodeId]) -> None:
 
 def _numbers(ids: list[NodeId], value: Value, verb: str) -> dict[NodeId, float]:
     if not isinstance(value, Mapping):
-        return dict.fromkeys(ids, _number(value, f"nodes {verb}"))
+        return dict.fromkeys(ids, _number(value, f"what nodes are {verb}"))
     given: dict[NodeId, float] = {}
     for name, number in value.items():
         node = _named(name)
         if node in given:
             raise BadInput(f"two values for {node}", expected="one", mend="leave one of the two out")
-        given[node] = _number(number, f"{node} {verb}")
+        given[node] = _number(number, f"what {node} is {verb}")
     missing = [str(node) for node in ids if node not in given]
     unknown = [str(node) for node in given if node not in ids]
     if missing or unknown:
@@ -77,14 +81,16 @@ def _numbers(ids: list[NodeId], value: Value, verb: str) -> dict[NodeId, float]:
     return given
 
 
-def _number(value: object, what: str) -> float:
-    """A number of Python, numpy or torch as a float."""
+def _number(value: SupportsFloat, what: str) -> float:
+    expect(value, SupportsFloat, what)
     try:
-        if not isinstance(value, str):
-            return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RuntimeError):  # which of them depends on the library
-        pass
-    raise BadInput(f"{what} {value!r}", expected="a number")
+        return float(value)
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # an array of several; libraries differ in what they raise
+        raise BadInput(f"{what} {value!r}", expected="one number") from error
 
 
 def _check(node: NodeId, dictionaries: Dictionaries) -> None:
