@@ -387,6 +387,15 @@ def test_groups_run(stage):
     assert (stage / "groups.png").stat().st_size > 1000
 
 
+def test_interventions_run_and_do_what_is_said():
+    made = run_snippet("interventions.py")
+    table = re.findall(r"^\| `(\w+)`: [^|]+ \| (−?[\d.]+) \|$", text_of("start.md"), re.MULTILINE)
+    assert len(table) == 5
+    for name, value in table:
+        assert made[name] == pytest.approx(float(value.replace("−", "-")), abs=0.06), name
+    assert made["text"].endswith("likes is beside the plates")
+
+
 def test_shift_in_python_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = run_snippet("shift.py")
