@@ -362,7 +362,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     made: dict[str, object] = {}
     exec(code, made)
     assert made["circuit"].evaluation is None
-    assert made["scores"]["scores"][0]["faithfulness"]["value"] > 0.9
+    assert made["scores"].scores[0].faithfulness.value > 0.9
     said = made["model"].tokenizer.decode(made["ids"][0], skip_special_tokens=True)
     assert re.match(r"The captains that the nurse likes (is|was|has|does|goes) ", said), (
         "the plural is still there"

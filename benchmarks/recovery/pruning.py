@@ -65,19 +65,19 @@ def measure(structure: str) -> list[dict[str, Any]]:
     return [
         {
             "structure": structure,
-            "method": row["method"],
-            "level": row["level"],
-            "nodes": row["nodes"],
-            "faithfulness": row["faithfulness"] and row["faithfulness"]["value"],
-            "deviation": row["faithfulness"] and row["faithfulness"]["deviation"],
-            "held_out": row["held_out"] and row["held_out"]["value"],
-            "held_out_low": row["held_out"] and row["held_out"]["low"],
-            "held_out_high": row["held_out"] and row["held_out"]["high"],
-            "held_out_thresholding": row["same_size"] and row["same_size"]["value"],
-            "seconds": row["seconds"],
+            "method": row.method,
+            "level": row.level,
+            "nodes": row.nodes,
+            "faithfulness": row.faithfulness and row.faithfulness.value,
+            "deviation": row.faithfulness and row.faithfulness.deviation,
+            "held_out": row.held_out and row.held_out.value,
+            "held_out_low": row.held_out and row.held_out.low,
+            "held_out_high": row.held_out and row.held_out.high,
+            "held_out_thresholding": row.same_size and row.same_size.value,
+            "seconds": row.seconds,
             "processor_seconds_in_all": seconds,
         }
-        for row in result["rows"]
+        for row in result.rows
     ]
 
 

@@ -20,6 +20,7 @@ from circuitscope.cli.shift.compare import show_comparison
 from circuitscope.cli.shift.dictionaries import scr_tpp_table
 from circuitscope.config import ShiftDemoConfig, ShiftDictionariesConfig
 from circuitscope.pipeline.shift import run_score_dictionaries, run_shift_demo
+from circuitscope.results import to_plain
 
 out = Console()
 
@@ -49,7 +50,8 @@ def main() -> None:
     out.print(scr_tpp_table(scored))
     if options.json:
         command = f"python -m benchmarks.shift --preset {options.preset}"
-        write(options.json, command=command, preset=options.preset, **made.comparison, dictionaries=scored)
+        figures = {**to_plain(made.comparison), "dictionaries": to_plain(scored)}
+        write(options.json, command=command, preset=options.preset, **figures)
 
 
 def parse() -> argparse.Namespace:

@@ -8,12 +8,12 @@ task = cs.load_task("examples/tasks/he_she", model)
 
 circuit = cs.discover(model, dictionaries, task, positions="keep", nodes=200)
 
-# Plain values, as in evaluation/evaluation.json: first with free layers, then with none.
+# First with free layers, then with none; print(result) says it in a line.
 result = cs.evaluate(circuit, model, dictionaries, task)
-faithfulness = [column["faithfulness"]["value"] for column in result["scores"]]
+faithfulness = [scores.faithfulness.value for scores in result.scores]
 
 curves = cs.sweep(circuit, model, dictionaries, task, neurons=False)
-needed = {curve["name"]: curve["needed"] for curve in curves["curves"]}
+needed = {curve.name: curve.needed for curve in curves.curves}
 
 cs.save(circuit, "runs/he_she")
 saved = cs.load("runs/he_she")

@@ -16,9 +16,9 @@ effects = {str(node): circuit.effect_of(node) for node in circuit.strongest(10).
 
 # --8<-- [start:evaluate]
 result = cs.evaluate(circuit, model, dictionaries, task)
-scores = result["scores"][0]  # the first layer and embed free
-faithfulness = scores["faithfulness"]["value"]
-completeness = scores["completeness"]["value"]
+scores = result.scores[0]  # the first layer and embed free
+faithfulness = scores.faithfulness.value
+completeness = scores.completeness.value
 # --8<-- [end:evaluate]
 
 # --8<-- [start:read]

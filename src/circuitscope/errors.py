@@ -49,7 +49,7 @@ class CircuitscopeError(Exception):
         if expected:
             lines.append(f"expected: {expected}")
         if mend:
-            lines.append(f"to mend it: {mend}")
+            lines.append(f"to fix it: {mend}")
         super().__init__("\n".join(lines))
 
 

@@ -35,6 +35,6 @@ def public(face: str, places: Mapping[str, str]) -> Callable[[str], Any]:
         if name not in places:
             raise AttributeError(f"{face} has no {name!r}")
         place, _, inside = places[name].partition(":")
-        return getattr(import_module(f"circuitscope.{place}"), inside or name)
+        return getattr(import_module(f"{__package__}.{place}"), inside or name)
 
     return find

@@ -101,9 +101,9 @@ def test_the_published_protocol_runs_end_to_end(place, monkeypatch):
     run_shift_apply(run, sheet, ShiftApplyConfig(**cpu))
     run_shift_retrain(run, ShiftRetrainConfig(**cpu))
     scores = run_shift_evaluate(run, ShiftEvaluateConfig(**cpu))
-    assert {row["n"] for row in scores["rows"] if row["texts"] == "balanced"} == {4 * PER_GROUP["test"]}
-    assert scores["groups"] == ["male professor", "female professor", "male nurse", "female nurse"]
+    assert {row.scores.n for row in scores.of("balanced")} == {4 * PER_GROUP["test"]}
+    assert scores.groups == ("male professor", "female professor", "male nurse", "female nurse")
     result = run_shift_compare(run, ShiftCompareConfig(draws=1, **cpu))
-    published = [row["name"] for row in result["rows"] if row["section"] == "as published"]
+    published = [row.name for row in result.rows if row.section == "as published"]
     assert len(published) == 8
     assert len(CONCEPTS) == 20

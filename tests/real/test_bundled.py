@@ -104,15 +104,17 @@ def test_a_sceptic_is_answered(model, dictionaries):
     result = cs.evaluate(
         circuit, model, dictionaries, task, strict=True, random_circuits=19, halvings=5, spare_examples=8
     )
-    strict, score = result["strict"], result["scores"][0]
-    chance, halves, words, spare = (strict[name] for name in ("random", "stability", "transfer", "spare"))
-    assert (chance["verdict"], chance["p"]) == ("holds", 1 / 20)
-    assert chance["random"]["high"] < chance["faithfulness"] == score["faithfulness"]["value"]
-    assert halves["verdict"] == "holds"
-    assert halves["again"] == 1
-    assert 0.5 < halves["jaccard"]["low"] <= halves["jaccard"]["mean"] <= 1
-    assert (words["verdict"], words["known"]) == ("holds", 0)
-    assert spare["nodes"] == len(spare["without"]) == score["nodes"]
-    assert 0 <= spare["together"] <= spare["droppable"] < spare["nodes"]
-    strongest = next(iter(spare["without"]))
-    assert spare["without"][strongest] < spare["faithfulness"] - 0.05, "the most needed node comes first"
+    strict, score = result.strict, result.scores[0]
+    assert (strict.random.verdict, strict.random.figures.p) == ("holds", 1 / 20)
+    chance = strict.random.figures
+    assert chance.random.high < chance.faithfulness == score.faithfulness.value
+    assert strict.stability.verdict == "holds"
+    halves = strict.stability.figures
+    assert halves.again == 1
+    assert 0.5 < halves.jaccard.low <= halves.jaccard.mean <= 1
+    assert (strict.transfer.verdict, strict.transfer.figures.known) == ("holds", 0)
+    spare = strict.spare.figures
+    assert spare.nodes == len(spare.without) == score.nodes
+    assert 0 <= spare.together <= spare.droppable < spare.nodes
+    strongest = next(iter(spare.without))
+    assert spare.without[strongest] < spare.faithfulness - 0.05, "the most needed node comes first"

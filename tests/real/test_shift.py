@@ -55,12 +55,12 @@ def test_every_step_is_done(walked):
 
 def test_the_classifier_that_is_left_looks_less_at_the_attribute(walked):
     *_, scores = walked
-    rows = {row["classifier"]: row for row in scores["rows"] if row["texts"] == "balanced"}
+    rows = {row.classifier: row.scores for row in scores.of("balanced")}
     original, again = rows["original"], rows["SHIFT + retrain"]
-    assert original["unintended"] > original["intended"], "the ambiguous texts taught it the attribute"
-    assert again["intended"] > original["intended"] + 0.05
-    assert again["unintended"] < original["unintended"] - 0.05
-    assert again["worst_group"] > original["worst_group"]
-    ambiguous = [row for row in scores["rows"] if row["texts"] == "ambiguous"]
-    assert all(row["intended"] == row["unintended"] for row in ambiguous)
-    assert ambiguous[0]["intended"] > 0.9
+    assert original.unintended > original.intended, "the ambiguous texts taught it the attribute"
+    assert again.intended > original.intended + 0.05
+    assert again.unintended < original.unintended - 0.05
+    assert again.worst_group > original.worst_group
+    ambiguous = [row.scores for row in scores.of("ambiguous")]
+    assert all(row.intended == row.unintended for row in ambiguous)
+    assert ambiguous[0].intended > 0.9

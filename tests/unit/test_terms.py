@@ -83,5 +83,5 @@ def test_a_site_that_cannot_be_is_refused(kind, layer):
 
 def test_an_error_says_got_expected_and_how_to_mend_it():
     error = CircuitscopeError("got", expected="wanted", mend="do this")
-    assert str(error) == "got\nexpected: wanted\nto mend it: do this"
+    assert str(error) == "got\nexpected: wanted\nto fix it: do this"
     assert str(CircuitscopeError("got")) == "got"

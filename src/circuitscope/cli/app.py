@@ -106,7 +106,7 @@ def _explain(error: CircuitscopeError) -> None:
     if error.expected:
         errors.print(f"  [bold]expected:[/] {escape(error.expected)}", highlight=False, soft_wrap=True)
     if error.mend:
-        errors.print(f"  [bold]to mend it:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
+        errors.print(f"  [bold]to fix it:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
 
 
 def _set_up_messages(debug: bool) -> None:

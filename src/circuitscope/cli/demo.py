@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -15,6 +15,7 @@ from rich.table import Table
 from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.config import DemoConfig
+from circuitscope.results import CircuitScores, Score
 
 if TYPE_CHECKING:
     from circuitscope.pipeline import Shown
@@ -51,9 +52,9 @@ def _program() -> str:
 def demo_table(shown: Sequence[Shown]) -> Table:
     """A column per behaviour."""
     sweep = shown[0].sweep
-    free = sweep["free_layers"]
+    free = sweep.free_layers
     layers = "layer" if free == 1 else f"{free} layers"
-    levels = "/".join(f"{level:.0%}" for level in sweep["levels"])
+    levels = "/".join(f"{level:.0%}" for level in sweep.levels)
     table = Table(
         box=SIMPLE_HEAD,  # with little padding, narrow enough for 80 columns
         padding=(0, 1, 0, 0),
@@ -69,29 +70,29 @@ def demo_table(shown: Sequence[Shown]) -> Table:
         table.add_row(name, *map(cell, shown))
     table.add_section()
     table.add_row(f"nodes for {levels}")
-    for number, curve in enumerate(sweep["curves"]):
-        table.add_row(f"  {curve['name']}", *(_needed(item, number) for item in shown))
+    for number, curve in enumerate(sweep.curves):
+        table.add_row(f"  {curve.name}", *(_needed(item, number) for item in shown))
     return table
 
 
-def _scores(item: Shown) -> Any:
+def _scores(item: Shown) -> CircuitScores:
     assert item.circuit.evaluation is not None
-    return item.circuit.evaluation["scores"][0]
+    return item.circuit.evaluation.scores[0]
 
 
-def _value(score: Any) -> str:
-    return "undefined" if score["value"] is None else f"{score['value']:.2f}"
+def _value(score: Score) -> str:
+    return "undefined" if score.value is None else f"{score.value:.2f}"
 
 
 def _needed(item: Shown, number: int) -> str:
-    needed = item.sweep["curves"][number]["needed"]
-    cells = [needed[f"{level:g}"] for level in item.sweep["levels"]]
+    curve = item.sweep.curves[number]
+    cells = [curve.needed_for(level) for level in item.sweep.levels]
     return "/".join("–" if cell is None else f"{cell:.0f}" for cell in cells)
 
 
 _ROWS: dict[str, Callable[[Shown], str]] = {
     "nodes, edges": lambda item: f"{len(item.circuit.nodes)}, {len(item.circuit.edges)}",
-    "nodes not free": lambda item: str(_scores(item)["nodes"]),
-    "faithfulness": lambda item: _value(_scores(item)["faithfulness"]),
-    "completeness": lambda item: _value(_scores(item)["completeness"]),
+    "nodes not free": lambda item: str(_scores(item).nodes),
+    "faithfulness": lambda item: _value(_scores(item).faithfulness),
+    "completeness": lambda item: _value(_scores(item).completeness),
 }

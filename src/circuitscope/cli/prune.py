@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -13,6 +11,7 @@ from rich.table import Table
 from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import OVERWRITE, RUN, configured
 from circuitscope.config import PruneConfig
+from circuitscope.results import PruneResult, Score
 from circuitscope.runs import PRUNE
 
 
@@ -35,60 +34,59 @@ def prune(config: PruneConfig, run: Path, overwrite: bool) -> None:
     say(f"next: circuitscope evaluate {PRUNE.run_in(run)}")
 
 
-def prune_table(result: Mapping[str, Any]) -> Table:
+def prune_table(result: PruneResult) -> Table:
     """A row per level and method."""
-    free = result["free_layers"]
+    free = result.free_layers
     layers = "no free layers" if free == 0 else f"{free} free layer{'s' * (free > 1)} (and embed)"
     table = Table(
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        title=f"nodes needed, {result['task']}, {layers}",
-        caption=f"Faithfulness, of nodes selected on {result['examples']} {result['split']} examples. Those of "
-        f"{result['held_out']} are only measured on; strongest N is thresholding with as many nodes, on these. "
-        f"Intervals cover {result['coverage']:.0%}; – where nothing was found.",
+        title=f"nodes needed, {result.task}, {layers}",
+        caption=f"Faithfulness, of nodes selected on {result.examples} {result.split} examples. Those of "
+        f"{result.held_out} are only measured on; strongest N is thresholding with as many nodes, on these. "
+        f"Intervals cover {result.coverage:.0%}; – where nothing was found.",
     )
     table.add_column("to keep", justify="right")
     table.add_column("by", no_wrap=True)
-    for heading in ("nodes", result["split"], f"held-out {result['held_out']}", "strongest N", "seconds"):
+    for heading in ("nodes", result.split, f"held-out {result.held_out}", "strongest N", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for level in result["levels"]:
-        for row in (row for row in result["rows"] if row["level"] == level):
+    for level in result.levels:
+        for row in (row for row in result.rows if row.level == level):
             table.add_row(
                 f"{level:.3g}",
-                row["method"],
-                "–" if row["nodes"] is None else str(row["nodes"]),
-                _value(row["faithfulness"]),
-                _score(row["held_out"]),
-                _value(row["same_size"]),
-                f"{row['seconds']:.1f}",
+                row.method,
+                "–" if row.nodes is None else str(row.nodes),
+                _value(row.faithfulness),
+                _score(row.held_out),
+                _value(row.same_size),
+                f"{row.seconds:.1f}",
             )
         table.add_section()
     return table
 
 
-def _value(score: Mapping[str, Any] | None) -> str:
+def _value(score: Score | None) -> str:
     if score is None:
         return "–"
-    return "undefined" if score["value"] is None else f"{score['value']:.2f}"
+    return "undefined" if score.value is None else f"{score.value:.2f}"
 
 
-def _score(score: Mapping[str, Any] | None) -> str:
+def _score(score: Score | None) -> str:
     text = _value(score)
-    if score is None or score["value"] is None:
+    if score is None or score.value is None:
         return text
-    return f"{text} [dim]{score['low']:.2f}…{score['high']:.2f}[/]"
+    return f"{text} [dim]{score.low:.2f}…{score.high:.2f}[/]"
 
 
-def chosen_sentence(result: Mapping[str, Any]) -> str:
+def chosen_sentence(result: PruneResult) -> str:
     """What was written, and what it keeps on examples that did not select it."""
-    rows = {row["method"]: row for row in result["rows"] if row["level"] == result["asked"]}
-    chosen, simple = rows[result["chosen"]], rows["thresholding"]
-    kept, held_out = _value(chosen["held_out"]), chosen["held_out"]
-    below = held_out is not None and held_out["high"] is not None and held_out["high"] < result["asked"]
+    chosen, simple = result.row(result.chosen), result.row("thresholding")
+    held_out = chosen.held_out
+    below = held_out is not None and held_out.high is not None and held_out.high < result.asked
     return (
-        f"{chosen['nodes']} nodes ({result['chosen']}) keep {chosen['faithfulness']['value']:.2f} on "
-        f"{result['split']}, {kept} on held-out {result['held_out']}"
+        f"{chosen.nodes} nodes ({result.chosen}) keep {_value(chosen.faithfulness)} on "
+        f"{result.split}, {_value(held_out)} on held-out {result.held_out}"
         + ", which is less than was asked for: the set is partly chosen for its examples" * below
-        + f"; thresholding needs {simple['nodes']}"
+        + f"; thresholding needs {simple.nodes}"
     )

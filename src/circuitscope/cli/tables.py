@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from circuitscope.results import Circuit
+from circuitscope.results import Circuit, CircuitScores, Evaluation, Score, StrictTests, Sweep
 from circuitscope.terms import OUTPUT
 
 
@@ -79,52 +78,51 @@ def edge_table(circuit: Circuit, count: int) -> Table:
     return table
 
 
-def _score(score: Mapping[str, Any]) -> str:
-    if score["value"] is None:
-        return str(score["why"])
-    return f"{score['value']:.3f}  [dim]{score['low']:.3f} … {score['high']:.3f}[/]"
+def _score(score: Score) -> str:
+    if score.value is None:
+        return score.why
+    return f"{score.value:.3f}  [dim]{score.low:.3f} … {score.high:.3f}[/]"
 
 
-def evaluation_table(result: Mapping[str, Any]) -> Table:
+def evaluation_table(result: Evaluation) -> Table:
     """Scores for the free layers asked for, and for none."""
     table = Table(
-        title=f"{result['examples']} {result['split']} examples, ablated nodes set to {result['baseline']}, "
-        f"errors: {result['errors']}",
-        caption=f"intervals cover {result['coverage']:.0%} (bootstrap over examples); "
-        f"means are of {result['metric_shown_as']}",
+        title=f"{result.examples} {result.split} examples, ablated nodes set to {result.baseline}, "
+        f"errors: {result.errors}",
+        caption=f"intervals cover {result.coverage:.0%} (bootstrap over examples); "
+        f"means are of {result.metric_shown_as}",
     )
     table.add_column("")
-    for scores in result["scores"]:
-        free = scores["free_layers"]
+    for scores in result.scores:
+        free = scores.free_layers
         table.add_column(f"{free} free layers (and embed)" if free else "nothing free")
-    rows = {
-        "nodes counted": lambda s: str(s["nodes"]),
-        "faithfulness": lambda s: _score(s["faithfulness"]),
-        "completeness": lambda s: _score(s["completeness"]),
-        "mean, whole model": lambda s: f"{s['means']['model']:.3f}",
-        "mean, circuit": lambda s: f"{s['means']['circuit']:.3f}",
-        "mean, without circuit": lambda s: f"{s['means']['complement']:.3f}",
-        "mean, all ablated": lambda s: f"{s['means']['empty']:.3f}",
+    rows: dict[str, Callable[[CircuitScores], str]] = {
+        "nodes counted": lambda s: str(s.nodes),
+        "faithfulness": lambda s: _score(s.faithfulness),
+        "completeness": lambda s: _score(s.completeness),
+        "mean, whole model": lambda s: f"{s.means.model:.3f}",
+        "mean, circuit": lambda s: f"{s.means.circuit:.3f}",
+        "mean, without circuit": lambda s: f"{s.means.complement:.3f}",
+        "mean, all ablated": lambda s: f"{s.means.empty:.3f}",
     }
     for name, cell in rows.items():
-        table.add_row(name, *map(cell, result["scores"]))
+        table.add_row(name, *map(cell, result.scores))
     return table
 
 
-def evaluation_parts(result: Mapping[str, Any]) -> list[RenderableType]:
+def evaluation_parts(result: Evaluation) -> list[RenderableType]:
     """The scores, and what the strict tests found if there were any."""
-    strict = result.get("strict")
-    return [evaluation_table(result), *(strict_parts(strict) if strict else ())]
+    return [evaluation_table(result), *(strict_parts(result.strict) if result.strict else ())]
 
 
 _VERDICTS = {"holds": "green", "does not hold": "red"}
 
 
-def strict_parts(strict: Mapping[str, Any]) -> list[RenderableType]:
+def strict_parts(strict: StrictTests) -> list[RenderableType]:
     """A table of the strict tests' verdicts, and what was found in words."""
     from circuitscope.pages.words import strict_lines
 
-    free = strict["free_layers"]
+    free = strict.free_layers
     table = Table(
         title="what a sceptic asks, with " + (f"{free} free layers (and embed)" if free else "nothing free")
     )
@@ -141,22 +139,21 @@ def strict_parts(strict: Mapping[str, Any]) -> list[RenderableType]:
     return [table, words]
 
 
-def needed_table(result: Mapping[str, Any]) -> Table:
+def needed_table(result: Sweep) -> Table:
     """Nodes needed for each level of faithfulness, and the areas under the curves."""
     table = Table(
-        title=f"nodes needed, {result['task']}, {result['free_layers']} free layers",
+        title=f"nodes needed, {result.task}, {result.free_layers} free layers",
         caption="interpolated; – where the curve never reaches the level. CPR and CMD: areas of f "
         "and of |1 − f| over the share that is kept of each row's own candidates (ideal 0.999 and 0)",
     )
     table.add_column("")
-    for level in result["levels"]:
+    for level in result.levels:
         table.add_column(f"{level:.0%}", justify="right")
     for name in ("candidates", "CPR", "CMD"):
         table.add_column(name, justify="right")
-    for curve in result["curves"]:
-        cells = [curve["needed"][f"{level:g}"] for level in result["levels"]]
+    for curve in result.curves:
+        cells = [curve.needed_for(level) for level in result.levels]
         words = ["–" if cell is None else f"{cell:,.0f}" for cell in cells]
-        found = [curve["areas"][name] for name in ("cpr", "cmd")]
-        areas = ["–" if area is None else f"{area:.3f}" for area in found]
-        table.add_row(curve["name"], *words, f"{curve['candidates']:,}", *areas)
+        areas = ["–" if area is None else f"{area:.3f}" for area in (curve.areas.cpr, curve.areas.cmd)]
+        table.add_row(curve.name, *words, f"{curve.candidates:,}", *areas)
     return table

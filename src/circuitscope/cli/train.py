@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from circuitscope.cli.console import progress
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.config import TrainConfig
 from circuitscope.errors import BadFile
+from circuitscope.results import SiteQuality
 
 LEADING: dict[str, Any] = {
     "model": Annotated[str, typer.Option(help="The model: a HuggingFace id or a folder.")],
@@ -48,7 +50,7 @@ def train_dictionaries(
     print_to.print(f"written to {out}, and for SAELens to {out / 'saelens'}")
 
 
-def quality_table(quality: list[dict[str, Any]]) -> Table:
+def quality_table(quality: Sequence[SiteQuality]) -> Table:
     """How good each site's dictionary is on held-out text."""
     table = Table(
         title="dictionaries on held-out text",
@@ -57,14 +59,14 @@ def quality_table(quality: list[dict[str, Any]]) -> Table:
     for heading in ("site", "L0", "variance unexplained", "loss recovered", "dead features", "features"):
         table.add_column(heading, justify="left" if heading == "site" else "right")
     for row in quality:
-        recovered = row["loss_recovered"]
+        recovered = row.loss_recovered
         table.add_row(
-            row["site"],
-            f"{row['l0']:.1f}",
-            f"{row['variance_unexplained']:.4f}",
+            row.site,
+            f"{row.l0:.1f}",
+            f"{row.variance_unexplained:.4f}",
             "n/a" if recovered is None else f"{recovered:.3f}",
-            str(row["dead_features"]),
-            str(row["n_features"]),
+            str(row.dead_features),
+            str(row.n_features),
         )
     return table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitscope.config.base import Place, option, positive
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 
 
 @dataclass(frozen=True)
@@ -75,4 +75,4 @@ class SweepConfig(AblationConfig):
         super().__post_init__()
         positive(sizes=self.sizes)
         if self.random < 0:
-            raise BadInput(f"--random {self.random}", expected="a whole number from 0")
+            raise BadInput(f"{argument('random', self.random)}", expected="a whole number from 0")

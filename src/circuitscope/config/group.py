@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitscope.config.base import Config, option, positive
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,12 @@ class GroupConfig(Config):
         positive(groups=self.groups, layers=self.layers, batch_size=self.batch_size)
         if self.groups is not None and self.similarity is not None:
             raise BadInput(
-                "both --groups and --similarity are given", expected="one of them", mend="leave one away"
+                f"both {argument('groups')} and {argument('similarity')} are given",
+                expected="one of them",
+                mend="leave one out",
             )
         if self.similarity is not None and not -1 <= self.similarity <= 1:
-            raise BadInput(f"--similarity {self.similarity}", expected="a number from -1 to 1")
+            raise BadInput(f"{argument('similarity', self.similarity)}", expected="a number from -1 to 1")
         weights = {name: getattr(self, name) for name in ("activity", "vectors", "edges")}
         if not all(weight >= 0 for weight in weights.values()) or not sum(weights.values()) > 0:
             raise BadInput(

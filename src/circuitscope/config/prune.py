@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from circuitscope.config.base import option, positive
 from circuitscope.config.evaluate import AblationConfig
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class PruneConfig(AblationConfig):
         positive(candidates=self.candidates, select_examples=self.select_examples, steps=self.steps)
         if not 0 < self.faithfulness <= 1:
             raise BadInput(
-                f"--faithfulness {self.faithfulness:g}",
+                f"{argument('faithfulness', self.faithfulness)}",
                 expected="a number above 0 and at most 1, such as 0.9",
                 mend="1 is the whole model's behaviour",
             )

@@ -12,7 +12,7 @@ from circuitscope.bundled import BUNDLED
 from circuitscope.config.base import Config, Place, option, positive
 from circuitscope.config.discover import BOS, DICTIONARIES, MODEL, refuse_bundled_dictionaries
 from circuitscope.config.effects import EffectsConfig
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.terms import Site
 
 
@@ -41,7 +41,9 @@ class LabelledData(Config):
                 raise BadInput(
                     f"--{name} {value!r}",
                     expected="two names with a comma between them: a probe has one logit, so it tells two apart",
-                    mend=f"--{name} professor,nurse" if name == "classes" else "--attributes male,female",
+                    mend=f"--{name} professor,nurse"
+                    if name == "classes"
+                    else f"{argument('attributes')} male,female",
                 )
 
     @property
@@ -86,9 +88,9 @@ class ShiftTrainConfig(LabelledData, Place):
         super().__post_init__()
         positive(epochs=self.epochs, batch=self.batch)
         if not 0 < self.learning_rate < float("inf"):
-            raise BadInput(f"--learning-rate {self.learning_rate}", expected="a number above 0")
+            raise BadInput(f"{argument('learning_rate', self.learning_rate)}", expected="a number above 0")
         if self.site and Site.parse(self.site).kind != "resid":
-            raise BadInput(f"--site {self.site}", expected="a residual site, as resid_4")
+            raise BadInput(f"{argument('site', self.site)}", expected="a residual site, as resid_4")
         refuse_bundled_dictionaries(self.model, self.dictionaries)
 
 
@@ -157,9 +159,9 @@ class ShiftJudgeConfig(RunPlace):
         for name in needed:
             if not getattr(self, name):
                 raise BadInput(
-                    f"--judge {self.judge} without --{name.replace('_', '-')}",
+                    f"{argument('judge')} {self.judge} without --{name.replace('_', '-')}",
                     expected=" and ".join(f"--{item.replace('_', '-')}" for item in needed),
-                    mend="add it, or leave --judge away and judge yourself",
+                    mend=f"add it, or leave out {argument('judge')} and judge yourself",
                 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitscope.config.base import Config, option
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.terms import Site
 
 KINDS = ("topk", "batchtopk", "relu")
@@ -59,7 +59,7 @@ class TrainConfig(Config):
             raise BadInput(
                 f"k = {self.k} with {self.features} features",
                 expected="k of at most the number of features",
-                mend="lower --k or raise --features",
+                mend=f"lower {argument('k')} or raise {argument('features')}",
             )
         if self.sites != ALL_SITES:
             self.chosen_sites([])
@@ -81,7 +81,7 @@ class TrainConfig(Config):
             raise BadInput(
                 f"held_out = {self.held_out}",
                 expected="a share between 0 and 1, both excluded",
-                mend="change --held-out; 0.05 is usual",
+                mend=f"change {argument('held_out')}; 0.05 is usual",
             )
 
     def chosen_sites(self, every: list[Site]) -> list[Site]:

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuitscope.dictionaries import CHUNK_BYTES, Dictionaries, Dictionary
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import (
     NOTHING,
     Contexts,
@@ -113,7 +113,9 @@ def _check(dictionaries: Dictionaries, features: Sequence[Feature], count: int, 
         raise BadInput(f"count = {count}", expected="at least 1 context per feature")
     if context < SHORTEST:
         raise BadInput(
-            f"context = {context}", expected=f"at least {SHORTEST} tokens", mend="change --context"
+            f"context = {context}",
+            expected=f"at least {SHORTEST} tokens",
+            mend=f"change {argument('context')}",
         )
 
 

@@ -41,6 +41,15 @@ class Dictionaries(Mapping[Site, Dictionary]):
         self._content_hash = content_hash
         self._files = dict(files or {})
 
+    def __repr__(self) -> str:
+        kinds = Counter(dictionary.kind for dictionary in self.values())
+        count = sum(dictionary.n_features for dictionary in self.values())
+        what = ", ".join(f"{number} × {kind}" for kind, number in kinds.items())
+        first, last = next(iter(self), ""), next(reversed(self._by_site), "")
+        return (
+            f"Dictionaries({self.name}: {what}; {count:,} features at {len(self)} sites, {first} to {last})"
+        )
+
     def __getitem__(self, site: Site) -> Dictionary:
         return self._by_site[site]
 

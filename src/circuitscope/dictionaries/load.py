@@ -84,7 +84,7 @@ def _merged(loaded: list[tuple[str, Dictionaries]]) -> Dictionaries:
                 raise BadDictionary(
                     f"both {origin[site]} and {name} have a dictionary for {site}",
                     expected="each site in one source",
-                    mend="leave one away, or choose site by site in a YAML file (resid_3: its folder)",
+                    mend="leave one out, or choose site by site in a YAML file (resid_3: its folder)",
                 )
             origin[site] = name
     said = {dictionaries.prepend_bos for _, dictionaries in loaded} - {None}

@@ -17,6 +17,7 @@ from torch import Tensor
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.sums import Sums, add, sum_examples
 from circuitscope.effects import TOLERANCE, NodeEffects
+from circuitscope.errors import argument
 from circuitscope.results import Nodes, QuadratureGap
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, SUMMED, Site
@@ -147,7 +148,7 @@ def _warn_of_gaps(job: Job, gaps: Mapping[str, QuadratureGap]) -> None:
         if entry.gap > TOLERANCE:
             log.warning(
                 "the effects of %s do not add up to the site's total effect: the quadrature gap is %.1e with "
-                "%d points (%s); use more points, or --method exact",
+                f"%d points (%s); use more points, or {argument('method', 'exact')}",
                 site,
                 entry.gap,
                 entry.points,

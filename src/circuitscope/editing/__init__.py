@@ -16,14 +16,12 @@ if TYPE_CHECKING:
     from circuitscope.editing.saved import read_removal as read_removal
     from circuitscope.editing.saved import write_classifier as write_classifier
     from circuitscope.editing.saved import write_removal as write_removal
-    from circuitscope.editing.scores import Scores as Scores
     from circuitscope.editing.scores import score as score
     from circuitscope.editing.scr_tpp import scr_and_tpp as scr_and_tpp
 
 __all__ = [
     "Classifier",
     "Removal",
-    "Scores",
     "classifier_circuit",
     "read_classifier",
     "read_removal",
@@ -45,7 +43,6 @@ __getattr__ = lazily(
         "read_removal": "saved",
         "write_classifier": "saved",
         "write_removal": "saved",
-        "Scores": "scores",
         "score": "scores",
         "scr_and_tpp": "scr_tpp",
     },

@@ -40,7 +40,7 @@ def train_classifier(
     """
     has_bos = bos if isinstance(bos, bool) else decide_bos(bos, None, model.tokenizer)
     where = Site.parse(site) if isinstance(site, str) else site
-    with shown(progress) as tell:
+    with shown(progress):  # which the pooling joins
         pooled = pooled_activations(
             model,
             texts,
@@ -49,7 +49,6 @@ def train_classifier(
             bos=has_bos,
             edits=edits,
             partial=partial,
-            progress=tell,
         )
     labels = torch.tensor([text.label for text in texts], dtype=torch.int64, device=pooled.device)
     probe = fit_probe(pooled, labels, lr=lr, epochs=epochs, batch_size=batch_size, seed=seed, fit=fit)

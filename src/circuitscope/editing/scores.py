@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,29 +15,8 @@ from numpy.typing import NDArray
 
 from circuitscope.errors import BadInput
 from circuitscope.evaluation import RESAMPLES, interval
+from circuitscope.results import Scores
 from circuitscope.tasks.labelled import GROUPS, LabelledText
-
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Shares from 0 to 1, with intervals that cover 95 % (bootstrap over texts, group by group)."""
-
-    intended: float
-    unintended: float
-    worst_group: float
-    """The smallest of ``groups``."""
-    groups: tuple[float | None, ...]
-    """The share that is right in each of ``GROUPS``; None where the texts have none of it."""
-    n: int
-    """Texts in all."""
-    sizes: tuple[int, ...]
-    """Texts of each group."""
-    intended_interval: Interval
-    unintended_interval: Interval
-    worst_group_interval: Interval
-    group_intervals: tuple[Interval | None, ...]
 
 
 def score(predictions: Any, texts: Sequence[LabelledText], *, seed: int = 0) -> Scores:

@@ -18,7 +18,6 @@ more than two, one per class.)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,9 +28,9 @@ from circuitscope.dictionaries import Dictionary
 from circuitscope.editing.pooled_features import class_means, pooled_features
 from circuitscope.editing.probe import fit_probe
 from circuitscope.model import LanguageModel
+from circuitscope.results import ScrTpp
 from circuitscope.tasks.labelled import LabelledSets, LabelledText, Probe, by_attribute, pooled_activations
 from circuitscope.terms import Site
-from circuitscope.work import Progress, silent
 
 COUNTS = (2, 5, 10, 20, 50, 100, 500)
 """N, as published."""
@@ -41,24 +40,6 @@ LEAST_GAP = 0.02
 """SCR is undefined where the biased classifier lacks less than this of the oracle's accuracy."""
 
 CONCEPTS = ("label", "attribute")
-
-
-@dataclass(frozen=True)
-class ScrTpp:
-    """Both scores of one dictionary."""
-
-    counts: tuple[int, ...]
-    """N; those that the dictionary has features for."""
-    scr: tuple[float | None, ...]
-    """Per N, in the direction whose biased accuracy is lower; None where it is undefined."""
-    tpp: tuple[float, ...]
-    """Per N."""
-    spurious: str
-    """The concept taken out in that direction, ``label`` or ``attribute``."""
-    biased: Mapping[str, float]
-    """The biased classifier's accuracy on each concept."""
-    oracle: Mapping[str, float]
-    """The accuracy of each concept's own probe."""
 
 
 def scr_and_tpp(
@@ -71,12 +52,11 @@ def scr_and_tpp(
     bos: bool = False,
     seed: int = 42,
     training: Mapping[str, Any] = TRAINING,
-    progress: Progress = silent,
 ) -> ScrTpp:
     """Both scores of the dictionary of a residual site on a task; see this module's text.
 
     Args:
-        counts: how many features to take out; numbers above the dictionary's size are left away.
+        counts: how many features to take out; numbers above the dictionary's size are left out.
         training: arguments of ``fit_probe``.
     """
     some = tuple(sorted({count for count in counts if 0 < count <= dictionary.n_features}))
@@ -84,7 +64,6 @@ def scr_and_tpp(
         name: pooled_activations(model, getattr(sets, name), site=site, bos=bos)
         for name in ("train_ambiguous", "train_balanced", "test_balanced")
     }
-    progress(1, 4, "SCR and TPP")
 
     def probe(name: str, texts: Sequence[LabelledText]) -> Probe:
         labels = torch.tensor([text.label for text in texts], device=model.device)
@@ -93,20 +72,18 @@ def scr_and_tpp(
     biased = probe("train_ambiguous", sets.train_ambiguous)
     train = {"label": sets.train_balanced, "attribute": by_attribute(sets.train_balanced)}
     probes = {concept: probe("train_balanced", texts) for concept, texts in train.items()}
-    progress(2, 4, "SCR and TPP")
     truth = {
         concept: torch.tensor([getattr(text, concept) == 1 for text in sets.test_balanced])
         for concept in CONCEPTS
     }
     x = pooled["test_balanced"]
     perturbed = {}
-    for number, concept in enumerate(CONCEPTS):
+    for concept in CONCEPTS:
         order = _strongest(model, dictionary, site, train[concept], probes[concept], max(some), bos)
         f = torch.cat(
             list(pooled_features(model, dictionary, site, sets.test_balanced, features=order, bos=bos))
         )
         perturbed[concept] = [_without(x, f, dictionary, order, count) for count in some]
-        progress(3 + number, 4, "SCR and TPP")
     before = {concept: _accuracy(probes[concept], x, truth[concept]) for concept in CONCEPTS}
     base = {concept: _accuracy(biased, x, truth[concept]) for concept in CONCEPTS}
     meant = min(CONCEPTS, key=lambda concept: base[concept])

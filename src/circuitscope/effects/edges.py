@@ -31,7 +31,7 @@ from circuitscope.effects.direct import Products, direct_products
 from circuitscope.effects.nodes import NodeEffects, SiteEffects, line_of, with_gradient
 from circuitscope.effects.quadrature import quadrature
 from circuitscope.effects.replayer import Replayer
-from circuitscope.errors import BadInput, expect
+from circuitscope.errors import BadInput, argument, expect
 from circuitscope.model import LanguageModel, Taps, linear_rules
 from circuitscope.terms import ERROR, Site
 
@@ -95,7 +95,7 @@ def edge_effects(
         raise BadInput(
             f"edges at {at!r} for single inputs",
             expected="clean: the zero baseline has no active features that edges could go into",
-            mend="leave --edges-at away",
+            mend=f"leave out {argument('edges_at')}",
         )
     sides = ("clean", "patch") if at == "both" else (at,)
     taps = dictionaries.taps(model)

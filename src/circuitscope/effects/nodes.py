@@ -71,7 +71,7 @@ class SiteEffects:
         return replace(self, features=self.features.select(keep), feature_effect=self.feature_effect[keep])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NodeEffects:
     """Effects of every node of every site on one batch."""
 
@@ -84,6 +84,13 @@ class NodeEffects:
     clean_metric: Float[Tensor, " batch"]
     patch_metric: Float[Tensor, " batch"] | None
     budget: int
+
+    def __repr__(self) -> str:
+        entries = sum(side.features.token.numel() for side in self.sites.values())
+        return (
+            f"NodeEffects({self.method}, {self.metric.name}: {entries:,} feature effects at {len(self.sites)} sites, "
+            f"{len(self.inputs)} examples of {self.inputs.clean.positions} tokens)"
+        )
 
     @property
     def nbytes(self) -> int:

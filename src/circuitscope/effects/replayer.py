@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuitscope.effects.clean_to_patch import Copies, Line
-from circuitscope.errors import OutOfSpace
+from circuitscope.errors import OutOfSpace, argument
 from circuitscope.model import Cache, Edit, LanguageModel, Tap, Taps
 from circuitscope.tasks import Inputs, Metric
 from circuitscope.terms import Site
@@ -141,7 +141,7 @@ class Replayer:
                 if step == 1:
                     raise OutOfSpace(
                         f"one example of {self.inputs.clean.positions} tokens does not fit in the GPU's memory",
-                        mend="use shorter texts, --dtype bfloat16, or a larger GPU",
+                        mend=f"use shorter texts, {argument('dtype', 'bfloat16')}, or a larger GPU",
                     ) from error
                 step = max(1, step // 2)
                 torch.cuda.empty_cache()

@@ -13,6 +13,7 @@ activations depend on each other (TopK) encode all.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Required, TypedDict, Unpack
 
 import torch
 from jaxtyping import Bool, Float
@@ -29,6 +30,19 @@ from circuitscope.terms import Site
 ERRORS = ("circuit", "keep", "remove")
 
 
+class Ablated(TypedDict, total=False):
+    """What of a run is ablated."""
+
+    sites: Required[Collection[Site]]
+    """The sites to ablate; others are untouched."""
+    complement: bool
+    """Ablate what is kept otherwise; False if not given."""
+    errors: str
+    """``circuit`` (the usual) treats error nodes as the set says, ``keep`` keeps all, ``remove`` ablates all."""
+    batch: int
+    """Which batch of the baseline's inputs this is (``resample`` draws per example); 0 if not given."""
+
+
 def ablated_metric(
     model: LanguageModel,
     dictionaries: Dictionaries,
@@ -36,24 +50,19 @@ def ablated_metric(
     metric: Metric,
     kept: NodeSet,
     baseline: Baseline,
-    *,
-    sites: Collection[Site],
-    complement: bool = False,
-    errors: str = "circuit",
-    batch: int = 0,
+    **what: Unpack[Ablated],
 ) -> Float[Tensor, " batch"]:
-    """m of clean inputs with everything outside ``kept`` ablated, or with ``complement`` everything inside.
-
-    Args:
-        sites: the sites to ablate; others are untouched.
-        errors: ``circuit`` treats error nodes as the set says, ``keep`` keeps all, ``remove`` ablates all.
-        batch: which batch of the baseline's inputs this is (``resample`` draws per example).
-    """
+    """m of clean inputs with everything outside ``kept`` ablated, or with ``complement`` everything inside."""
+    complement, errors, batch = (
+        what.get("complement", False),
+        what.get("errors", "circuit"),
+        what.get("batch", 0),
+    )
     if errors not in ERRORS:
         raise BadInput(f"errors = {errors!r}", expected=" or ".join(ERRORS))
     taps = dictionaries.taps(model)
     edits: dict[Site, tuple[Tap, Edit]] = {}
-    for site in sites:
+    for site in what["sites"]:
         values = baseline.at(site, batch, kept[site].features)
         edits[site] = (
             taps[site],

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from circuitscope.activations import SiteState, read_sites
 from circuitscope.dictionaries import Dictionaries, Dictionary
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import LanguageModel, TokenBatch
 from circuitscope.tasks import Inputs
 from circuitscope.terms import Site
@@ -162,7 +162,7 @@ def _drawn(sides: list[TokenBatch], seed: int) -> list[TokenBatch]:
             raise BadInput(
                 "resample finds no two examples of one length in a batch",
                 expected="at least two",
-                mend="use --baseline mean, or a larger --batch-size",
+                mend=f"use {argument('baseline', 'mean')}, or a larger {argument('batch_size')}",
             )
         drawn.append(tokens.take(donor.to(tokens.ids.device)))
     return drawn

@@ -20,6 +20,8 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from circuitscope.results import Areas
+
 FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """The shares of the candidates at which faithfulness is measured."""
 
@@ -29,19 +31,21 @@ def nodes_at(candidates: int) -> list[int]:
     return [math.floor(fraction * candidates + 1e-9) for fraction in FRACTIONS]
 
 
-def areas(values: Sequence[float | None]) -> dict[str, float | None]:
-    """CPR and CMD, and both over ln x, of the faithfulness at each of ``FRACTIONS``; None if one is undefined."""
+def areas(nodes: Sequence[int], values: Sequence[float | None]) -> Areas:
+    """CPR and CMD, and both over ln x, of the faithfulness at each of ``FRACTIONS``; None if one is undefined.
+
+    Args:
+        nodes: what ``nodes_at`` gave, which the areas go with.
+    """
+    columns = tuple(nodes), tuple(values)
     known = [value for value in values if value is not None]
     if len(known) < len(FRACTIONS):
-        return dict.fromkeys(("cpr", "cmd", "cpr_log", "cmd_log"))
+        return Areas(None, None, None, None, *columns)
     away = [abs(1 - value) for value in known]
     logs = [math.log(fraction) for fraction in FRACTIONS]
-    return {
-        "cpr": _area(FRACTIONS, known),
-        "cmd": _area(FRACTIONS, away),
-        "cpr_log": _area(logs, known),
-        "cmd_log": _area(logs, away),
-    }
+    return Areas(
+        _area(FRACTIONS, known), _area(FRACTIONS, away), _area(logs, known), _area(logs, away), *columns
+    )
 
 
 def _area(x: Sequence[float], y: Sequence[float]) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from circuitscope.config import EvaluateConfig, settings_from
 from circuitscope.dictionaries import Dictionaries
@@ -19,7 +18,7 @@ from circuitscope.evaluation.free_layers import free_layers_of
 from circuitscope.evaluation.scores import COVERAGE
 from circuitscope.evaluation.strict import TestedCircuit, strict_tests
 from circuitscope.model import LanguageModel
-from circuitscope.results import Circuit
+from circuitscope.results import Circuit, CircuitScores, Evaluation, Means, StrictTests
 from circuitscope.sources import Loaded, expect_sources, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
 from circuitscope.work import Progress, shown, silent
@@ -46,7 +45,7 @@ def evaluate(
     dtype: str = "auto",
     seed: int = 0,
     progress: Progress | bool | None = None,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Measure a circuit on held-out examples; ``circuitscope.config.EvaluateConfig`` says what each setting means.
 
     Args:
@@ -74,7 +73,7 @@ def evaluate_circuit(
     *,
     metric: str | Metric | Measure | None = None,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> Evaluation:
     """``evaluate`` by settings that are one value, with everything loaded."""
     runs = ablated_runs_for(circuit, loaded, config, metric=metric)
     usual = free_layers_of(loaded.model, config.free_layers)
@@ -82,47 +81,53 @@ def evaluate_circuit(
         TestedCircuit(circuit, FaithfulnessScale(runs, free, config.seed))
         for free in dict.fromkeys((usual, 0))
     ]
-    result = {
-        "metric": runs.metric.name,
-        "metric_shown_as": runs.metric.shown_as,
-        "split": config.split,
-        "examples": len(tested[0].scale.full),
-        "skipped": runs.skipped,
-        "baseline": baseline_of(circuit, config),
-        "errors": config.errors,
-        "coverage": COVERAGE,
-        "free_layers": usual,
-        "scores": [_scores(subject) for subject in tested],
-    }
-    if config.strict:
-        # The discovery's own examples are the first of their split; more of it would not be its own.
-        own = circuit.findings.examples or config.examples
-
-        def other(split: str) -> TestedCircuit:
-            own_split = split == circuit.made_by.settings.split
-            count = min(config.examples, own) if own_split else config.examples
-            there = ablated_runs_for(
-                circuit, loaded, replace(config, split=split, examples=count), metric=metric
-            )
-            return TestedCircuit(circuit, FaithfulnessScale(there, usual, config.seed))
-
-        result["strict"] = strict_tests(tested[0], loaded, other, config, progress)
-    return result
+    return Evaluation(
+        metric=runs.metric.name,
+        metric_shown_as=runs.metric.shown_as,
+        split=config.split,
+        examples=len(tested[0].scale.full),
+        skipped=runs.skipped,
+        baseline=baseline_of(circuit, config),
+        errors=config.errors,
+        coverage=COVERAGE,
+        free_layers=usual,
+        scores=tuple(map(_scores, tested)),
+        strict=_strict(tested[0], loaded, config, metric, progress) if config.strict else None,
+    )
 
 
-def _scores(subject: TestedCircuit) -> dict[str, Any]:
+def _strict(
+    subject: TestedCircuit,
+    loaded: Loaded,
+    config: EvaluateConfig,
+    metric: str | Metric | Measure | None,
+    progress: Progress,
+) -> StrictTests:
+    circuit = subject.circuit
+    # The discovery's own examples are the first of their split; more of it would not be its own.
+    own = circuit.findings.examples or config.examples
+
+    def other(split: str) -> TestedCircuit:
+        own_split = split == circuit.made_by.settings.split
+        count = min(config.examples, own) if own_split else config.examples
+        there = ablated_runs_for(circuit, loaded, replace(config, split=split, examples=count), metric=metric)
+        return TestedCircuit(circuit, FaithfulnessScale(there, subject.scale.free_layers, config.seed))
+
+    return strict_tests(subject, loaded, other, config, progress)
+
+
+def _scores(subject: TestedCircuit) -> CircuitScores:
     circuit, scale = subject.circuit, subject.scale
-    empty, kept, full = scale.empty, subject.kept, scale.full
-    rest = subject.scale.without(circuit.nodes)
-    return {
-        "free_layers": subject.scale.free_layers,
-        "nodes": int(subject.scale.on_ablated(circuit.nodes, circuit.sites).sum()),
-        "faithfulness": subject.score,
-        "completeness": scale.interval(rest),
-        "means": {
-            "model": float(full.mean()),
-            "empty": float(empty.mean()),
-            "circuit": float(kept.mean()),
-            "complement": float(rest.mean()),
-        },
-    }
+    rest = scale.without(circuit.nodes)
+    return CircuitScores(
+        free_layers=scale.free_layers,
+        nodes=int(scale.on_ablated(circuit.nodes, circuit.sites).sum()),
+        faithfulness=subject.score,
+        completeness=scale.interval(rest),
+        means=Means(
+            model=float(scale.full.mean()),
+            empty=float(scale.empty.mean()),
+            circuit=float(subject.kept.mean()),
+            complement=float(rest.mean()),
+        ),
+    )

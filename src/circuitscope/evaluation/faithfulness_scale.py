@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.errors import NothingFound
+from circuitscope.errors import NothingFound, argument
 from circuitscope.evaluation.ablated_runs import AblatedRuns
 from circuitscope.evaluation.scores import ratio
-from circuitscope.results import Nodes
+from circuitscope.results import Nodes, Score
 from circuitscope.terms import ERROR, Site
 
 Rows = NDArray[np.int64]
@@ -68,18 +67,18 @@ class FaithfulnessScale:
         """The faithfulness of runs whose −m is known."""
         return float((values.mean() - self.empty.mean()) / (self.full.mean() - self.empty.mean()))
 
-    def interval(self, values: NDArray[np.float64]) -> dict[str, Any]:
+    def interval(self, values: NDArray[np.float64]) -> Score:
         """The same with its bootstrap interval; ``value`` is None where it is undefined."""
         return ratio(values, self.empty, self.full, seed=self.seed)
 
-    def score(self, nodes: Nodes) -> dict[str, Any]:
+    def score(self, nodes: Nodes) -> Score:
         """Faithfulness with its interval, and how far single examples are from the whole model.
 
         ``deviation`` is the mean over examples of |m(C) − m(M)|, in units of |mean m(M) − mean m(∅)|.
         """
         values = self.values(nodes)
         deviation = float(np.abs(values - self.full).mean()) / abs(self.span)
-        return {**self.interval(values), "deviation": deviation}
+        return replace(self.interval(values), deviation=deviation)
 
     def on_ablated(self, nodes: Nodes, sites: tuple[Site, ...]) -> NDArray[np.bool_]:
         """Whether each of some nodes, of a circuit on ``sites``, is at a site that is ablated."""
@@ -100,9 +99,9 @@ class FaithfulnessScale:
     def refuse_undefined(self, split: str) -> None:
         """Raise NothingFound where ablating everything does not change the behaviour enough to measure."""
         whole = self.interval(self.full)
-        if whole["value"] is None:
+        if whole.value is None:
             raise NothingFound(
-                f"faithfulness on the {split} examples is {whole['why']}",
+                f"faithfulness on the {split} examples is {whole.why}",
                 expected="a behaviour that ablating everything but the free layers takes away",
-                mend="use fewer --free-layers, or more --examples",
+                mend=f"use fewer {argument('free_layers')}, or more {argument('examples')}",
             )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from circuitscope.results import Score
 
 RESAMPLES = 2000
 COVERAGE = 0.95
@@ -17,7 +18,7 @@ Values = NDArray[np.float64]
 """A value per example."""
 
 
-def ratio(value: Values, empty: Values, full: Values, *, seed: int = 0) -> dict[str, Any]:
+def ratio(value: Values, empty: Values, full: Values, *, seed: int = 0) -> Score:
     """(mean value − mean empty) / (mean full − mean empty), with its bootstrap interval.
 
     A denominator whose own interval contains 0 makes the ratio undefined: ``value`` is None.
@@ -26,12 +27,12 @@ def ratio(value: Values, empty: Values, full: Values, *, seed: int = 0) -> dict[
     if isinstance(drawn, str):
         return _undefined(drawn)
     low, high = interval(drawn)
-    return {"value": _ratio(value, empty, full), "low": low, "high": high, "why": ""}
+    return Score(_ratio(value, empty, full), low, high)
 
 
 def difference(
     first: tuple[Values, Values, Values], second: tuple[Values, Values, Values], *, seed: int = 0
-) -> dict[str, Any]:
+) -> Score:
     """The first ratio minus the second, of other examples, with its bootstrap interval.
 
     Each is (value, empty, full); their examples are drawn independently.
@@ -43,7 +44,7 @@ def difference(
     if isinstance(theirs, str):
         return _undefined(theirs)
     low, high = interval(ours - theirs)
-    return {"value": _ratio(*first) - _ratio(*second), "low": low, "high": high, "why": ""}
+    return Score(_ratio(*first) - _ratio(*second), low, high)
 
 
 def _ratio(value: Values, empty: Values, full: Values) -> float:
@@ -61,8 +62,8 @@ def _drawn_ratios(value: Values, empty: Values, full: Values, draw: np.random.Ge
     return ratios
 
 
-def _undefined(why: str) -> dict[str, Any]:
-    return {"value": None, "low": None, "high": None, "why": why}
+def _undefined(why: str) -> Score:
+    return Score(None, None, None, why)
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:

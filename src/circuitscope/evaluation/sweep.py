@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale
 from circuitscope.evaluation.free_layers import free_layers_of
 from circuitscope.evaluation.scores import needed
 from circuitscope.model import LanguageModel
-from circuitscope.results import Circuit, Nodes
+from circuitscope.results import Circuit, Curve, Nodes, Score, Sweep
 from circuitscope.sources import Loaded, expect_sources, metric_of, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
 from circuitscope.work import Progress, shown, silent, step
@@ -54,7 +53,7 @@ def sweep(
     dtype: str = "auto",
     seed: int = 0,
     progress: Progress | bool | None = None,
-) -> dict[str, Any]:
+) -> Sweep:
     """Curves of faithfulness and completeness against nodes kept.
 
     Args:
@@ -65,9 +64,8 @@ def sweep(
         other arguments: as for ``evaluate``.
 
     Returns:
-        ``levels``, ``fractions`` and ``curves``, each with ``nodes``, ``faithfulness`` (with ``_low`` and ``_high``),
-        ``completeness``, ``needed`` per level, and ``areas``: ``cpr`` and ``cmd`` with the nodes and the
-        faithfulness at each of the fractions of the curve's ``candidates``.
+        ``curves``, each with ``nodes``, ``faithfulness``, ``completeness``, ``needed`` per level, and its ``areas``
+        CPR and CMD.
     """
     expect_sources("sweep", circuit, model, dictionaries, task)
     config = settings_from(SweepConfig, locals())
@@ -83,7 +81,7 @@ def sweep_circuit(
     *,
     metric: str | Metric | Measure | None = None,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> Sweep:
     """``sweep`` by settings that are one value, with everything loaded."""
     if circuit.candidates is None:
         raise BadInput(
@@ -101,18 +99,18 @@ def sweep_circuit(
             draw = np.random.default_rng(config.seed)
             orders = [draw.permutation(len(nodes)) for _ in range(config.random)]
             curves.append(_curve("random features", nodes, orders, scale, config.sizes, progress))
-    return {
-        "task": loaded.task.name,
-        "model": loaded.model.name,
-        "metric": runs.metric.name,
-        "split": config.split,
-        "examples": sum(map(len, runs.inputs)),
-        "free_layers": free,
-        "errors": config.errors,
-        "levels": list(LEVELS),
-        "fractions": list(FRACTIONS),
-        "curves": curves,
-    }
+    return Sweep(
+        task=loaded.task.name,
+        model=loaded.model.name,
+        metric=runs.metric.name,
+        split=config.split,
+        examples=sum(map(len, runs.inputs)),
+        free_layers=free,
+        errors=config.errors,
+        levels=LEVELS,
+        fractions=FRACTIONS,
+        curves=tuple(curves),
+    )
 
 
 def _rankings(
@@ -151,11 +149,11 @@ def _curve(
     scale: FaithfulnessScale,
     sizes: int,
     progress: Progress,
-) -> dict[str, Any]:
+) -> Curve:
     """One curve; several orders are averaged example by example."""
     counts, at_fractions = _sizes(len(nodes), sizes), nodes_at(len(nodes))
-    faithful: dict[int, dict[str, Any]] = {}
-    complete: list[dict[str, Any]] = []
+    faithful: dict[int, Score] = {}
+    complete: list[Score] = []
     every = sorted({*counts, *at_fractions})
     for number, count in enumerate(every):
         some = [nodes.take(order[:count]) for order in orders]
@@ -166,19 +164,18 @@ def _curve(
             complete.append(scale.interval(rest))
         progress(number + 1, len(every), name)
     scores = [faithful[count] for count in counts]
-    values = [score["value"] for score in scores]
-    shares = [faithful[count]["value"] for count in at_fractions]
-    return {
-        "name": name,
-        "nodes": counts,
-        "faithfulness": values,
-        "faithfulness_low": [score["low"] for score in scores],
-        "faithfulness_high": [score["high"] for score in scores],
-        "completeness": [score["value"] for score in complete],
-        "needed": {f"{level:g}": needed(counts, values, level) for level in LEVELS},
-        "candidates": len(nodes),
-        "areas": {**areas(shares), "nodes": at_fractions, "faithfulness": shares},
-    }
+    values = tuple(score.value for score in scores)
+    return Curve(
+        name=name,
+        nodes=tuple(counts),
+        faithfulness=values,
+        faithfulness_low=tuple(score.low for score in scores),
+        faithfulness_high=tuple(score.high for score in scores),
+        completeness=tuple(score.value for score in complete),
+        needed={f"{level:g}": needed(counts, values, level) for level in LEVELS},
+        candidates=len(nodes),
+        areas=areas(at_fractions, [faithful[count].value for count in at_fractions]),
+    )
 
 
 def _sizes(largest: int, count: int) -> list[int]:

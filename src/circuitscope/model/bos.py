@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 
 
 def tokenizer_adds_bos(tokenizer: Any) -> bool:
@@ -24,6 +24,6 @@ def decide_bos(choice: str, prepend_bos: bool | None, tokenizer: Any) -> bool:
         raise BadInput(
             "a BOS is wanted, but the tokenizer has no BOS token",
             expected="a tokenizer with bos_token",
-            mend="--bos no",
+            mend=f"{argument('bos', 'no')}",
         )
     return wanted

@@ -80,6 +80,13 @@ class LanguageModel:
         if self.dtype == torch.float64:
             keep_masks_finite(self.blocks)
 
+    def __repr__(self) -> str:
+        kind = "classifier on " if self.head is not None else ""
+        blocks = "parallel" if self.parallel else "sequential"
+        shape = f"{self.n_layers} layers of width {self.width}, {blocks} blocks"
+        number = str(self.dtype).removeprefix("torch.")
+        return f"LanguageModel({kind}{self.name}: {self.family.name}, {shape}; {number} on {self.device})"
+
     def as_source(self) -> ModelSource:
         """What a recipe says about the model, so that it can be loaded again and recognised."""
         return ModelSource(

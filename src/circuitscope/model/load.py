@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from circuitscope.bundled import BUNDLED, BUNDLED_MODEL
-from circuitscope.errors import BadFile, BadInput
+from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.model import families  # noqa: F401  (registers the records)
 from circuitscope.model.check import check_record
 from circuitscope.model.family import family_of
@@ -85,7 +85,7 @@ def _device(device: str | torch.device) -> torch.device:
         raise BadInput(
             f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}",
             expected="auto, cpu, cuda, cuda:N or mps, as far as this machine has them",
-            mend="leave --device away to use what is there",
+            mend=f"leave out {argument('device')} to use what is there",
         ) from error
     return place
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from circuitscope.results import FeatureDashboard, Groups, NodeActivity, read_plain
+from circuitscope.results import Evaluation, FeatureDashboard, Groups, NodeActivity, Sweep, read_plain
 from circuitscope.runs import REPORT
 
 SCHEMA_VERSION = 1
@@ -187,10 +186,8 @@ class Report:
     text_read: str
     """Where the contexts come from, as a phrase."""
     drawing: Drawing
-    evaluation: Mapping[str, Any] | None
-    """What ``evaluate`` wrote."""
-    sweep: Mapping[str, Any] | None
-    """What ``sweep`` wrote."""
+    evaluation: Evaluation | None
+    sweep: Sweep | None
     settings: tuple[Setting, ...]
     warnings: tuple[str, ...]
     gaps: Mapping[str, float]
@@ -216,7 +213,7 @@ class IndexRow:
     question: Question
     n_nodes: int
     n_edges: int
-    evaluation: Mapping[str, Any] | None
+    evaluation: Evaluation | None
     outdated: str = ""
     """What has changed since the report was made; empty where it is up to date."""
 

@@ -1,23 +1,21 @@
 """The demonstration: circuits of four behaviours of the bundled model, measured and reported.
 
-Every stage of every behaviour is a folder; what is there already is not made again, so a demonstration that was
+Every stage of every behaviour is a folder; what already exists is not made again, so a demonstration that was
 stopped goes on where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from circuitscope.config import DemoConfig, DiscoverConfig, EvaluateConfig, ReportConfig, SweepConfig
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.pipeline.discover import run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
 from circuitscope.pipeline.report import complete_reports
-from circuitscope.results import Circuit, load
+from circuitscope.results import Circuit, Sweep, load, read_sweep
 from circuitscope.runs import (
     EVALUATION,
     MANIFEST,
@@ -25,7 +23,6 @@ from circuitscope.runs import (
     Stage,
     is_there,
     outdated_by,
-    read_json,
 )
 from circuitscope.tasks.agreement import STRUCTURES
 from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
@@ -42,7 +39,7 @@ class Shown:
     run: Path
     circuit: Circuit
     """With its evaluation."""
-    sweep: Mapping[str, Any]
+    sweep: Sweep
 
 
 def run_demo(
@@ -51,7 +48,7 @@ def run_demo(
     """Discover, evaluate and sweep the four agreement structures; returns them and the report's page."""
     out = Path(config.out).expanduser()
     if out.exists() and not out.is_dir():
-        raise BadInput(f"{out} is a file", expected="a folder", mend="choose another --out")
+        raise BadInput(f"{out} is a file", expected="a folder", mend=f"choose another {argument('out')}")
     units = [
         Unit(
             structure,
@@ -95,7 +92,7 @@ def _lacks(run: Path, stage: Stage) -> bool:
 
 
 def _show(structure: str, run: Path) -> Shown:
-    return Shown(structure, run, load(run), read_json(SWEEP.path(run)))
+    return Shown(structure, run, load(run), read_sweep(SWEEP.in_(run)))
 
 
 def _refuse_other_settings(run: Path, config: DemoConfig) -> None:
@@ -105,5 +102,5 @@ def _refuse_other_settings(run: Path, config: DemoConfig) -> None:
             raise BadInput(
                 f"{run} was made with {name} = {getattr(made_with, name)}",
                 expected=f"{name} = {getattr(config, name)}, as asked for now",
-                mend="say --overwrite to make it anew, or choose another --out",
+                mend=f"add {argument('overwrite', True)} to make it anew, or choose another {argument('out')}",
             )

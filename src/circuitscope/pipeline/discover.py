@@ -17,16 +17,44 @@ from circuitscope.sources import Loaded, open_named
 from circuitscope.work import Partial, Progress, partial_folder, silent
 
 
+@dataclass(frozen=True)
+class PreparedDiscovery:
+    """A discovery that is ready to start."""
+
+    out: Path
+    config: DiscoverConfig
+    loaded: Loaded
+    overwrite: bool
+    progress: Progress
+
+
 def run_discover(config: DiscoverConfig, *, overwrite: bool = False, progress: Progress = silent) -> Circuit:
     """Discover a circuit and write its run folder; goes on where a killed run stopped."""
+    prepared = prepare_discover(config, overwrite=overwrite, progress=progress)
+    return finish_discover(prepared, discover_step(prepared))
+
+
+def prepare_discover(
+    config: DiscoverConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> PreparedDiscovery:
+    """Check that the run may be written, and load model, dictionaries and task."""
     out = Path(config.out).expanduser()
     refuse_existing(out, overwrite=overwrite, kind=CIRCUIT)
-    loaded = _open(config, progress)
-    work = Work(lambda plan: Partial.beside(out, plan), progress)
-    circuit = discover_circuit(loaded, config.settings, work, seed=config.seed)
-    save(circuit, out, overwrite=overwrite)
-    Partial.discard(out)
-    return load(out)
+    return PreparedDiscovery(out, config, _open(config, progress), overwrite, progress)
+
+
+def discover_step(prepared: PreparedDiscovery) -> Circuit:
+    """Discover the circuit; finished batches are kept beside the run folder."""
+    work = Work(lambda plan: Partial.beside(prepared.out, plan), prepared.progress)
+    config = prepared.config
+    return discover_circuit(prepared.loaded, config.settings, work, seed=config.seed)
+
+
+def finish_discover(prepared: PreparedDiscovery, circuit: Circuit) -> Circuit:
+    """Write the run folder, and throw away what was kept on the way."""
+    save(circuit, prepared.out, overwrite=prepared.overwrite)
+    Partial.discard(prepared.out)
+    return load(prepared.out)
 
 
 def _open(config: DiscoverConfig, progress: Progress) -> Loaded:

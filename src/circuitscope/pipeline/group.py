@@ -7,9 +7,9 @@ from pathlib import Path
 
 from circuitscope.config import GroupConfig
 from circuitscope.grouping import group_circuit
-from circuitscope.pipeline.open_run import open_run
+from circuitscope.pipeline.prepared import PreparedStage, prepare_stage
 from circuitscope.results import Groups
-from circuitscope.runs import GROUP, made_from, refuse_existing, write_json, write_stage
+from circuitscope.runs import GROUP, write_json
 from circuitscope.work import Progress, silent
 
 
@@ -17,16 +17,17 @@ def run_group(
     run: Path, config: GroupConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Groups:
     """Group the features of a run's circuit; writes ``group/`` into the run folder."""
-    refuse_existing(GROUP.in_(run), overwrite=overwrite, kind=GROUP.kind)
-    origins = made_from(run, GROUP)
-    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    found = group_circuit(circuit, loaded, config, progress=progress)
-    write_stage(
-        run,
-        GROUP,
-        lambda draft: write_json(draft / GROUP.file, asdict(found)),
-        config,
-        origins=origins,
-        overwrite=overwrite,
-    )
+    prepared = prepare_stage(run, GROUP, config, overwrite=overwrite, progress=progress)
+    found = group_step(prepared)
+    finish_group(prepared, found)
     return found
+
+
+def group_step(prepared: PreparedStage[GroupConfig]) -> Groups:
+    """Find the groups."""
+    return group_circuit(prepared.circuit, prepared.loaded, prepared.config, progress=prepared.progress)
+
+
+def finish_group(prepared: PreparedStage[GroupConfig], found: Groups) -> None:
+    """Write ``group/``."""
+    prepared.write(lambda draft: write_json(draft / GROUP.file, asdict(found)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from circuitscope.config import PruneConfig
-from circuitscope.pipeline.open_run import open_run
+from circuitscope.pipeline.prepared import PreparedStage, prepare_stage
 from circuitscope.pruning import Pruned, prune_circuit
-from circuitscope.results import save
-from circuitscope.runs import PRUNE, made_from, refuse_existing, write_json, write_stage
+from circuitscope.results import save, write_result
+from circuitscope.runs import PRUNE
 from circuitscope.work import Progress, silent
 
 
@@ -16,14 +16,22 @@ def run_prune(
     run: Path, config: PruneConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Pruned:
     """Prune the circuit of a run folder; writes ``prune/`` into it, with a run folder of its own inside."""
-    refuse_existing(PRUNE.in_(run), overwrite=overwrite, kind=PRUNE.kind)
-    origins = made_from(run, PRUNE)
-    circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    found = prune_circuit(circuit, loaded, config, progress=progress)
+    prepared = prepare_stage(run, PRUNE, config, overwrite=overwrite, progress=progress)
+    found = prune_step(prepared)
+    finish_prune(prepared, found)
+    return found
+
+
+def prune_step(prepared: PreparedStage[PruneConfig]) -> Pruned:
+    """Find the smaller circuit."""
+    return prune_circuit(prepared.circuit, prepared.loaded, prepared.config, progress=prepared.progress)
+
+
+def finish_prune(prepared: PreparedStage[PruneConfig], found: Pruned) -> None:
+    """Write ``prune/`` with the comparison, and the circuit as a run folder in it."""
 
     def write(draft: Path) -> None:
-        write_json(draft / PRUNE.file, dict(found.result))
+        write_result(draft / PRUNE.file, found.result)
         save(found.circuit, draft / PRUNE.inner)
 
-    write_stage(run, PRUNE, write, config, origins=origins, overwrite=overwrite)
-    return found
+    prepared.write(write)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,15 @@ from circuitscope.pages.page import (
     read_report,
 )
 from circuitscope.pipeline.open_run import open_run
-from circuitscope.results import Circuit, FeatureDashboard, NodeActivity, groups_of
+from circuitscope.results import (
+    Circuit,
+    FeatureDashboard,
+    NodeActivity,
+    Sweep,
+    groups_of,
+    read_sweep,
+    to_plain,
+)
 from circuitscope.runs import (
     CIRCUIT,
     CLASSIFIER_CIRCUIT,
@@ -44,7 +52,6 @@ from circuitscope.runs import (
     kind_of,
     made_from,
     new_folder,
-    read_json,
     read_manifest,
     refuse_existing,
     runs_in,
@@ -131,7 +138,7 @@ def run_report(
         raise BadInput(
             f"{run} is a collection of {len(runs)} runs, whose index links to their own reports",
             expected=f"no {argument('out')}",
-            mend=f"leave {argument('out')} away, or name one run",
+            mend=f"leave out {argument('out')}, or name one run",
         )
     refuse_existing(REPORT.in_(run), overwrite=True, kind=INDEX)
     return complete_reports(run, config, overwrite=overwrite, progress=progress)
@@ -215,7 +222,7 @@ def _refuse_shift(run: Path) -> None:
 
 def _writer(found: Report) -> Write:
     def write(draft: Path) -> None:
-        write_json(draft / REPORT.file, asdict(found))
+        write_json(draft / REPORT.file, to_plain(found))
         (draft / PAGE).write_text(html_of(found), encoding="utf-8")
 
     return write
@@ -296,7 +303,9 @@ def _documents(
         return own, "new text of the language that this model was trained on"
     examples = (*task.train, *task.test)
     documents = [document for example in examples for document in _texts_of(example)]
-    return list(dict.fromkeys(documents)), "the task's own examples, since no other text was given (--text)"
+    return list(
+        dict.fromkeys(documents)
+    ), "the task's own examples, since no other text was given (report --text)"
 
 
 def _texts_of(example: Example) -> list[str]:
@@ -335,9 +344,9 @@ def _shown_examples(task: Task, circuit: Circuit) -> list[ExampleText]:
     ]
 
 
-def _sweep_of(run: Path) -> Mapping[str, Any] | None:
+def _sweep_of(run: Path) -> Sweep | None:
     path = SWEEP.path(run)
-    return dict(read_json(path)) if path.is_file() else None
+    return read_sweep(path) if path.is_file() else None
 
 
 def _write_index(folder: Path, runs: list[Path]) -> Path:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from circuitscope.config import TrainConfig
 from circuitscope.model import LanguageModel
+from circuitscope.results import SiteQuality
 from circuitscope.work import Progress, silent
 
 
@@ -19,9 +18,9 @@ def run_training(
     *,
     overwrite: bool = False,
     progress: Progress = silent,
-) -> list[dict[str, Any]]:
-    """Train dictionaries into a folder; returns each site's quality as plain values."""
+) -> list[SiteQuality]:
+    """Train dictionaries into a folder; returns each site's quality."""
     from circuitscope.dictionaries.training import train_dictionaries
 
     _, quality = train_dictionaries(model, text, out, config, overwrite=overwrite, progress=progress)
-    return [asdict(entry) for entry in quality]
+    return quality

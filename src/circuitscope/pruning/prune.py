@@ -13,10 +13,8 @@ only measured on. Sites of free layers are never ablated: the circuit's nodes th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +32,7 @@ from circuitscope.evaluation import (
 )
 from circuitscope.model import LanguageModel
 from circuitscope.pruning.search import METHODS, THRESHOLDING, Table, search
-from circuitscope.results import Circuit, Nodes, PruneChoice
+from circuitscope.results import Circuit, Nodes, PruneChoice, PruneResult, PruneRow
 from circuitscope.sources import Loaded, expect_sources, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
 from circuitscope.terms import ERROR
@@ -47,8 +45,8 @@ class Pruned:
 
     circuit: Circuit
     """With its edges computed anew; ``findings.pruned`` says how it was chosen."""
-    result: Mapping[str, Any]
-    """Plain values: a row per method and level in ``rows``, the method that was best in ``chosen``."""
+    result: PruneResult
+    """A row per method and level, and which method was best."""
 
 
 def prune(
@@ -122,33 +120,29 @@ def prune_circuit(
     levels = sorted({*LEVELS, config.faithfulness})
     found = search(scale, ranked, levels, config, progress=progress)
     chosen, rows = _best(found, config)
-    held = scale_of("test" if config.split == "train" else "train", config.examples)
-    result = _result(loaded, scale, config) | {
-        "candidates": len(ranked),
-        "levels": levels,
-        "chosen": chosen,
-        "rows": _measured(found, ranked, scale, held),
-    }
+    other = "test" if config.split == "train" else "train"
+    held = scale_of(other, config.examples)
+    result = PruneResult(
+        task=loaded.task.name,
+        model=loaded.model.name,
+        metric=scale.runs.metric.name,
+        metric_shown_as=scale.runs.metric.shown_as,
+        split=config.split,
+        examples=len(scale.full),
+        held_out=other,
+        errors=config.errors,
+        coverage=COVERAGE,
+        free_layers=free,
+        asked=config.faithfulness,
+        candidates=len(ranked),
+        levels=tuple(levels),
+        chosen=chosen,
+        rows=_measured(found, ranked, scale, held),
+    )
     job = job_again(circuit, loaded, scale.runs.metric, progress=progress)
     smaller = circuit_of(_with_free(ranked.take(rows), circuit, scale), circuit, job)
     choice = PruneChoice(config.faithfulness, chosen, config.split, len(scale.full), len(rows), free)
     return Pruned(replace(smaller, findings=replace(smaller.findings, pruned=choice)), result)
-
-
-def _result(loaded: Loaded, scale: FaithfulnessScale, config: PruneConfig) -> dict[str, Any]:
-    return {
-        "task": loaded.task.name,
-        "model": loaded.model.name,
-        "metric": scale.runs.metric.name,
-        "metric_shown_as": scale.runs.metric.shown_as,
-        "split": config.split,
-        "examples": len(scale.full),
-        "held_out": "test" if config.split == "train" else "train",
-        "errors": config.errors,
-        "coverage": COVERAGE,
-        "free_layers": scale.free_layers,
-        "asked": config.faithfulness,
-    }
 
 
 def _ranked(circuit: Circuit, scale: FaithfulnessScale) -> Nodes:
@@ -207,21 +201,21 @@ def _strongest(ranked: Nodes, some: Nodes) -> Nodes:
 
 def _measured(
     found: Table, ranked: Nodes, scale: FaithfulnessScale, held: FaithfulnessScale
-) -> list[dict[str, Any]]:
-    """The comparison as plain values; ``same_size`` is thresholding with as many nodes, on the held-out split."""
+) -> tuple[PruneRow, ...]:
+    """The comparison; ``same_size`` is thresholding with as many nodes, on the held-out split."""
     rows = []
     for method, by_level in found.items():
         for level, one in sorted(by_level.items()):
             some = None if one.rows is None else ranked.take(one.rows)
             rows.append(
-                {
-                    "method": method,
-                    "level": level,
-                    "nodes": None if some is None else len(some),
-                    "faithfulness": None if some is None else scale.score(some),
-                    "held_out": None if some is None else held.score(some),
-                    "same_size": None if some is None else held.score(_strongest(ranked, some)),
-                    "seconds": one.seconds,
-                }
+                PruneRow(
+                    method,
+                    level,
+                    None if some is None else len(some),
+                    None if some is None else scale.score(some),
+                    None if some is None else held.score(some),
+                    None if some is None else held.score(_strongest(ranked, some)),
+                    one.seconds,
+                )
             )
-    return rows
+    return tuple(rows)

@@ -61,7 +61,7 @@ def active_sentence(activity: NodeActivity) -> str:
     if share == 0:
         return "Silent on all of the task's texts."
     if share < 1:
-        return f"Active on {round(100 * share)} % of the task's texts, whatever answer they ask for."
+        return f"Active on {round(100 * share)} % of the task's texts, whichever answer they ask for."
     return _by_strength(activity)
 
 
@@ -74,7 +74,7 @@ def _by_strength(activity: NodeActivity) -> str:
     if not cut or not _differ(
         *([replace(share, active=share.mean) for share in side] for side in (more, less))
     ):
-        return "Active on all of the task's texts, whatever answer they ask for."
+        return "Active on all of the task's texts, whichever answer they ask for."
     high, low = (
         sum(share.texts * share.mean for share in side) / sum(share.texts for share in side)
         for side in (more, less)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from circuitscope.errors import BadInput
 from circuitscope.results.circuit_html import circuit_html
+from circuitscope.results.evaluation import Evaluation
 from circuitscope.results.recipe import Findings, Recipe
 from circuitscope.terms import NodeId, Site
 
@@ -86,7 +87,7 @@ class Circuit:
     """How it was made; None for a circuit that was put together by hand."""
     findings: Findings = field(default_factory=Findings)
     """What discovery learned besides nodes and edges."""
-    evaluation: Mapping[str, Any] | None = None
+    evaluation: Evaluation | None = None
     """Faithfulness and completeness, once measured."""
     candidates: Nodes | None = None
     """Every node that had an effect, kept or not; what a sweep ranks. Not part of the JSON view."""

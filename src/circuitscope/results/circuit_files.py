@@ -20,6 +20,7 @@ from circuitscope.results.circuit import Circuit, Edges, Nodes
 from circuitscope.results.circuit_json import from_info
 from circuitscope.results.plain import from_plain
 from circuitscope.results.recipe import Findings, Recipe
+from circuitscope.results.result_files import read_evaluation, write_result
 from circuitscope.runs import (
     CIRCUIT,
     EVALUATION,
@@ -94,7 +95,7 @@ def _write(circuit: Circuit, draft: Path, origins: Mapping[str, str]) -> None:
 def _write_evaluation(circuit: Circuit, run: Path) -> None:
     folder = EVALUATION.in_(run)
     folder.mkdir()
-    write_json(folder / EVALUATION.file, circuit.evaluation)
+    write_result(folder / EVALUATION.file, circuit.evaluation)
     write_manifest(folder, EVALUATION.kind, {"config": {}, "made_from": made_from(run, EVALUATION)})
 
 
@@ -126,7 +127,7 @@ def load(path: str | Path) -> Circuit:
         edges,
         recipe,
         findings,
-        read_json(evaluation) if evaluation.is_file() else None,
+        read_evaluation(evaluation) if evaluation.is_file() else None,
         candidates,
     )
 

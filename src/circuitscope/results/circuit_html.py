@@ -38,19 +38,12 @@ def circuit_html(circuit: Circuit) -> str:
 
 def _evaluation_line(circuit: Circuit) -> str:
     """Faithfulness and completeness in a line of text."""
-    if not circuit.evaluation:
+    if circuit.evaluation is None:
         return "not evaluated yet"
-    score = circuit.evaluation["scores"][0]
-    parts = []
-    for name in ("faithfulness", "completeness"):
-        value = score[name]
-        known = value["value"] is not None
-        parts.append(
-            f"{name} {value['value']:.2f} ({value['low']:.2f} … {value['high']:.2f})"
-            if known
-            else f"{name} undefined"
-        )
-    return ", ".join(parts) + f"; {score['free_layers']} layers free"
+    score = circuit.evaluation.scores[0]
+    known = [("faithfulness", score.faithfulness), ("completeness", score.completeness)]
+    parts = [f"{name} {'undefined' if found.value is None else found}" for name, found in known]
+    return ", ".join(parts) + f"; {score.free_layers} layers free"
 
 
 def _html_row(node: NodeId, effect: float, stderr: float, largest: float) -> str:

@@ -15,6 +15,8 @@ import numpy as np
 
 from circuitscope.config import DiscoverySettings
 from circuitscope.results.circuit import Circuit, Edges, Nodes
+from circuitscope.results.evaluation import Evaluation
+from circuitscope.results.plain import from_plain, to_plain
 from circuitscope.results.recipe import (
     FILES,
     TEMPLATE,
@@ -59,7 +61,7 @@ def to_json(circuit: Circuit) -> dict[str, Any]:
                 edges.source, edges.target, edges.effect, edges.stderr, strict=True
             )
         ],
-        "evaluation": circuit.evaluation,
+        "evaluation": to_plain(circuit.evaluation),
     }
 
 
@@ -87,7 +89,8 @@ def from_json(value: Mapping[str, Any]) -> Circuit:
     )
     info = {**{key: value[key] for key in _AT_TOP if value.get(key) is not None}, **value["info"]}
     recipe, findings = from_info(info, found.nodes)
-    return replace(found, recipe=recipe, findings=findings, evaluation=value["evaluation"])
+    evaluation = None if value["evaluation"] is None else from_plain(Evaluation, value["evaluation"])
+    return replace(found, recipe=recipe, findings=findings, evaluation=evaluation)
 
 
 def info_of(circuit: Circuit) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from circuitscope.results.circuit import Circuit
 from circuitscope.terms import OUTPUT, SUMMED, NodeId
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """How two circuits agree."""
 
@@ -23,6 +23,15 @@ class Comparison:
     """The same for edges."""
     correlation: float | None
     """Pearson correlation of the shared nodes' effects; None for fewer than two."""
+
+    def __repr__(self) -> str:
+        both = len(self.shared)
+        text = f"Comparison({both} shared nodes, {len(self.only_first)} only in the first, "
+        text += f"{len(self.only_second)} only in the second; overlap {self.overlap:.2f} of nodes, "
+        text += f"{self.edge_overlap:.2f} of edges"
+        return (
+            text + ("" if self.correlation is None else f"; effects correlate {self.correlation:.3f}") + ")"
+        )
 
 
 def compare(first: Circuit, second: Circuit) -> Comparison:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.runs.files import MANIFEST, explained_disk, kind_of
 
 
@@ -67,14 +67,14 @@ def refuse_existing(path: Path, *, overwrite: bool, kind: str | None = None) -> 
     if overwrite and path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
         raise BadInput(
             f"{path} is a folder that circuitscope did not write",
-            expected="a new path, or an earlier result, which --overwrite may replace",
+            expected=f"a new path, or an earlier result, which {argument('overwrite', True)} may replace",
             mend="choose another path, or remove the folder yourself",
         )
     if path.exists() and not overwrite:
         raise BadInput(
-            f"{path} exists already",
+            f"{path} already exists",
             expected="a new path",
-            mend="say --overwrite to replace it, or choose another",
+            mend=f"add {argument('overwrite', True)} to replace it, or choose another",
         )
 
 
@@ -84,7 +84,7 @@ def _refuse_other_kind(path: Path, kind: str) -> None:
         raise BadInput(
             f"{path} is of kind {found!r}, and what was to replace it of kind {kind!r}",
             expected=f"a new path, or an earlier result of kind {kind!r}",
-            mend="choose another path; --overwrite replaces only what is of the same kind",
+            mend=f"choose another path; {argument('overwrite', True)} replaces only what is of the same kind",
         )
 
 

@@ -80,7 +80,7 @@ def parse_example(value: Mapping[str, Any], where: str) -> Example:
         )
     prefixes = [value[key] for key in ("clean_prefix", "patch_prefix") if key in value]
     if not all(isinstance(prefix, str) and prefix for prefix in prefixes):
-        raise BadFile(f"{where} has a prefix that is no text: {prefixes!r}", expected="a non-empty string")
+        raise BadFile(f"{where} has a prefix that is not text: {prefixes!r}", expected="a non-empty string")
     return Example(
         value["clean_prefix"],
         _answers(value["clean_answer"], where),

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.tasks.inputs import Inputs
 
 Measure = Callable[[Tensor, Inputs], Tensor]
@@ -105,7 +105,7 @@ def _only_word(logits: Tensor) -> Tensor:
         raise BadInput(
             f"a metric of classifiers, and a model with {logits.shape[-1]} logits at every token",
             expected="a classifier as a model, which has one",
-            mend="leave --metric away, or use classifier.as_model()",
+            mend=f"leave out {argument('metric')}, or use classifier.as_model()",
         )
     return logits[:, :, 0]
 
@@ -165,6 +165,6 @@ def metric_named(metric: str | Metric | Measure, *, pairs: bool) -> Metric:
         raise BadInput(
             f"metric {metric.name!r} needs pairs, and the task has single inputs",
             expected="log-probability or logit",
-            mend="leave --metric away",
+            mend=f"leave out {argument('metric')}",
         )
     return metric

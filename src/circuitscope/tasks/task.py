@@ -23,7 +23,7 @@ HELD_OUT_SHARE = 0.25
 """Share of a single file's examples that become its test split."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task:
     """Examples to discover a circuit on (``train``) and to evaluate it on (``test``)."""
 
@@ -34,6 +34,16 @@ class Task:
     """Whether all examples have one length, so that positions can be kept."""
     source: TaskSource | None = None
     """How to open it again; None for examples that were made in Python."""
+
+    def __repr__(self) -> str:
+        example = next(iter((*self.train, *self.test)), None)
+        kind = "pairs" if example is not None and example.is_pair else "single inputs"
+        shown = (
+            "" if example is None else f"\n  {example.clean_prefix!r} → {' or '.join(example.clean_answer)!r}"
+        )
+        if example is not None and example.is_pair:
+            shown += f"\n  {example.patch_prefix!r} → {' or '.join(example.patch_answer)!r}"
+        return f"Task({self.name}: {len(self.train)} train and {len(self.test)} test {kind}{shown})"
 
     @property
     def pairs(self) -> bool:
@@ -69,7 +79,7 @@ class Task:
             reasons = ", ".join(f"{reason} ({count})" for reason, count in skipped.items()) or "it is empty"
             raise NothingFound(
                 f"the {split} split of {self.name} has no usable example: {reasons}",
-                expected="prefixes of equal length in tokens, answers that are one token after their prefix",
+                expected="prefixes with equally many tokens, and answers that add exactly one token",
                 mend="answers usually begin with a space; check the words against this model's tokenizer",
             )
         return encoded, skipped

@@ -11,7 +11,7 @@ from circuitscope.work.engine import (
     engine_for,
     refuse_failures,
 )
-from circuitscope.work.partial import Arrays, Batches, InMemory, Partial, partial_folder
+from circuitscope.work.partial import Arrays, Batches, InMemory, Partial, Prefixed, partial_folder
 from circuitscope.work.processes import WorkerProcesses
 from circuitscope.work.progress import Progress, labelled, shown, silent, step
 from circuitscope.work.units import Unit, finished, kept_or_done
@@ -26,6 +26,7 @@ __all__ = [
     "InProcess",
     "Outcome",
     "Partial",
+    "Prefixed",
     "Progress",
     "Setup",
     "Unit",

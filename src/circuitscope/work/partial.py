@@ -45,6 +45,19 @@ class InMemory:
         self._arrays[name] = arrays
 
 
+class Prefixed:
+    """A store whose results have a prefix in their names, for several steps of one kind."""
+
+    def __init__(self, kept: Batches, prefix: str) -> None:
+        self._kept, self._prefix = kept, prefix
+
+    def get(self, name: str) -> Arrays | None:
+        return self._kept.get(f"{self._prefix}-{name}")
+
+    def put(self, name: str, arrays: Arrays) -> None:
+        self._kept.put(f"{self._prefix}-{name}", arrays)
+
+
 class Partial:
     """Named arrays of finished batches."""
 

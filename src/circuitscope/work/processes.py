@@ -203,9 +203,7 @@ class _Crew(Generic[Loaded, Result]):
             log.warning("%s: its worker process %s; it is tried once more", unit.name, how)
             self._waiting.appendleft(one.unit)
         else:
-            text = (
-                f"its worker process {how}, {TRIES} times\nto mend it: use fewer workers if memory is short"
-            )
+            text = f"its worker process {how}, {TRIES} times\nto fix it: use fewer workers if memory is short"
             self._finish(one.unit, Outcome(unit.name, failure=Failure("killed", text)))
         self._replace()
 

@@ -123,7 +123,7 @@ class VerdictStore:
             )
 
     def add(self, circuit: Circuit, verdicts: Sequence[Verdict]) -> int:
-        """Keep verdicts on a circuit's features; those that are there already are not added twice.
+        """Keep verdicts on a circuit's features; those that already exist are not added twice.
 
         Returns:
             How many are new.

@@ -9,6 +9,16 @@ import pytest
 from benchmarks.shift.published import ORDER, PUBLISHED
 from benchmarks.shift.tables import tables
 from circuitscope.editing.comparison.figures import mean_curve
+from circuitscope.results import (
+    ComparisonRow,
+    CurvePoint,
+    RemovalCurve,
+    SeedScores,
+    ShiftComparison,
+    Spread,
+    Summary,
+    to_plain,
+)
 
 WORST = {
     "original": (0.10, 0.20),
@@ -20,29 +30,36 @@ WORST = {
 }
 
 
+def scores(intended, worst, removed=0):
+    groups, interval = (0.1, 0.2, 0.3, 0.4), (0.0, 1.0)
+    return SeedScores(intended, 0.5, worst, groups, interval, interval, interval, removed)
+
+
 def row(name, worst):
-    groups = [0.1, 0.2, 0.3, 0.4]
-    scores = [{"intended": 0.5, "unintended": 0.5, "worst_group": value, "groups": groups} for value in worst]
-    mean = {"mean": sum(worst) / len(worst), "low": min(worst), "high": max(worst)}
-    half = {"mean": 0.5, "low": 0.5, "high": 0.5}
-    found = {"intended": half, "unintended": half, "worst_group": mean, "groups": groups}
-    return {"section": "as published", "name": name, "scores": scores, "summary": {**found, "removed": 0.0}}
+    mean = Spread(sum(worst) / len(worst), min(worst), max(worst))
+    half = Spread(0.5, 0.5, 0.5)
+    found = Summary(half, half, mean, (0.1, 0.2, 0.3, 0.4), 0.0)
+    return ComparisonRow("as published", name, found, tuple(scores(0.5, value) for value in worst))
 
 
 def point(seed, removed, intended, worst):
-    return {"seed": seed, "removed": removed, "intended": intended, "unintended": 0.5, "worst_group": worst}
+    return CurvePoint(scores(intended, worst, removed), seed)
 
 
 @pytest.fixture
 def figures():
-    points = [point(1, 2, 0.5, 0.2), point(1, 7, 0.9, 0.8), point(2, 2, 0.7, 0.4), point(2, 9, 0.7, 0.6)]
-    return {
-        "seeds": [1, 2],
-        "groups": ["male professor", "female professor", "male nurse", "female nurse"],
-        "sizes": {"test_balanced": 40, "train_ambiguous": 80},
-        "rows": [row(name, worst) for name, worst in WORST.items()],
-        "curves": [{"chooser": "circuit", "points": points, "mean": mean_curve(points)}],
-    }
+    """As they are in the benchmark's file."""
+    points = (point(1, 2, 0.5, 0.2), point(1, 7, 0.9, 0.8), point(2, 2, 0.7, 0.4), point(2, 9, 0.7, 0.6))
+    comparison = ShiftComparison(
+        "bundled",
+        (1, 2),
+        ("male professor", "female professor", "male nurse", "female nurse"),
+        {"test_balanced": 40, "train_ambiguous": 80},
+        0.0,
+        tuple(row(name, worst) for name, worst in WORST.items()),
+        (RemovalCurve("circuit", points, mean_curve(points)),),
+    )
+    return to_plain(comparison)
 
 
 def test_the_published_order_is_counted_pair_by_pair_over_seeds(figures):

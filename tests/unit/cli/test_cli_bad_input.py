@@ -1,4 +1,4 @@
-"""Bad input: exit status 1, what was got, what was expected and how to mend it, and nothing left behind."""
+"""Bad input: exit status 1, what was got, what was expected and how to fix it, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def refused(program, world, tmp_path):
 
 
 def assert_explained(result: Result, parts: tuple[str, ...] = ("got", "expected", "mend")) -> None:
-    words = {"got": "error:", "expected": "expected:", "mend": "to mend it:"}
+    words = {"got": "error:", "expected": "expected:", "mend": "to fix it:"}
     assert result.status == 1, result
     for part in parts:
         assert words[part] in result.err, result.err
@@ -240,7 +240,7 @@ def test_a_threshold_that_keeps_nothing(program, world, tmp_path):
     assert left(tmp_path) == [".run.partial"]  # the first pass, which a lower threshold uses
     again = program(*world.discover(tmp_path / "run", nodes=None, node_threshold=0.2))
     assert (again.status, left(tmp_path)) == (0, ["run"])
-    assert "starting anew" not in again.err
+    assert "starting afresh" not in again.err
     assert "going on" in again.err
 
 
@@ -386,7 +386,7 @@ def test_a_damaged_evaluation(program, run):
 
 def test_an_evaluation_that_is_there_already(program, run):
     (run / "evaluation").mkdir()
-    assert "exists already" in program("evaluate", run).err
+    assert "already exists" in program("evaluate", run).err
 
 
 def test_dictionaries_that_are_no_longer_those_of_the_run(program, run, tmp_path):

@@ -36,7 +36,7 @@ def test_it_shows_four_circuits_and_where_the_report_is(program, place):
     for structure in ("simple", "across_rc"):
         circuit = cs.load(place / structure)
         assert len(circuit) == 30
-        assert circuit.evaluation["scores"][0]["completeness"]["value"] < 0.5
+        assert circuit.evaluation.scores[0].completeness.value < 0.5
         assert (place / structure / "sweep" / "sweep.png").is_file()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import numpy as np
@@ -12,6 +11,7 @@ from tiny_world import make_run
 import circuitscope as cs
 from circuitscope.config import PruneConfig
 from circuitscope.pipeline import run_prune
+from circuitscope.results import read_prune
 from circuitscope.runs import read_manifest
 
 SETTINGS = {"faithfulness": 0.6, "free_layers": 1, "baseline": "zero", "steps": 8, "device": "cpu"}
@@ -38,12 +38,7 @@ def run(pruned, tmp_path):
 
 
 def result_of(run):
-    return json.loads((run / "prune" / "prune.json").read_text())
-
-
-def row(result, method, level):
-    (found,) = (r for r in result["rows"] if (r["method"], r["level"]) == (method, level))
-    return found
+    return read_prune(run / "prune")
 
 
 def test_the_command_writes_a_stage_and_says_what_is_next(program, discovered, tmp_path, pruned):
@@ -56,28 +51,28 @@ def test_the_command_writes_a_stage_and_says_what_is_next(program, discovered, t
     assert result.out.splitlines()[-1] == f"next: circuitscope evaluate {run / 'prune' / 'circuit'}"
     again = program(*words)
     assert again.status == 1
-    assert "exists already" in again.err
+    assert "already exists" in again.err
     ours, theirs = (folder / "prune" / "circuit" / "circuit.safetensors" for folder in (run, pruned))
     assert ours.read_bytes() == theirs.read_bytes(), "the same settings give the same circuit"
 
 
 def test_the_comparison_is_true(pruned, world):
     result = result_of(pruned)
-    assert result["levels"] == [0.5, 0.6, 0.75, 0.9]
-    assert (result["split"], result["held_out"], result["examples"]) == ("train", "test", 18)
-    chosen = row(result, result["chosen"], 0.6)
-    for one in result["rows"]:
-        if one["nodes"] is not None:
-            assert one["faithfulness"]["value"] >= one["level"]
-    both = [row(result, name, 0.6)["nodes"] for name in ("greedy", "masks")]
-    assert chosen["nodes"] == min(count for count in both if count is not None)
+    assert result.levels == (0.5, 0.6, 0.75, 0.9)
+    assert (result.split, result.held_out, result.examples) == ("train", "test", 18)
+    chosen = result.row(result.chosen)
+    for one in result.rows:
+        if one.nodes is not None:
+            assert one.faithfulness.value >= one.level
+    both = [result.row(name, 0.6).nodes for name in ("greedy", "masks")]
+    assert chosen.nodes == min(count for count in both if count is not None)
     circuit = cs.load(pruned / "prune" / "circuit")
     model = cs.load_model(world.model, device="cpu")
     dictionaries = cs.load_dictionaries(world.dictionaries, model)
     options = {"split": "train", "examples": 18, "free_layers": 1, "baseline": "zero", "batch_size": 128}
-    scores = cs.evaluate(circuit, model, dictionaries, str(world.task), **options)["scores"][0]
-    assert scores["nodes"] == chosen["nodes"]
-    assert scores["faithfulness"]["value"] == pytest.approx(chosen["faithfulness"]["value"])
+    scores = cs.evaluate(circuit, model, dictionaries, str(world.task), **options).scores[0]
+    assert scores.nodes == chosen.nodes
+    assert scores.faithfulness.value == pytest.approx(chosen.faithfulness.value)
 
 
 def test_nodes_of_free_layers_stay_and_edges_are_computed_anew(pruned):
@@ -118,7 +113,7 @@ def test_every_verb_takes_what_was_made(program, run):
 def test_overwrite_replaces_the_stage(program, run):
     words = ("prune", run, *QUICK, "--method", "greedy", "--overwrite")
     assert program(*words).status == 0
-    assert {one["method"] for one in result_of(run)["rows"]} == {"thresholding", "greedy"}
+    assert {one.method for one in result_of(run).rows} == {"thresholding", "greedy"}
 
 
 @pytest.mark.parametrize(

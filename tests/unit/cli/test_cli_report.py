@@ -15,6 +15,7 @@ from rich.console import Console
 import circuitscope as cs
 from circuitscope.pages.page import read_report
 from circuitscope.pipeline import default_text
+from circuitscope.results import read_evaluation, read_sweep
 from circuitscope.work import display
 
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = sys.modules['transformers'] = None; "
@@ -45,7 +46,7 @@ def test_report_adds_a_stage_once(program, run):
     assert (run / "circuit.safetensors").read_bytes() == before
     assert cs.load(run)
     again = program("report", run)
-    assert (again.status, "exists already" in again.err) == (1, True)
+    assert (again.status, "already exists" in again.err) == (1, True)
     assert program("report", run, "--overwrite", "--nodes", 3).status == 0
     made = read_report(run / "report")
     assert {(f"{item.site}/{item.feature}") for item in made.features} <= {
@@ -119,8 +120,8 @@ def test_what_was_measured_is_on_the_page(program, run):
     assert program("sweep", run, "--sizes", 2, "--random", 0, "--no-neurons", "--device", "cpu").status == 0
     assert program("report", run, "--device", "cpu").status == 0
     made = read_report(run / "report")
-    assert made.evaluation == json.loads((run / "evaluation" / "evaluation.json").read_text())
-    assert made.sweep == json.loads((run / "sweep" / "sweep.json").read_text())
+    assert made.evaluation == read_evaluation(run / "evaluation")
+    assert made.sweep == read_sweep(run / "sweep")
     html = (run / "report" / "index.html").read_text()
     assert "number of nodes" in html
     assert f"<code>circuitscope evaluate {run.name}</code>" not in html
@@ -231,7 +232,7 @@ def test_export_refuses_what_it_cannot_do(program, run, tmp_path):
     for format, out, said in (
         ("pickle", "x", "neuronpedia or graphml or csv"),
         ("graphml", "folder", "folder"),
-        ("csv", "folder", "exists already"),
+        ("csv", "folder", "already exists"),
     ):
         result = program("export", run, "--format", format, "--out", tmp_path / out)
         assert result.status == 1

@@ -98,7 +98,7 @@ def test_what_exists_is_replaced_only_when_that_is_said(program, world, data, ef
     for words in (train(world, data, run), ("shift", "effects", run, *EFFECTS)):
         refused = program(*words)
         assert refused.status == 1
-        assert "exists already" in refused.err
+        assert "already exists" in refused.err
         assert "--overwrite" in refused.err
     before = (run / "circuit" / "circuit.safetensors").read_bytes()
     assert program("shift", "effects", run, "--nodes", "8", "--examples", "12", "--overwrite").status == 0
@@ -184,7 +184,7 @@ def test_a_step_says_which_step_it_needs(program, world, data, tmp_path, verb, m
     refused = program("shift", verb, run)
     assert refused.status == 1
     assert f"has no {missing} yet" in refused.err
-    assert "to mend it: circuitscope shift" in refused.err
+    assert "to fix it: circuitscope shift" in refused.err
 
 
 def test_a_folder_that_is_no_run(program, world, data, tmp_path):

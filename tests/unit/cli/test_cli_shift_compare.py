@@ -7,7 +7,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 from shift_world import fill_sheet, settings, steps, write_data
 
 from circuitscope.config import ShiftApplyConfig, ShiftCompareConfig, ShiftEvaluateConfig
@@ -18,6 +17,15 @@ from circuitscope.editing.scores import score
 from circuitscope.pages.pictures.plot_removal import plot_removal
 from circuitscope.pipeline.shift import compare as stage
 from circuitscope.pipeline.shift import open_shift, run_shift_apply, run_shift_compare, run_shift_evaluate
+from circuitscope.results import (
+    CurvePoint,
+    MeanPoint,
+    Scores,
+    SeedScores,
+    ShiftComparison,
+    read_shift_comparison,
+    read_shift_scores,
+)
 from circuitscope.runs import read_json
 from circuitscope.tasks.labelled import LabelledText
 from circuitscope.work.partial import Partial
@@ -50,18 +58,21 @@ def result(walked):
     return run_shift_compare(walked, compared())
 
 
+def test_what_is_written_is_what_is_returned(walked, result):
+    assert read_shift_comparison(walked / "comparison") == result
+
+
 def rows(result):
-    return {(row["section"], row["name"]): row for row in result["rows"]}
+    return {(row.section, row.name): row for row in result.rows}
 
 
 def test_the_rows_of_shift_are_those_of_the_steps(walked, result):
-    scores = read_json(walked / "scores" / "scores.json")
-    own = {row["classifier"]: row for row in scores["rows"] if row["texts"] == "balanced"}
+    own = {row.classifier: row.scores for row in read_shift_scores(walked / "scores").of("balanced")}
     for name in ("original", "SHIFT", "SHIFT + retrain"):
-        found = rows(result)["as published", name]["summary"]
+        found = rows(result)["as published", name].summary
         for figure in ("intended", "unintended", "worst_group"):
-            assert found[figure]["mean"] == pytest.approx(own[name][figure])
-        assert found["groups"] == pytest.approx(own[name]["groups"])
+            assert getattr(found, figure).mean == pytest.approx(getattr(own[name], figure))
+        assert found.groups == pytest.approx(own[name].groups)
 
 
 def test_every_row_is_there_and_says_how_much_it_takes_out(result):
@@ -71,14 +82,14 @@ def test_every_row_is_there_and_says_how_much_it_takes_out(result):
         "original", "random features", "concept bottleneck", "SHIFT", "SHIFT + retrain", "neuron skyline",
         "feature skyline", "oracle",
     ]  # fmt: skip
-    removed = {key: row["summary"]["removed"] for key, row in found.items()}
+    removed = {key: row.summary.removed for key, row in found.items()}
     assert removed["as published", "SHIFT"] > 0
     for name in ("random features", "SHIFT + retrain", "neuron skyline", "feature skyline"):
         assert removed["as published", name] == removed["as published", "SHIFT"]
     for name in ("original", "concept bottleneck", "oracle"):
         assert removed["as published", name] == 0
     assert ("without features", "cue words deleted + retrain") in found
-    assert next(curve["chooser"] for curve in result["curves"]) == "circuit"
+    assert result.curves[0].chooser == "circuit"
 
 
 def test_the_oracle_is_a_probe_trained_on_balanced_texts(walked, result):
@@ -88,9 +99,9 @@ def test_the_oracle_is_a_probe_trained_on_balanced_texts(walked, result):
         run.model, run.sets.train_balanced, site=first.site, bos=first.bos, epochs=3, batch_size=16
     )
     wanted = score(oracle.predict(run.sets.test_balanced), run.sets.test_balanced)
-    found = rows(result)["as published", "oracle"]["summary"]
-    assert found["intended"]["mean"] == pytest.approx(wanted.intended)
-    assert found["worst_group"]["mean"] == pytest.approx(wanted.worst_group)
+    found = rows(result)["as published", "oracle"].summary
+    assert found.intended.mean == pytest.approx(wanted.intended)
+    assert found.worst_group.mean == pytest.approx(wanted.worst_group)
 
 
 def test_a_comparison_that_was_stopped_goes_on_with_the_same_figures(walked, result, tmp_path, monkeypatch):
@@ -120,26 +131,24 @@ def test_several_seeds_have_spans_over_seeds(walked, monkeypatch):
     found = run_shift_compare(walked, compared(seeds=2), overwrite=True)
     in_workers = run_shift_compare(walked, compared(seeds=2, workers=2), overwrite=True)
     assert in_workers == found
-    assert found["seeds"] == [42, 43]
-    for row in found["rows"]:
-        values = [one["intended"] for one in row["scores"]]
-        figure = row["summary"]["intended"]
+    assert found.seeds == (42, 43)
+    for row in found.rows:
+        values = [one.intended for one in row.scores]
+        figure = row.summary.intended
         assert len(values) == 2
-        assert figure["mean"] == pytest.approx(np.mean(values))
-        assert (figure["low"], figure["high"]) == (min(values), max(values))
+        assert figure.mean == pytest.approx(np.mean(values))
+        assert (figure.low, figure.high) == (min(values), max(values))
 
 
 def test_the_picture_has_a_line_for_each_way_to_choose(result, tmp_path):
     figure = plot_removal(result, tmp_path / "curves.svg")
     axes = figure.axes[0]
     named = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
-    assert set(named) == {*(curve["chooser"] for curve in result["curves"]), "original", "oracle"}
-    for curve in result["curves"]:
-        drawn = {
-            round(float(x), 6): float(y) for x, y in zip(*named[curve["chooser"]].get_data(), strict=True)
-        }
-        for value in curve["mean"].values():
-            assert drawn[round(value["removed"], 6)] == pytest.approx(100 * value["worst_group"])
+    assert set(named) == {*(curve.chooser for curve in result.curves), "original", "oracle"}
+    for curve in result.curves:
+        drawn = {round(float(x), 6): float(y) for x, y in zip(*named[curve.chooser].get_data(), strict=True)}
+        for value in curve.mean.values():
+            assert drawn[round(value.removed, 6)] == pytest.approx(100 * value.worst_group)
     assert (tmp_path / "curves.svg").stat().st_size > 0
 
 
@@ -161,10 +170,10 @@ def test_what_is_missing_is_named(program, walked, tmp_path):
 def test_rows_that_lack_their_words_are_left_out(walked, caplog):
     with caplog.at_level(logging.WARNING, "circuitscope"):
         found = run_shift_compare(walked, ShiftCompareConfig(device="cpu", draws=1), overwrite=True)
-    names = [row["name"] for row in found["rows"]]
+    names = [row.name for row in found.rows]
     assert "concept bottleneck" not in names
-    assert {row["section"] for row in found["rows"]} == {"as published"}
-    assert found["curves"] == []
+    assert {row.section for row in found.rows} == {"as published"}
+    assert found.curves == ()
     assert "--task-words" in caplog.text
     assert "--cue-words" in caplog.text
 
@@ -178,9 +187,9 @@ def test_features_are_set_to_what_the_run_sets_them_to(walked, tmp_path, monkeyp
     sheet = fill_sheet(again, tmp_path / "sheet.jsonl")
     run_shift_apply(again, sheet, ShiftApplyConfig(device="cpu", how="mean"), overwrite=True)
     scores = run_shift_evaluate(again, ShiftEvaluateConfig(device="cpu"), overwrite=True)
-    (own,) = (row for row in scores["rows"] if (row["classifier"], row["texts"]) == ("SHIFT", "balanced"))
-    found = rows(run_shift_compare(again, compared(), overwrite=True))["as published", "SHIFT"]["summary"]
-    assert found["groups"] == pytest.approx(own["groups"])
+    (own,) = (row.scores for row in scores.of("balanced") if row.classifier == "SHIFT")
+    found = rows(run_shift_compare(again, compared(), overwrite=True))["as published", "SHIFT"].summary
+    assert found.groups == pytest.approx(own.groups)
 
 
 def test_other_words_do_not_go_on_with_what_was_kept(walked, tmp_path, monkeypatch):
@@ -190,9 +199,9 @@ def test_other_words_do_not_go_on_with_what_was_kept(walked, tmp_path, monkeypat
     words = tmp_path / "words.txt"
     plans = []
 
-    def note(bench, seeds, progress):
+    def note(bench, seeds, task, progress):
         plans.append(read_json(bench.kept.folder / "plan.json"))
-        return {"rows": [], "curves": []}
+        return ShiftComparison(task, tuple(seeds), (), {}, 0.0, (), ())
 
     monkeypatch.setattr(stage, "compare", note)
     monkeypatch.setattr(stage, "plot_removal", lambda result, path: None)
@@ -226,25 +235,28 @@ def test_an_automatic_judge_is_asked_once_about_a_feature(walked, monkeypatch):
     assert asked == [2, 1]
 
 
+def drawn(intended):
+    interval = (0.0, 1.0)
+    return Scores(intended, 0.5, 0.1, (0.1, 0.2, 0.3, 0.4), 40, (10,) * 4, *[interval] * 3, (interval,) * 4)
+
+
 def test_a_mean_over_draws_is_a_mean():
-    figures = {"unintended": 0.5, "worst_group": 0.1, "groups": (0.1, 0.2, 0.3, 0.4)}
-    drawn = [{**figures, "intended": value} for value in (0.2, 0.4)]
-    for one in drawn:
-        one.update({f"{name}_interval": (0.0, 1.0) for name in module.FIGURES})
-    mean = module._mean_scores(drawn)
-    assert mean["intended"] == pytest.approx(0.3)
-    assert mean["intended_interval"] == [0.2, 0.4]
-    assert torch.tensor(mean["groups"]).allclose(torch.tensor([0.1, 0.2, 0.3, 0.4]))
+    mean = module._mean_scores([drawn(0.2), drawn(0.4)], 3)
+    assert mean.intended == pytest.approx(0.3)
+    assert mean.intended_interval == (0.2, 0.4)
+    assert mean.groups == pytest.approx((0.1, 0.2, 0.3, 0.4))
+    assert mean.removed == 3
 
 
 def test_a_mean_curve_ends_with_all_that_each_seed_takes_out():
     def point(seed, removed, value):
-        return {"seed": seed, "removed": removed, **dict.fromkeys(module.FIGURES, value)}
+        scores = SeedScores(value, value, value, (value,) * 4, *[(value, value)] * 3, removed)
+        return CurvePoint(scores, seed)
 
     points = [point(1, 2, 0.2), point(1, 7, 0.6), point(2, 2, 0.4), point(2, 5, 0.8)]
     found = module.mean_curve(points)
     assert list(found) == ["2", "5", "all"]
-    assert found["2"]["intended"] == pytest.approx(0.3)
-    assert found["5"] == {**dict.fromkeys(module.FIGURES, 0.8), "removed": 5}
-    assert found["all"]["removed"] == 6
-    assert found["all"]["worst_group"] == pytest.approx(0.7)
+    assert found["2"].intended == pytest.approx(0.3)
+    assert found["5"] == MeanPoint(0.8, 0.8, 0.8, 5.0)
+    assert found["all"].removed == 6
+    assert found["all"].worst_group == pytest.approx(0.7)

@@ -1,4 +1,4 @@
-"""circuitscope shift demo: its whole table, and what it does with what is there already."""
+"""circuitscope shift demo: its whole table, and what it does with what already exists."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_demonstration_and_what_it_does_with_what_is_there(tmp_path, monkeyp
         )
 
     shown = demonstrate()
-    names = [row["name"] for row in shown.comparison["rows"] if row["section"] == "as published"]
+    names = [row.name for row in shown.comparison.rows if row.section == "as published"]
     assert len(names) == 8
     assert (run / "comparison" / "curves.png").is_file()
 

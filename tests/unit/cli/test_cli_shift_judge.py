@@ -179,7 +179,7 @@ def test_a_sheet_is_replaced_only_when_that_is_said(judge, run):
     before = (run / "sheet.csv").read_bytes()
     said = judge()
     assert said.status == 1
-    assert "is there already" in said.err
+    assert "already exists" in said.err
     assert (run / "sheet.csv").read_bytes() == before
     assert judge("--overwrite").status == 0
 

@@ -14,6 +14,7 @@ import circuitscope as cs
 from circuitscope.config import EvaluateConfig, ReportConfig
 from circuitscope.pages.page import IndexRow, index_html, read_report
 from circuitscope.pipeline import run_evaluate
+from circuitscope.results import read_evaluation
 from circuitscope.runs import MANIFEST, OUT_OF_DATE, read_json, status, write_json
 
 
@@ -85,7 +86,7 @@ def test_report_on_a_folder_of_runs_makes_what_is_out_of_date_anew(program, run,
     before = (other / "report" / "index.html").stat().st_mtime_ns
     assert program("report", run.parent, "--nodes", 2, "--device", "cpu").status == 0
     assert status(run).outdated == ()
-    assert read_report(run / "report").evaluation == read_json(run / "evaluation" / "evaluation.json")
+    assert read_report(run / "report").evaluation == read_evaluation(run / "evaluation")
     assert (other / "report" / "index.html").stat().st_mtime_ns == before
     assert "out of date" not in (run.parent / "report" / "index.html").read_text()
 
@@ -141,7 +142,7 @@ def test_a_circuit_that_is_a_value_is_reported_where_it_is_said(run, tmp_path):
     assert page.path.is_file()
     ours, theirs = read_report(tmp_path / "page"), read_report(run / "report")
     assert (ours.nodes, ours.features, ours.evaluation) == (theirs.nodes, theirs.features, theirs.evaluation)
-    with pytest.raises(cs.CircuitscopeError, match="exists already"):
+    with pytest.raises(cs.CircuitscopeError, match="already exists"):
         cs.report(circuit, out=tmp_path / "page", device="cpu")
 
 

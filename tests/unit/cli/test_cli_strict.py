@@ -15,6 +15,7 @@ from tiny_world import make_run, pair, write_lines
 
 import circuitscope as cs
 from circuitscope.evaluation.cpr_cmd import FRACTIONS
+from circuitscope.results import CannotBeSaid, Outcome, to_plain
 
 FRONTS = ("The", "The old", "The old old")
 FEW = ("--strict", "--random-circuits", 19, "--halvings", 3)
@@ -40,17 +41,14 @@ def test_strict_tests_are_written_and_shown(program, divided):
     result = program("evaluate", divided, *FEW)
     assert result.status == 0
     circuit = cs.load(divided)
-    strict = circuit.evaluation["strict"]
-    assert [name for name in strict if name != "free_layers"] == ["random", "stability", "transfer", "spare"]
-    assert strict["random"]["circuits"] == 19
-    assert strict["stability"]["halvings"] == 3
-    assert strict["stability"]["again"] == 1, "the run's examples keep the run's nodes"
-    assert strict["transfer"]["known"] == 0, "the nouns held out are new words"
-    assert (strict["transfer"]["discovery"]["examples"], strict["transfer"]["held_out"]["examples"]) == (
-        12,
-        6,
-    )
-    assert len(strict["spare"]["without"]) == strict["spare"]["nodes"] == len(circuit)
+    strict = circuit.evaluation.strict
+    assert strict.random.figures.circuits == 19
+    assert strict.stability.figures.halvings == 3
+    assert strict.stability.figures.again == 1, "the run's examples keep the run's nodes"
+    assert strict.transfer.figures.known == 0, "the nouns held out are new words"
+    transfer, spare = strict.transfer.figures, strict.spare.figures
+    assert (transfer.discovery.examples, transfer.held_out.examples) == (12, 6)
+    assert len(spare.without) == spare.nodes == len(circuit)
     manifest = json.loads((divided / "evaluation" / "manifest.json").read_text())
     assert manifest["config"]["random_circuits"] == 19
 
@@ -63,28 +61,31 @@ def test_strict_tests_are_written_and_shown(program, divided):
     shown = program("show", divided).out
     assert all(words in result.out for words in asked)
     assert all(words in shown for words in asked)
-    assert json.loads(program("show", divided, "--json").out)["evaluation"]["strict"] == strict
+    assert json.loads(program("show", divided, "--json").out)["evaluation"]["strict"] == to_plain(strict)
+    assert json.loads((divided / "evaluation" / "evaluation.json").read_text())["strict"] == to_plain(strict)
 
 
 def test_a_behaviour_that_is_not_there_cannot_be_judged(program, run):
     """Of all pairs together the random model makes nothing: scores are undefined, and verdicts with them."""
     result = program("evaluate", run, *FEW)
     found = cs.load(run).evaluation
-    assert found["scores"][0]["faithfulness"]["value"] is None
-    for name in ("random", "transfer", "spare"):
-        assert found["strict"][name]["verdict"] == "cannot be said"
-        assert "contains 0" in found["strict"][name]["why"]
-    assert found["strict"]["stability"]["verdict"] != "cannot be said", "which needs no scores"
+    assert found.scores[0].faithfulness.value is None
+    for test in (found.strict.random, found.strict.transfer, found.strict.spare):
+        assert isinstance(test, CannotBeSaid)
+        assert test.verdict == "cannot be said"
+        assert "contains 0" in test.why
+    assert isinstance(found.strict.stability, Outcome), "which needs no scores"
     words = " ".join(result.out.split())
     assert words.count("Undefined: m(M) − m(∅) lies between") == 3
     # The world's single file is divided by examples, so every noun is on both sides.
-    assert found["strict"]["transfer"]["known"] == found["strict"]["transfer"]["held_out"]["examples"] == 6
+    assert found.strict.transfer.figures.known == found.strict.transfer.figures.held_out.examples == 6
     assert "new combinations of words, not new words" in words
 
 
 def test_without_strict_nothing_of_it_is_there(program, run):
     result = program("evaluate", run, "--examples", 6)
-    assert "strict" not in cs.load(run).evaluation
+    assert cs.load(run).evaluation.strict is None
+    assert "strict" not in json.loads((run / "evaluation" / "evaluation.json").read_text())
     assert "random nodes" not in result.out + program("show", run).out
 
 

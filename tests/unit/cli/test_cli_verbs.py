@@ -148,13 +148,13 @@ def test_evaluate_adds_a_stage_once(program, run):
     assert result.status == 0
     assert "faithfulness" in result.out
     assert files(run / "evaluation") == ["evaluation.json", "manifest.json"]
-    scores = cs.load(run).evaluation["scores"]
-    assert [score["free_layers"] for score in scores] == [0]
+    scores = cs.load(run).evaluation.scores
+    assert [score.free_layers for score in scores] == [0]
     assert bytes_of(run) == before
     assert program("evaluate", run).status == 1
     assert program("evaluate", run, "--overwrite", "--free-layers", 1, "--baseline", "zero").status == 0
     evaluation = cs.load(run).evaluation
-    assert ([s["free_layers"] for s in evaluation["scores"]], evaluation["baseline"]) == ([1, 0], "zero")
+    assert ([s.free_layers for s in evaluation.scores], evaluation.baseline) == ([1, 0], "zero")
     assert "1 free layers" in program("show", run).out
 
 

@@ -9,11 +9,15 @@ from drawn_circuits import circuit_of
 from circuitscope.pages.page import ExampleText, Report, make_report
 from circuitscope.results import (
     Circuit,
+    Evaluation,
     FeatureContexts,
     FeatureDashboard,
     FeatureTokens,
+    StrictTests,
+    Sweep,
     TokenContext,
     TokenWeight,
+    from_plain,
 )
 
 NASTY = (
@@ -59,26 +63,32 @@ def circuit(**info: Any) -> Circuit:
     return circuit_of(nodes, edges, **(known | info))
 
 
-EVALUATION = {
-    "metric_shown_as": "logit(clean answer) − logit(patch answer)",
-    "split": "test",
-    "examples": 40,
-    "baseline": "mean",
-    "errors": "circuit",
-    "coverage": 0.95,
-    "scores": [
-        {
-            "free_layers": free,
-            "nodes": 4,
-            "faithfulness": {"value": value, "low": value - 0.1, "high": value + 0.1, "why": ""},
-            "completeness": {"value": 0.05, "low": -0.01, "high": 0.1, "why": ""},
-            "means": {"model": 2.0, "empty": 0.0, "circuit": 1.7, "complement": 0.1},
-        }
-        for free, value in ((1, 0.85), (0, 0.4))
-    ],
-}
+EVALUATION = from_plain(
+    Evaluation,
+    {
+        "metric": "logit-difference",
+        "skipped": {},
+        "free_layers": 1,
+        "metric_shown_as": "logit(clean answer) − logit(patch answer)",
+        "split": "test",
+        "examples": 40,
+        "baseline": "mean",
+        "errors": "circuit",
+        "coverage": 0.95,
+        "scores": [
+            {
+                "free_layers": free,
+                "nodes": 4,
+                "faithfulness": {"value": value, "low": value - 0.1, "high": value + 0.1, "why": ""},
+                "completeness": {"value": 0.05, "low": -0.01, "high": 0.1, "why": ""},
+                "means": {"model": 2.0, "empty": 0.0, "circuit": 1.7, "complement": 0.1},
+            }
+            for free, value in ((1, 0.85), (0, 0.4))
+        ],
+    },
+)
 
-STRICT: dict[str, Any] = {
+STRICT = from_plain(StrictTests, {
     "free_layers": 1,
     "random": {
         "verdict": "holds", "why": "", "circuits": 100, "as_faithful": 0, "p": 1 / 101, "faithfulness": 0.85,
@@ -101,20 +111,30 @@ STRICT: dict[str, Any] = {
         "droppable": 2, "together": 1, "faithfulness_without_them": 0.845, "faithfulness_without_all": 0.6,
         "without": {"resid_1/9@2": 0.2, "resid_0/3@1": 0.4, "resid_0/3@2": 0.845, "embed/7@1": 0.85},
     },
-}  # fmt: skip
+})  # fmt: skip
 
-SWEEP = {
+SWEEP = from_plain(Sweep, {
     "task": "he_she",
     "model": "toy",
+    "metric": "logit-difference",
+    "split": "test",
+    "examples": 40,
+    "free_layers": 1,
+    "errors": "circuit",
     "levels": [0.5],
+    "fractions": [0.1, 1.0],
     "curves": [
         {
             "name": "features", "nodes": [1, 10, 100], "faithfulness": [0.1, 0.6, 0.9],
             "faithfulness_low": [0.0, 0.5, 0.8], "faithfulness_high": [0.2, 0.7, 1.0],
-            "completeness": [0.9, 0.4, 0.0], "needed": {"0.5": 8.0},
+            "completeness": [0.9, 0.4, 0.0], "needed": {"0.5": 8.0}, "candidates": 100,
+            "areas": {
+                "cpr": 0.68, "cmd": 0.22, "cpr_log": 1.7, "cmd_log": 0.6, "nodes": [10, 100],
+                "faithfulness": [0.6, 0.9],
+            },
         }
     ],
-}  # fmt: skip
+})  # fmt: skip
 
 
 def report(drawn: Circuit | None = None, tokens: tuple[str, ...] | None = None, **given: Any) -> Report:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +11,28 @@ import pytest
 
 from circuitscope.errors import BadInput
 from circuitscope.pages.pictures import plot_sweep
+from circuitscope.results import Areas, Curve, Sweep
+
+AREAS = Areas(0.9551, None, None, None, (1, 10), (None, 0.9))
 
 
-def curve(name: str, **changed: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "nodes": [1000, 10, 100],
-        "faithfulness": [0.95, 0.1, 0.6],
-        "faithfulness_low": [0.9, None, 0.5],
-        "faithfulness_high": [1.0, None, 0.7],
-        "completeness": [0.0, 0.4, None],
-        "needed": {"0.5": 80, "0.75": 400.0, "0.9": None},
-        **changed,
-    }
+def curve(name: str, **changed: Any) -> Curve:
+    made = Curve(
+        name=name,
+        nodes=(1000, 10, 100),
+        faithfulness=(0.95, 0.1, 0.6),
+        faithfulness_low=(0.9, None, 0.5),
+        faithfulness_high=(1.0, None, 0.7),
+        completeness=(0.0, 0.4, None),
+        needed={"0.5": 80.0, "0.75": 400.0, "0.9": None},
+        candidates=1000,
+        areas=AREAS,
+    )
+    return replace(made, **changed)
 
 
-def sweep(*curves: dict[str, Any]) -> dict[str, Any]:
-    return {"task": "simple", "model": "toy", "levels": [0.5, 0.75, 0.9], "curves": list(curves)}
+def sweep(*curves: Curve) -> Sweep:
+    return Sweep("simple", "toy", "m", "test", 40, 1, "circuit", (0.5, 0.75, 0.9), (0.1, 1.0), curves)
 
 
 def panel(figure: matplotlib.figure.Figure, name: str) -> matplotlib.axes.Axes:
@@ -69,20 +75,18 @@ def test_curves_differ_in_colour_and_marker() -> None:
 
 
 def test_bands_are_drawn_but_do_not_set_the_scale() -> None:
-    wide = curve("features", faithfulness_low=[-90, None, 0], faithfulness_high=[90, None, 1])
+    wide = curve("features", faithfulness_low=(-90.0, None, 0.0), faithfulness_high=(90.0, None, 1.0))
     axes = panel(plot_sweep(sweep(wide)), "faithfulness")
     assert len(axes.collections) == 1
     assert axes.get_ylim()[0] > -1
     assert axes.get_ylim()[1] < 2
-    without = curve("features")
-    del without["faithfulness_low"]
-    assert not panel(plot_sweep(sweep(without)), "faithfulness").collections
+    assert not panel(plot_sweep(sweep(wide)), "completeness").collections, "which has no interval"
 
 
 def test_no_nodes_have_no_place_and_all_undefined_is_no_failure() -> None:
-    nothing = curve("neurons of the sites", nodes=[0, 0, 0], faithfulness=[None] * 3)
-    assert line(plot_sweep(sweep(nothing)), "faithfulness", nothing["name"]).get_xdata().size == 0
-    figure = plot_sweep(sweep(curve("features", nodes=[0, 10, 100], completeness=[None] * 3)))
+    nothing = curve("neurons of the sites", nodes=(0, 0, 0), faithfulness=(None,) * 3)
+    assert line(plot_sweep(sweep(nothing)), "faithfulness", nothing.name).get_xdata().size == 0
+    figure = plot_sweep(sweep(curve("features", nodes=(0, 10, 100), completeness=(None,) * 3)))
     assert line(figure, "faithfulness", "features").get_xdata().tolist() == [10, 100]
 
 
@@ -97,7 +101,7 @@ def test_unfit_sweeps_are_refused() -> None:
     with pytest.raises(BadInput, match="no curves"):
         plot_sweep(sweep())
     with pytest.raises(BadInput, match="3 node counts but 2 of completeness"):
-        plot_sweep(sweep(curve("features", completeness=[1.0, None])))
+        plot_sweep(sweep(curve("features", completeness=(1.0, None))))
 
 
 def test_text_meets_no_other_text() -> None:
@@ -105,7 +109,7 @@ def test_text_meets_no_other_text() -> None:
     from matplotlib.transforms import Bbox
 
     names = ["features", "neurons of the sites", "MLP-hidden neurons", "random features", "x" * 80]
-    figure = plot_sweep({**sweep(*map(curve, names)), "task": "t" * 300})
+    figure = plot_sweep(replace(sweep(*map(curve, names)), task="t" * 300))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     found = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
@@ -120,14 +124,8 @@ def test_text_meets_no_other_text() -> None:
             assert Bbox.intersection(box, other_box) is None, (text, other)
 
 
-def test_the_legend_has_the_areas_where_there_are_any() -> None:
-    areas = {"cpr": 0.9551, "cmd": None}
-
-    def words(*curves: dict[str, Any]) -> list[str]:
-        figure = plot_sweep(sweep(*curves))
-        return [text.get_text() for text in panel(figure, "legend").texts]
-
-    found = words(curve("features", areas=areas), curve("random features"))
-    assert {"CPR", "CMD", "0.955"} <= set(found)
+def test_the_legend_has_the_areas() -> None:
+    figure = plot_sweep(sweep(curve("features")))
+    found = [text.get_text() for text in panel(figure, "legend").texts]
+    assert {"CPR", "CMD", "0.955", "–"} <= set(found)
     assert any("own candidates" in text for text in found)
-    assert "CPR" not in words(curve("features"))

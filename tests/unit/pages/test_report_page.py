@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -17,6 +17,7 @@ from made_reports import EVALUATION, NASTY, STRICT, SWEEP, circuit, dashboard, r
 from circuitscope.errors import BadFile
 from circuitscope.pages.page import ExampleText, IndexRow, html_of, index_html, read_report
 from circuitscope.pages.words.visible import token_mark, visible
+from circuitscope.results import Score, to_plain
 from circuitscope.runs import write_json
 
 VOID = {"meta", "input", "br", "img", "link", "hr"}
@@ -62,7 +63,7 @@ class Page(HTMLParser):
 
 
 def everything(**given):
-    evaluation = {**EVALUATION, "strict": STRICT}
+    evaluation = replace(EVALUATION, strict=STRICT)
     return report(replace(circuit(), evaluation=evaluation), sweep=SWEEP, **given)
 
 
@@ -98,9 +99,9 @@ def test_a_run_that_was_not_measured_says_how_to():
 
 
 def test_an_undefined_score_is_shown_as_such():
-    score = {"value": None, "low": None, "high": None, "why": "undefined: m(M) − m(∅) contains 0"}
-    scores = [{**EVALUATION["scores"][0], "faithfulness": score, "completeness": score}]
-    words = Page(html_of(report(replace(circuit(), evaluation={**EVALUATION, "scores": scores})))).words
+    score = Score(None, None, None, "undefined: m(M) − m(∅) contains 0")
+    scores = (replace(EVALUATION.scores[0], faithfulness=score, completeness=score),)
+    words = Page(html_of(report(replace(circuit(), evaluation=replace(EVALUATION, scores=scores))))).words
     assert "too weak for a verdict" in words
     assert "With 1 free layers faithfulness is undefined" in words
 
@@ -134,7 +135,7 @@ def test_nothing_that_is_shown_can_break_the_page():
     given = {"tokens": NASTY, "examples": examples, "text_read": text, "run": text}
     calm, nasty = (
         html_of(
-            report(replace(circuit(**more), evaluation=EVALUATION), sweep={**SWEEP, "task": text}, **rest)
+            report(replace(circuit(**more), evaluation=EVALUATION), sweep=replace(SWEEP, task=text), **rest)
         )
         for more, rest in (({"skipped": {"calm": 2}}, {}), (info, given))
     )
@@ -159,14 +160,14 @@ def test_marks_for_what_cannot_be_seen():
 
 def test_the_same_content_comes_back_from_json(tmp_path):
     made = everything()
-    write_json(tmp_path / "report.json", asdict(made))
+    write_json(tmp_path / "report.json", to_plain(made))
     again = read_report(tmp_path)
-    assert json.dumps(asdict(again)) == json.dumps(asdict(made))
+    assert json.dumps(to_plain(again)) == json.dumps(to_plain(made))
     assert html_of(again) == html_of(made)
 
 
 def test_other_versions_and_damaged_files_are_refused(tmp_path):
-    value = json.loads(json.dumps(asdict(report())))
+    value = json.loads(json.dumps(to_plain(report())))
     for changed, said in (
         ({**value, "schema_version": 99}, "follows schema version 99"),
         ({key: item for key, item in value.items() if key != "nodes"}, "nodes"),
@@ -179,7 +180,7 @@ def test_other_versions_and_damaged_files_are_refused(tmp_path):
 
 
 def test_a_saved_report_is_rendered_without_torch(tmp_path):
-    write_json(tmp_path / "report.json", asdict(everything()))
+    write_json(tmp_path / "report.json", to_plain(everything()))
     code = (
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
         "from circuitscope.pages.page import html_of, read_report\n"

@@ -18,15 +18,16 @@ from circuitscope.pages.words.sentences import (
     truth_sentences,
     where_sentences,
 )
+from circuitscope.results import Evaluation, Score
 
 
-def evaluated(faithful: float, complete: float, **changed: object) -> dict[str, object]:
-    first = {
-        **EVALUATION["scores"][0],
-        "faithfulness": {"value": faithful, "low": 0.0, "high": 1.0, "why": ""},
-        "completeness": {"value": complete, "low": 0.0, "high": 1.0, "why": ""},
-    }
-    return {**EVALUATION, "scores": [first], **changed}
+def evaluated(faithful: float, complete: float, **changed: str) -> Evaluation:
+    first = replace(
+        EVALUATION.scores[0],
+        faithfulness=Score(faithful, 0.0, 1.0),
+        completeness=Score(complete, 0.0, 1.0),
+    )
+    return replace(EVALUATION, scores=(first,), **changed)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,17 @@ from test_report_page import Page
 
 from circuitscope.pages.page import html_of
 from circuitscope.pages.words.strict_words import strict_lines
+from circuitscope.results import CannotBeSaid, Score
+
+NAMES = ("random", "stability", "transfer", "spare")
 
 
-def said(name, **changed):
-    order = ["random", "stability", "transfer", "spare"]
-    return strict_lines({**STRICT, name: {**STRICT[name], **changed}})[order.index(name)]
+def said(name, *, why="", **changed):
+    """The line of a test with other figures; of one that cannot be said with ``why``."""
+    test = getattr(STRICT, name)
+    figures = replace(test.figures, **changed)
+    made = CannotBeSaid(why, figures) if why else replace(test, figures=figures)
+    return strict_lines(replace(STRICT, **{name: made}))[NAMES.index(name)]
 
 
 def test_random_circuits():
@@ -23,7 +29,7 @@ def test_random_circuits():
     assert "0.85, theirs 0.06 on average (−0.05 to 0.30)" in line.sentences
     assert "at every site and position as the circuit's 4 nodes, drawn from the 90" in line.sentences
     assert "20 % of its nodes are the circuit's own" in line.sentences
-    worse = said("random", verdict="does not hold", as_faithful=29, p=0.3, by_position=False)
+    worse = said("random", as_faithful=29, p=0.3, by_position=False)
     assert "29 of 100 random circuits are at least as faithful (p = 0.3)." in worse.sentences
     assert "at every site as" in worse.sentences
 
@@ -43,9 +49,8 @@ def test_transfer():
     assert "0.90 (0.80 to 1.00) on 40 examples of the train split" in line.sentences
     assert "a difference of −0.05 (−0.09 to 0.00)" in line.sentences
     assert "No held-out pair is about a word" in line.sentences
-    shared = said(
-        "transfer", verdict="cannot be said", why="the splits share the words that matter", known=40
-    )
+    shared = said("transfer", why="the splits share the words that matter", known=40)
+    assert shared.verdict == "cannot be said"
     assert shared.sentences.startswith("The splits share the words that matter. Faithfulness is")
     assert "40 of the 40 held-out pairs are about words" in shared.sentences
     single = said("transfer", pairs=False, known=3)
@@ -69,23 +74,24 @@ def test_spare_nodes():
 
 
 def test_what_was_not_measured_says_only_why():
-    for name in ("random", "stability", "transfer", "spare"):
-        nothing = {"verdict": "cannot be said", "why": "there is no other to draw"}
-        line = next(x for x in strict_lines({**STRICT, name: nothing}) if x.verdict == "cannot be said")
+    for name in NAMES:
+        nothing = CannotBeSaid("there is no other to draw")
+        line = strict_lines(replace(STRICT, **{name: nothing}))[NAMES.index(name)]
+        assert line.verdict == "cannot be said"
         assert line.sentences == "There is no other to draw."
         assert line.figures == "–"
 
 
 def test_an_undefined_score_is_called_that():
-    gone = {"value": None, "low": None, "high": None, "why": "undefined"}
-    side = {**STRICT["transfer"]["held_out"], **gone}
-    line = said("transfer", held_out=side, difference=gone, verdict="cannot be said", why="undefined: it is")
+    gone = Score(None, None, None, "undefined")
+    side = replace(STRICT.transfer.figures.held_out, score=gone)
+    line = said("transfer", held_out=side, difference=gone, why="undefined: it is")
     assert "and undefined on 40 examples of the test split." in line.sentences
     assert line.figures == "undefined"
 
 
 def test_the_page_has_a_section_of_it_and_older_evaluations_have_none():
-    with_it = Page(html_of(report(replace(circuit(), evaluation={**EVALUATION, "strict": STRICT})))).words
+    with_it = Page(html_of(report(replace(circuit(), evaluation=replace(EVALUATION, strict=STRICT))))).words
     assert "What a sceptic asks" in with_it
     assert "better than random nodes in its places holds p = 0.0099" in with_it
     without = Page(html_of(report(replace(circuit(), evaluation=EVALUATION)))).words

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import circuitscope as cs
 from circuitscope.errors import BadFile
-from circuitscope.results import Circuit, Edges, Nodes, compare
+from circuitscope.results import Circuit, CircuitScores, Edges, Evaluation, Means, Nodes, Score, compare
 from circuitscope.terms import ERROR, OUTPUT, SUMMED, NodeId, Site
 
 quick = settings(deadline=None, max_examples=50)
@@ -186,10 +186,11 @@ def test_the_notebook_view_escapes_what_it_shows():
 def test_the_notebook_view_has_the_scores():
     circuit = circuit_of({"mlp_0/2": 1.5})
     assert "not evaluated yet" in circuit._repr_html_()
-    known = {"value": 0.5, "low": 0.25, "high": 0.75, "why": ""}
-    none = {"value": None, "low": None, "high": None, "why": "undefined"}
-    scores = [{"faithfulness": known, "completeness": none, "free_layers": 2}]
-    shown = replace(circuit, evaluation={"scores": scores})._repr_html_()
+    scores = CircuitScores(
+        2, 1, Score(0.5, 0.25, 0.75), Score(None, None, None, "undefined"), Means(1.0, 0.0, 1.0, 0.0)
+    )
+    measured = Evaluation("m", "m", "test", 40, {}, "mean", "circuit", 0.95, 2, (scores,))
+    shown = replace(circuit, evaluation=measured)._repr_html_()
     assert "faithfulness 0.50 (0.25 … 0.75), completeness undefined; 2 layers free" in shown
 
 

@@ -11,7 +11,7 @@ import pytest
 import circuitscope as cs
 from circuitscope.errors import BadInput
 from circuitscope.pages.page import read_report
-from circuitscope.results import FILES, groups_of
+from circuitscope.results import FILES, CannotBeSaid, groups_of, read_sweep
 from circuitscope.sources import reopen
 
 OLD = Path(__file__).with_name("old_run")
@@ -33,7 +33,12 @@ def test_it_opens_with_its_recipe(old, world):
     assert (len(circuit), recipe.task.kind, recipe.task.place) == (8, FILES, str(world.task))
     assert (settings.nodes, settings.batch_size, settings.memory, settings.bos) == (8, 8, "2GiB", "yes")
     assert circuit.info == json.loads((old / "manifest.json").read_text())["info"]
-    assert circuit.evaluation.scores[0].faithfulness.value is not None
+    first = circuit.evaluation.scores[0]
+    assert (first.faithfulness.value, first.means.model) == (None, pytest.approx(-0.364, abs=1e-3))
+    assert isinstance(circuit.evaluation.strict.random, CannotBeSaid)
+    assert circuit.evaluation.strict.stability.figures.halvings == 2
+    assert circuit.to_json()["evaluation"] == json.loads((old / "evaluation" / "evaluation.json").read_text())
+    assert [curve.name for curve in read_sweep(old / "sweep").curves] == ["features", "random features"]
     assert groups_of(old, circuit) is not None
     assert read_report(old / "report").n_nodes == 8
 
@@ -42,10 +47,9 @@ def test_what_it_was_made_from_is_opened_again(old, world):
     circuit = cs.load(old)
     loaded = reopen(circuit, device="cpu")
     assert tuple(loaded.dictionaries) == circuit.sites
-    scores = cs.evaluate(circuit, device="cpu", examples=4).scores
-    assert scores[0].faithfulness.value == pytest.approx(
-        circuit.evaluation.scores[0].faithfulness.value, abs=1e-6
-    )
+    means = cs.evaluate(circuit, device="cpu", examples=4).scores[0].means
+    assert means.model == pytest.approx(circuit.evaluation.scores[0].means.model, abs=1e-6)
+    assert means.complement == pytest.approx(circuit.evaluation.scores[0].means.complement, abs=1e-6)
 
 
 def test_a_classifiers_circuit_without_its_probe_says_what_to_do(old):

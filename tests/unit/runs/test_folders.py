@@ -54,7 +54,7 @@ def test_nothing_is_left_of_a_folder_that_was_not_finished(tmp_path, stop):
 
 def test_an_existing_folder_is_refused_and_left_alone(tmp_path):
     finished(tmp_path / "run", "old")
-    with pytest.raises(BadInput, match="exists already"), runs.new_folder(tmp_path / "run"):
+    with pytest.raises(BadInput, match="already exists"), runs.new_folder(tmp_path / "run"):
         pass
     assert (tmp_path / "run" / "a.txt").read_text() == "old"
 

@@ -39,7 +39,7 @@ def test_an_earlier_result_comes_back(tmp_path, dead_process):
     path = tmp_path / "run"
     write(path, "old")
     path.rename(tmp_path / f".run.{dead_process}.old")
-    with pytest.raises(BadInput, match="exists already"):
+    with pytest.raises(BadInput, match="already exists"):
         write(path, "new")
     assert (path / "a.txt").read_text() == "old"
     write(path, "new", overwrite=True)

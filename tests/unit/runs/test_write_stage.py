@@ -52,7 +52,7 @@ def test_nothing_is_left_of_a_stage_that_failed(run):
 
 def test_what_is_there_is_replaced_only_when_that_is_said(run):
     make_stage(run, GROUP, "first")
-    with pytest.raises(BadInput, match="exists already"):
+    with pytest.raises(BadInput, match="already exists"):
         write_stage(run, GROUP, lambda draft: None)
     assert read_json(GROUP.path(run)) == "first"
 

@@ -87,7 +87,7 @@ def test_a_unit_that_fails_is_recorded_and_the_others_go_on(engine, tmp_path):
     assert (good.value, good.failure) == (6.0, None)
     assert wrong.failure.kind == "BadInput"
     assert wrong.failure.text.splitlines() == [
-        "a number of -1", "expected: a number above 0", "to mend it: give another",
+        "a number of -1", "expected: a number above 0", "to fix it: give another",
     ]  # fmt: skip
     assert bug.failure.kind == "ZeroDivisionError"
     assert "Traceback" in bug.failure.text

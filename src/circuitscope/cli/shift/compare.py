@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -16,6 +15,7 @@ from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.cli.shift.tables import per_cent
 from circuitscope.config import ShiftCompareConfig
+from circuitscope.results import RemovalCurve, ShiftComparison, Spread
 from circuitscope.runs import COMPARISON
 
 
@@ -37,20 +37,20 @@ def compare(config: ShiftCompareConfig, run: Path, overwrite: bool) -> None:
     say(f"written to {COMPARISON.in_(run)}, with a picture of the curves")
 
 
-def show_comparison(result: Mapping[str, Any]) -> None:
+def show_comparison(result: ShiftComparison) -> None:
     """Print the table, and the worst group along the curves."""
     out.print(comparison_table(result))
-    out.print(curves_table(result["curves"]))
-    if result["unjudged"]:
+    out.print(curves_table(result.curves))
+    if result.unjudged:
         say(
-            f"{result['unjudged']:.0f} features of the circuits had no verdict and stayed in the model; "
+            f"{result.unjudged:.0f} features of the circuits had no verdict and stayed in the model; "
             "--verdicts takes a sheet that knows them"
         )
 
 
-def comparison_table(result: Mapping[str, Any]) -> Table:
+def comparison_table(result: ShiftComparison) -> Table:
     """A row per classifier, in per cent, in sections."""
-    seeds = result["seeds"]
+    seeds = result.seeds
     span = (
         f"mean, lowest and highest of {len(seeds)} seeds"
         if len(seeds) > 1
@@ -60,7 +60,7 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        title=f"{escape(result['task'])}, {result['sizes']['test_balanced']} balanced texts",
+        title=f"{escape(result.task)}, {result.sizes['test_balanced']} balanced texts",
         caption=f"Per cent, {span}. Intended is how often the label is told, unintended how often the prediction is "
         "the attribute: 50 says that it knows nothing of it. Out: features or neurons taken out.",
     )
@@ -68,24 +68,24 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
     table.add_column("out", justify="right", no_wrap=True, min_width=3)
     for heading in ("intended", "unintended", "worst group"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for section in dict.fromkeys(row["section"] for row in result["rows"]):
+    for section in dict.fromkeys(row.section for row in result.rows):
         table.add_section()
         table.add_row(f"[bold]{section}[/]")
-        for row in (row for row in result["rows"] if row["section"] == section):
-            found = row["summary"]
-            cells = (_with_span(found[name]) for name in ("intended", "unintended", "worst_group"))
-            table.add_row(f" {row['name']}", f"{found['removed']:.0f}" if found["removed"] else "", *cells)
+        for row in (row for row in result.rows if row.section == section):
+            found = row.summary
+            cells = map(_with_span, (found.intended, found.unintended, found.worst_group))
+            table.add_row(f" {row.name}", f"{found.removed:.0f}" if found.removed else "", *cells)
     return table
 
 
-def _with_span(figure: Mapping[str, float]) -> str:
+def _with_span(figure: Spread) -> str:
     """``61.9 60…64``."""
-    return f"{per_cent(figure['mean'])} [dim]{100 * figure['low']:.0f}…{100 * figure['high']:.0f}[/]"
+    return f"{per_cent(figure.mean)} [dim]{100 * figure.low:.0f}…{100 * figure.high:.0f}[/]"
 
 
-def curves_table(curves: Sequence[Mapping[str, Any]]) -> Table:
+def curves_table(curves: Sequence[RemovalCurve]) -> Table:
     """The worst group's accuracy when only the strongest features are taken out that the judge removes."""
-    counts = list(dict.fromkeys(name for curve in curves for name in curve["mean"] if name != "all"))
+    counts = list(dict.fromkeys(name for curve in curves for name in curve.mean if name != "all"))
     counts = [*sorted(counts, key=int), "all"]
     table = Table(
         box=SIMPLE_HEAD,
@@ -99,11 +99,6 @@ def curves_table(curves: Sequence[Mapping[str, Any]]) -> Table:
     for count in counts:
         table.add_column(count, justify="right", no_wrap=True)
     for curve in curves:
-        cells = [
-            per_cent(curve["mean"][count]["worst_group"]) if count in curve["mean"] else ""
-            for count in counts
-        ]
-        table.add_row(
-            curve["chooser"], *cells[:-1], f"{cells[-1]} [dim]{curve['mean']['all']['removed']:.0f}[/]"
-        )
+        cells = [per_cent(curve.mean[count].worst_group) if count in curve.mean else "" for count in counts]
+        table.add_row(curve.chooser, *cells[:-1], f"{cells[-1]} [dim]{curve.mean['all'].removed:.0f}[/]")
     return table

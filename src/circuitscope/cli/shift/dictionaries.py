@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -13,6 +12,7 @@ from rich.table import Table
 from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import configured
 from circuitscope.config import ShiftDictionariesConfig
+from circuitscope.results import DictionaryScores
 
 
 def register(app: typer.Typer) -> None:
@@ -34,15 +34,15 @@ def score_dictionaries(config: ShiftDictionariesConfig) -> None:
         say(f"written to {config.json}")
 
 
-def scr_tpp_table(result: Mapping[str, Any]) -> Table:
+def scr_tpp_table(result: DictionaryScores) -> Table:
     """Two rows per site, a column per number of features."""
-    counts = sorted({count for row in result["rows"] for count in row["counts"]})
-    concepts = {name: " or ".join(values) for name, values in result["concepts"].items()}
+    counts = sorted({count for row in result.rows for count in row.scores.counts})
+    concepts = {name: " or ".join(values) for name, values in result.concepts.items()}
     table = Table(
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        title=f"SCR and TPP, {escape(str(result['data']))}, by how many features are taken out",
+        title=f"SCR and TPP, {escape(result.data)}, by how many features are taken out",
         caption="SCR: the part of the way from the biased classifier to the oracle that taking out the spurious "
         "concept goes, in the direction that begins lower (accuracy: both ends); – where there is no way to go. TPP: "
         f"what a concept's probe loses by its own features, less what the other's loses. Label: "
@@ -53,14 +53,16 @@ def scr_tpp_table(result: Mapping[str, Any]) -> Table:
     for count in counts:
         table.add_column(str(count), justify="right", no_wrap=True)
     table.add_column("accuracy", justify="right", no_wrap=True)
-    for row in result["rows"]:
-        meant = "label" if row["spurious"] == "attribute" else "attribute"
-        way = f"{row['biased'][meant]:.2f}→{row['oracle'][meant]:.2f}"
-        table.add_row(row["site"], "SCR", *_cells(row, "scr", counts), way)
-        table.add_row("", "TPP", *_cells(row, "tpp", counts))
+    for row in result.rows:
+        found = row.scores
+        meant = "label" if found.spurious == "attribute" else "attribute"
+        way = f"{found.biased[meant]:.2f}→{found.oracle[meant]:.2f}"
+        table.add_row(row.site, "SCR", *_cells(found.counts, found.scr, counts), way)
+        table.add_row("", "TPP", *_cells(found.counts, found.tpp, counts))
     return table
 
 
-def _cells(row: Mapping[str, Any], name: str, counts: list[int]) -> list[str]:
-    values = dict(zip(row["counts"], row[name], strict=True))
-    return ["–" if values.get(count) is None else f"{values[count]:.2f}" for count in counts]
+def _cells(own: Sequence[int], scores: Sequence[float | None], counts: list[int]) -> list[str]:
+    values = dict(zip(own, scores, strict=True))
+    found = (values.get(count) for count in counts)
+    return ["–" if value is None else f"{value:.2f}" for value in found]

@@ -29,6 +29,6 @@ def evaluate(config: ShiftEvaluateConfig, run: Path, overwrite: bool) -> None:
 
     with progress() as show:
         result = run_shift_evaluate(run, config, overwrite=overwrite, progress=show)
-    for texts in dict.fromkeys(row["texts"] for row in result["rows"]):
+    for texts in dict.fromkeys(row.texts for row in result.rows):
         out.print(scores_table(result, texts))
     say(f"written to {SCORES.in_(run)}")

@@ -34,7 +34,7 @@ _INTERACTIVE = (
         bool,
         typer.Option(
             "--interactive",
-            help="Ask here, one feature at a time; goes on with a sheet that is there already.",
+            help="Ask here, one feature at a time; goes on with a sheet that already exists.",
         ),
     ],
     False,

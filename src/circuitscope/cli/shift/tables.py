@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
+
+from circuitscope.results import ShiftScores
 
 _NARROWEST = 6
 """Characters of a number, and of most intervals; a heading's longest word may need more."""
@@ -18,34 +19,36 @@ _MEANING = {
 }
 
 
-def scores_table(result: Mapping[str, Any], texts: str) -> Table:
+def scores_table(result: ShiftScores, texts: str) -> Table:
     """A row per version of the classifier, in per cent.
 
     Args:
-        result: what ``run_shift_evaluate`` returns.
         texts: ``balanced`` or ``ambiguous``.
     """
-    rows = [row for row in result["rows"] if row["texts"] == texts]
-    removed = result["removed"]
+    rows, removed = result.of(texts), result.removed
+    first = rows[0].scores
     table = Table(
         box=SIMPLE_HEAD,
         padding=0,  # eight columns in 80 characters
         pad_edge=False,
-        title=f"{escape(result['task'])}, {rows[0]['n']} {texts} texts"
+        title=f"{escape(result.task)}, {first.n} {texts} texts"
         + ("" if removed is None else f", {removed} features removed"),
         caption=f"Per cent, with intervals that cover 95. {_MEANING[texts]}",
     )
     table.add_column("classifier", no_wrap=True)
-    there = [number for number, size in enumerate(rows[0]["sizes"]) if size]
-    headings = ["intended", "unintended", "worst group", *(result["groups"][number] for number in there)]
+    there = [number for number, size in enumerate(first.sizes) if size]
+    headings = ["intended", "unintended", "worst group", *(result.groups[number] for number in there)]
     for heading in headings:
         table.add_column(heading, justify="right", width=max(_NARROWEST, *map(len, heading.split())))
     for row in rows:
-        main = (
-            with_interval(row[name], row[f"{name}_interval"])
-            for name in ("intended", "unintended", "worst_group")
+        found = row.scores
+        table.add_row(
+            row.classifier,
+            with_interval(found.intended, found.intended_interval),
+            with_interval(found.unintended, found.unintended_interval),
+            with_interval(found.worst_group, found.worst_group_interval),
+            *("–" if (share := found.groups[number]) is None else per_cent(share) for number in there),
         )
-        table.add_row(row["classifier"], *main, *(per_cent(row["groups"][number]) for number in there))
     return table
 
 

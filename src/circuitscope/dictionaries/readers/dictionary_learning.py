@@ -221,7 +221,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     config = read_object(path)
     if not all(isinstance(config.get(name, {}), dict) for name in ("trainer", "buffer")):
         raise BadFile(
-            f"{path} is no config of dictionary_learning", expected='{"trainer": {…}, "buffer": {…}}'
+            f"{path} is not a dictionary_learning config", expected='{"trainer": {…}, "buffer": {…}}'
         )
     return config
 

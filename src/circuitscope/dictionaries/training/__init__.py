@@ -6,8 +6,8 @@ the result on held-out text, ``saelens_folder`` writes it once more for SAELens,
 """
 
 from circuitscope.config import TrainConfig
-from circuitscope.dictionaries.training.quality import SiteQuality, measure_quality
+from circuitscope.dictionaries.training.quality import measure_quality
 from circuitscope.dictionaries.training.run import train_dictionaries
 from circuitscope.dictionaries.training.saelens_folder import write_saelens
 
-__all__ = ["SiteQuality", "TrainConfig", "measure_quality", "train_dictionaries", "write_saelens"]
+__all__ = ["TrainConfig", "measure_quality", "train_dictionaries", "write_saelens"]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from circuitscope.config import TrainConfig
-from circuitscope.errors import BadFile, BadInput
+from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.model import Contexts, LanguageModel
 from circuitscope.runs import explained_disk, hash_json, read_arrays, read_json, write_arrays, write_json
 from circuitscope.terms import Site
@@ -71,9 +71,10 @@ class Checkpoint:
             raise BadInput(
                 f"an unfinished run in {self.folder} {difference}",
                 expected="the settings, text and model of the unfinished run, to go on with it",
-                mend="repeat the same command; or start anew with --overwrite or another --out",
+                mend="repeat the same command, or start afresh with "
+                f"{argument('overwrite', True)} or another {argument('out')}",
             )
-        _log.warning("starting anew: the unfinished run in %s %s", self.folder, difference)
+        _log.warning("starting afresh: the unfinished run in %s %s", self.folder, difference)
         self.remove()
         return None
 

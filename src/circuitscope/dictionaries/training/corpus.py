@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Int
 
 from circuitscope.config import TrainConfig
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import Contexts, documents_of, read_contexts
 
 
@@ -34,7 +34,7 @@ def read_corpus(text: str | Sequence[str], tokenizer: Any, config: TrainConfig) 
         raise BadInput(
             f"the text makes {len(contexts)} contexts, of which {n_held_out} are held out",
             expected="at least one context to train on and one to measure on",
-            mend="give a longer text or a smaller --context",
+            mend=f"give a longer text or a smaller {argument('context')}",
         )
     return contexts.split(len(contexts) - n_held_out)
 

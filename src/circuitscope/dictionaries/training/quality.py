@@ -13,7 +13,6 @@ Over the live tokens (no padding, no BOS) of the contexts:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,6 +22,7 @@ from torch.nn.functional import cross_entropy
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.model import Contexts, Edit, LanguageModel, Tap, TokenBatch
+from circuitscope.results import SiteQuality
 from circuitscope.terms import Site
 from circuitscope.work import Progress, silent
 
@@ -30,28 +30,6 @@ SMALLEST_DAMAGE = 0.05
 """Nats that zero-ablating a site must cost for its loss recovered to mean something."""
 LOSS_CONTEXTS = 64
 LOGIT_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class SiteQuality:
-    """How good the dictionary of one site is."""
-
-    site: str
-    l0: float
-    """Mean number of active features per token."""
-    variance_unexplained: float
-    """Share of the variance that the dictionary does not reconstruct: 0 is perfect, the mean alone has 1."""
-    loss_recovered: float | None
-    """1 where reconstructing the site costs nothing, 0 where it is as bad as zero; None where undefined."""
-    loss_clean: float
-    """Next-token loss of the untouched model, in nats."""
-    loss_dictionary: float
-    """The same with the site's tensor replaced by its reconstruction."""
-    loss_zero: float
-    """The same with the site's tensor replaced by 0."""
-    dead_features: int
-    """Features that are active on no token of the text."""
-    n_features: int
 
 
 def measure_quality(

@@ -21,13 +21,14 @@ from circuitscope.dictionaries.load import load_dictionaries
 from circuitscope.dictionaries.readers import own_folder
 from circuitscope.dictionaries.training.checkpoint import Checkpoint, identify
 from circuitscope.dictionaries.training.corpus import read_corpus
-from circuitscope.dictionaries.training.quality import SiteQuality, measure_quality
+from circuitscope.dictionaries.training.quality import measure_quality
 from circuitscope.dictionaries.training.saelens_folder import write_saelens
 from circuitscope.dictionaries.training.stream import ActivationStream
 from circuitscope.dictionaries.training.threads import one_core_per_task
 from circuitscope.dictionaries.training.trainer import Trainer
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import LanguageModel
+from circuitscope.results import SiteQuality
 from circuitscope.runs import new_folder, refuse_existing
 from circuitscope.terms import Site
 from circuitscope.work import Progress, shown
@@ -141,7 +142,7 @@ def _sites(model: LanguageModel, config: TrainConfig) -> list[Site]:
         raise BadInput(
             f"{model.name} has no site {', '.join(unknown)}",
             expected=f"embed, or attn, mlp, resid with a layer from 0 to {model.n_layers - 1}",
-            mend="change --sites",
+            mend=f"change {argument('sites')}",
         )
     return chosen
 
@@ -152,5 +153,5 @@ def _refuse_long_context(model: LanguageModel, config: TrainConfig) -> None:
         raise BadInput(
             f"context = {config.context}",
             expected=f"at most {longest}, the longest context of {model.name}",
-            mend="change --context",
+            mend=f"change {argument('context')}",
         )

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.training.corpus import derived_seed, epoch_order
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import Contexts, LanguageModel
 from circuitscope.terms import Site
 
@@ -52,7 +52,7 @@ class ActivationStream:
             raise BadInput(
                 f"{self.size} contexts may hold only {fewest} tokens, fewer than one batch of {config.batch}",
                 expected="at least one batch per buffer of contexts",
-                mend="give a longer text, a smaller --batch or a larger --buffer",
+                mend=f"give a longer text, a smaller {argument('batch')} or a larger {argument('buffer')}",
             )
 
     def first(self) -> Batch:

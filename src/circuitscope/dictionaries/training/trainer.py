@@ -16,7 +16,7 @@ from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.training.site_trainer import SiteTrainer
 from circuitscope.dictionaries.training.stream import Batch
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.terms import Site
 
 
@@ -30,7 +30,7 @@ class Trainer:
                 raise BadInput(
                     f"k = {config.k} at {site}, whose dictionary has {n_features} features",
                     expected="k of at most the number of features",
-                    mend="lower --k or raise --features",
+                    mend=f"lower {argument('k')} or raise {argument('features')}",
                 )
         self.sites = {site: SiteTrainer(x, config, site.name) for site, x in first.items()}
         self.errors: dict[Site, Tensor] = {}
@@ -47,7 +47,7 @@ class Trainer:
                 raise BadInput(
                     f"the training of {site} diverged: its loss is {float(error)} at step {number}",
                     expected="a finite loss",
-                    mend="lower --learning-rate; if it happens at once, the model's activations may hold NaN",
+                    mend=f"lower {argument('learning_rate')}; if it happens at once, the model may hold NaN",
                 )
 
     @property

@@ -4,7 +4,7 @@
 * ``choosers``: which features to take out, by the circuit and in simpler ways;
 * ``rows``: the table, a function per row;
 * ``concepts``: concept bottleneck probing;
-* ``figures``: all rows and curves over several seeds, as plain figures.
+* ``figures``: all rows and curves over several seeds, as figures.
 """
 
 from circuitscope.editing.comparison.choosers import CHOOSERS

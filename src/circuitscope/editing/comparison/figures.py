@@ -1,4 +1,4 @@
-"""compare: every row and curve over several seeds, as plain figures.
+"""compare: every row and curve over several seeds, as figures.
 
 Seeds draw the probe's first weights, the order of its texts and the random features; the texts stay the same. Every
 row's predictions are kept as soon as they are there, so that a comparison that was stopped goes on with the next.
@@ -7,8 +7,7 @@ row's predictions are kept as soon as they are there, so that a comparison that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +15,18 @@ from circuitscope.editing.comparison.choosers import CHOOSERS
 from circuitscope.editing.comparison.rows import CURVE, OneSeed, Predictions
 from circuitscope.editing.comparison.setup import Bench
 from circuitscope.editing.scores import score
+from circuitscope.results import (
+    ComparisonRow,
+    CurvePoint,
+    Interval,
+    MeanPoint,
+    RemovalCurve,
+    Scores,
+    SeedScores,
+    ShiftComparison,
+    Spread,
+    Summary,
+)
 from circuitscope.work import Arrays, Progress, Unit, finished, labelled, silent, step
 
 FIGURES = ("intended", "unintended", "worst_group")
@@ -28,15 +39,16 @@ class SeedFigures:
     seed: int
     unjudged: int
     """Features of its circuit on which nobody has a verdict."""
-    rows: dict[tuple[str, str], dict[str, Any]]
+    rows: dict[tuple[str, str], SeedScores]
     """By section and name."""
-    points: dict[str, list[dict[str, Any]]]
+    points: dict[str, list[CurvePoint]]
     """By way to choose, along its curve."""
 
 
-def compare(bench: Bench, seeds: Sequence[int], progress: Progress = silent) -> dict[str, Any]:
-    """All figures, as plain values; see ``joined``."""
-    return joined(bench, [figures_of(bench, seed, labelled(progress, f"seed {seed}")) for seed in seeds])
+def compare(bench: Bench, seeds: Sequence[int], task: str, progress: Progress = silent) -> ShiftComparison:
+    """All figures."""
+    found = [figures_of(bench, seed, labelled(progress, f"seed {seed}")) for seed in seeds]
+    return joined(bench, found, task)
 
 
 def figures_of(bench: Bench, seed: int, progress: Progress = silent) -> SeedFigures:
@@ -50,9 +62,9 @@ def figures_of(bench: Bench, seed: int, progress: Progress = silent) -> SeedFigu
     units += [_unit(f"{seed}-{count} by {chooser}", make) for chooser, count, make in points]
     arrays = (found for _, found in finished(units, None, bench.kept, progress, "rows"))
     scores = [_scores(bench, found, seed) for found in arrays]
-    curves: dict[str, list[dict[str, Any]]] = {}
+    curves: dict[str, list[CurvePoint]] = {}
     for (chooser, _, _), found in zip(points, scores[len(rows) :], strict=True):
-        curves.setdefault(chooser, []).append({**found, "seed": seed})
+        curves.setdefault(chooser, []).append(CurvePoint(found, seed))
     return SeedFigures(
         seed,
         sum(feature not in bench.person for feature in one.chosen("circuit")),
@@ -61,35 +73,29 @@ def figures_of(bench: Bench, seed: int, progress: Progress = silent) -> SeedFigu
     )
 
 
-def joined(bench: Bench, found: Sequence[SeedFigures]) -> dict[str, Any]:
-    """The figures of all seeds, as plain values.
-
-    Returns:
-        ``rows``: per row its section, name, units taken out (mean over seeds), and ``scores``, one dictionary per
-        seed; ``summary`` of a row has mean, low and high of each figure: over the seeds, or with one seed the
-        bootstrap interval over texts. ``curves``: per way to choose its points, and ``mean`` of them
-        (``mean_curve``).
-    """
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    points: dict[str, list[dict[str, Any]]] = {}
+def joined(bench: Bench, found: Sequence[SeedFigures], task: str) -> ShiftComparison:
+    """The figures of all seeds; a summary is over the seeds, or with one seed the bootstrap interval over texts."""
+    rows: dict[tuple[str, str], list[SeedScores]] = {}
+    points: dict[str, list[CurvePoint]] = {}
     for one in found:
         for key, scores in one.rows.items():
             rows.setdefault(key, []).append(scores)
         for chooser, some in one.points.items():
             points.setdefault(chooser, []).extend(some)
-    return {
-        "seeds": [one.seed for one in found],
-        "groups": list(bench.sets.groups),
-        "sizes": bench.sets.sizes,
-        "unjudged": sum(one.unjudged for one in found) / len(found),
-        "rows": [
-            {"section": section, "name": name, "summary": summary(scores), "scores": scores}
+    return ShiftComparison(
+        task=task,
+        seeds=tuple(one.seed for one in found),
+        groups=tuple(bench.sets.groups),
+        sizes=bench.sets.sizes,
+        unjudged=sum(one.unjudged for one in found) / len(found),
+        rows=tuple(
+            ComparisonRow(section, name, summary(scores), tuple(scores))
             for (section, name), scores in rows.items()
-        ],
-        "curves": [
-            {"chooser": chooser, "points": some, "mean": mean_curve(some)} for chooser, some in points.items()
-        ],
-    }
+        ),
+        curves=tuple(
+            RemovalCurve(chooser, tuple(some), mean_curve(some)) for chooser, some in points.items()
+        ),
+    )
 
 
 def _unit(name: str, make: Callable[[], tuple[Predictions, int]]) -> Unit[None, Arrays]:
@@ -100,47 +106,68 @@ def _unit(name: str, make: Callable[[], tuple[Predictions, int]]) -> Unit[None, 
     return Unit(name.replace("/", " "), do)
 
 
-def _scores(bench: Bench, found: Arrays, seed: int) -> dict[str, Any]:
-    drawn = [asdict(score(row, bench.sets.test_balanced, seed=seed)) for row in found["predictions"]]
-    return {**_mean_scores(drawn), "removed": int(found["removed"])}
+def _scores(bench: Bench, found: Arrays, seed: int) -> SeedScores:
+    drawn = [score(row, bench.sets.test_balanced, seed=seed) for row in found["predictions"]]
+    return _mean_scores(drawn, int(found["removed"]))
 
 
-def _mean_scores(drawn: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _mean_scores(drawn: Sequence[Scores], removed: int) -> SeedScores:
     """One row's scores, averaged over its draws; intervals are those of the first draw if there is only one."""
-    first = drawn[0]
-    mean = {name: float(np.mean([one[name] for one in drawn])) for name in FIGURES}
-    groups = np.mean([one["groups"] for one in drawn], axis=0).tolist()
-    intervals = {
-        f"{name}_interval": list(first[f"{name}_interval"])
-        if len(drawn) == 1
-        else [min(one[name] for one in drawn), max(one[name] for one in drawn)]
-        for name in FIGURES
-    }
-    return {**mean, "groups": groups, **intervals}
+    intended, unintended, worst_group = (_values(drawn, figure) for figure in FIGURES)
+
+    def ends(values: Sequence[float], of_one: Interval) -> Interval:
+        return of_one if len(drawn) == 1 else (min(values), max(values))
+
+    return SeedScores(
+        intended=float(np.mean(intended)),
+        unintended=float(np.mean(unintended)),
+        worst_group=float(np.mean(worst_group)),
+        groups=_mean_groups(drawn),
+        intended_interval=ends(intended, drawn[0].intended_interval),
+        unintended_interval=ends(unintended, drawn[0].unintended_interval),
+        worst_group_interval=ends(worst_group, drawn[0].worst_group_interval),
+        removed=removed,
+    )
 
 
-def summary(scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summary(scores: Sequence[SeedScores]) -> Summary:
     """Mean, low and high of each figure, the groups' means, and how many units were taken out."""
-    found: dict[str, Any] = {}
-    for name in FIGURES:
-        values = [one[name] for one in scores]
-        low, high = (min(values), max(values)) if len(scores) > 1 else scores[0][f"{name}_interval"]
-        found[name] = {"mean": float(np.mean(values)), "low": float(low), "high": float(high)}
-    found["groups"] = np.mean([one["groups"] for one in scores], axis=0).tolist()
-    found["removed"] = float(np.mean([one["removed"] for one in scores]))
-    return found
+    intended, unintended, worst_group = (_values(scores, figure) for figure in FIGURES)
+
+    def spread(values: Sequence[float], of_one: Interval) -> Spread:
+        low, high = (min(values), max(values)) if len(scores) > 1 else of_one
+        return Spread(float(np.mean(values)), low, high)
+
+    return Summary(
+        intended=spread(intended, scores[0].intended_interval),
+        unintended=spread(unintended, scores[0].unintended_interval),
+        worst_group=spread(worst_group, scores[0].worst_group_interval),
+        groups=_mean_groups(scores),
+        removed=float(np.mean([one.removed for one in scores])),
+    )
 
 
-def mean_curve(points: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+def mean_curve(points: Sequence[CurvePoint]) -> dict[str, MeanPoint]:
     """Mean figures by how many are taken out: by the numbers of ``CURVE``, and ``all`` that the judge removes."""
-    last: dict[int, dict[str, Any]] = {}
+    last: dict[int, CurvePoint] = {}
     for point in points:
-        if point["removed"] >= last.get(point["seed"], point)["removed"]:
-            last[point["seed"]] = point
-    groups = {str(count): [point for point in points if point["removed"] == count] for count in CURVE}
+        if point.scores.removed >= last.get(point.seed, point).scores.removed:
+            last[point.seed] = point
+    groups = {str(count): [point for point in points if point.scores.removed == count] for count in CURVE}
     groups["all"] = list(last.values())
-    return {
-        name: {figure: float(np.mean([point[figure] for point in some])) for figure in (*FIGURES, "removed")}
-        for name, some in groups.items()
-        if some
-    }
+    return {name: _mean_point([point.scores for point in some]) for name, some in groups.items() if some}
+
+
+def _mean_point(scores: Sequence[SeedScores]) -> MeanPoint:
+    intended, unintended, worst_group, removed = (
+        float(np.mean(_values(scores, figure))) for figure in (*FIGURES, "removed")
+    )
+    return MeanPoint(intended, unintended, worst_group, removed)
+
+
+def _values(scores: Sequence[Scores] | Sequence[SeedScores], figure: str) -> list[float]:
+    return [float(getattr(one, figure)) for one in scores]
+
+
+def _mean_groups(scores: Sequence[Scores] | Sequence[SeedScores]) -> tuple[float, ...]:
+    return tuple(np.array([one.groups for one in scores], float).mean(axis=0).tolist())

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 
 Message = dict[str, str]
 """``role`` and ``content``."""
@@ -57,7 +57,7 @@ def key_from(variable: str) -> str:
         raise BadInput(
             f"the environment variable {variable} is empty or not set",
             expected="the endpoint's key in it",
-            mend=f"export {variable}=…, or leave --key-variable away for an endpoint that wants no key",
+            mend=f"export {variable}=…, or leave out {argument('key_variable')} for an endpoint that wants no key",
         )
     return key
 
@@ -93,7 +93,7 @@ class Endpoint:
             raise BadInput(
                 "the endpoint's address has a name, a password or a query in it",
                 expected=_ADDRESS,
-                mend="leave that away; a key comes from the environment (--key-variable)",
+                mend=f"leave that out; a key comes from the environment ({argument('key_variable')})",
             )
         if not self.model:
             raise BadInput("no model is named", expected="the model's name at the endpoint")
@@ -101,7 +101,7 @@ class Endpoint:
             raise BadInput(
                 "the endpoint's key has blanks, line breaks or letters in it that no header can carry",
                 expected="letters, digits and marks of ASCII",
-                mend="set the variable that --key-variable names to the key and nothing else",
+                mend=f"set the variable that {argument('key_variable')} names to the key and nothing else",
             )
         if self.timeout <= 0 or self.retries < 0 or self.pause < 0:
             raise BadInput(
@@ -112,7 +112,7 @@ class Endpoint:
             raise BadInput(
                 f"the key would go to {parts.hostname} over http, which anybody on the way can read",
                 expected="https, or an endpoint on this computer",
-                mend="use an https address, or leave --key-variable away if it wants no key",
+                mend=f"use an https address, or leave out {argument('key_variable')} if it wants no key",
             )
 
     @property
@@ -186,7 +186,7 @@ class Endpoint:
         raise BadInput(
             f"the endpoint {self.host} refused the question with status {error.code}: {said or error.reason}",
             expected=f"an answer of the model {self.model}",
-            mend="look at the address, the model's name and the key (--endpoint, --model-name, --key-variable)",
+            mend=f"check {argument('endpoint')}, {argument('model_name')} and {argument('key_variable')}",
         ) from None
 
     def _without_key(self, text: str) -> str:

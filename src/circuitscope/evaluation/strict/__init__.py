@@ -8,7 +8,6 @@ given it?), ``transfer`` (does it work on new words?), ``spare`` (has it nodes t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from circuitscope.config import EvaluateConfig
 from circuitscope.evaluation.strict.random_circuits import random_circuits
@@ -16,6 +15,7 @@ from circuitscope.evaluation.strict.spare_nodes import spare_nodes
 from circuitscope.evaluation.strict.stability import stability
 from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
 from circuitscope.evaluation.strict.transfer import transfer
+from circuitscope.results import StrictTests
 from circuitscope.sources import Loaded
 from circuitscope.work import Progress
 
@@ -26,20 +26,20 @@ def strict_tests(
     other: Callable[[str], TestedCircuit],
     config: EvaluateConfig,
     progress: Progress,
-) -> dict[str, Any]:
+) -> StrictTests:
     """Run the four tests on a circuit.
 
     Args:
         subject: the circuit on the split that is evaluated.
         other: makes the same of another split.
     """
-    return {
-        "free_layers": subject.scale.free_layers,
-        "random": random_circuits(subject, config.random_circuits, progress),
-        "stability": stability(subject, loaded, config.halvings, progress),
-        "transfer": transfer(subject, other, loaded.task, config.split),
-        "spare": spare_nodes(subject, config.spare_examples, progress),
-    }
+    return StrictTests(
+        free_layers=subject.scale.free_layers,
+        random=random_circuits(subject, config.random_circuits, progress),
+        stability=stability(subject, loaded, config.halvings, progress),
+        transfer=transfer(subject, other, loaded.task, config.split),
+        spare=spare_nodes(subject, config.spare_examples, progress),
+    )
 
 
 __all__ = ["TestedCircuit", "strict_tests"]

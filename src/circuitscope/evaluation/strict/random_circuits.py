@@ -13,19 +13,11 @@ every node of a place, the random circuits have the same ones; ``shared`` says h
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.evaluation.strict.tested_circuit import (
-    FAILS,
-    HOLDS,
-    TestedCircuit,
-    distance,
-    unknown,
-)
-from circuitscope.results import Nodes
+from circuitscope.evaluation.strict.tested_circuit import TestedCircuit, distance
+from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Nodes, Outcome, RandomCircuits, Spread
 from circuitscope.terms import ERROR
 from circuitscope.work import Progress
 
@@ -35,19 +27,22 @@ _SAME = 1e-9
 """Distances from 1 that differ by less are equal."""
 
 
-def random_circuits(subject: TestedCircuit, count: int, progress: Progress) -> dict[str, Any]:
+def random_circuits(
+    subject: TestedCircuit, count: int, progress: Progress
+) -> Outcome[RandomCircuits] | CannotBeSaid[RandomCircuits]:
     """Compare a circuit with ``count`` random ones of equal size per place."""
     circuit = subject.circuit
     if circuit.candidates is None:
-        return unknown("the circuit has no ranking of all its candidates to draw from")
-    if subject.score["value"] is None:
-        return unknown(subject.score["why"])
+        return CannotBeSaid("the circuit has no ranking of all its candidates to draw from")
+    score = subject.score.value
+    if score is None:
+        return CannotBeSaid(subject.score.why)
     own = subject.tested(circuit.nodes)
     if len(own) == 0:
-        return unknown("no node of the circuit is in a layer that is ablated")
+        return CannotBeSaid("no node of the circuit is in a layer that is ablated")
     pool = _pool(own, subject.tested(circuit.candidates))
     if _places(own) == _places(pool):
-        return unknown(
+        return CannotBeSaid(
             "the circuit has every node that has an effect in its places: there is no other to draw"
         )
     draw = np.random.default_rng(subject.scale.seed)
@@ -57,29 +52,32 @@ def random_circuits(subject: TestedCircuit, count: int, progress: Progress) -> d
         values.append(subject.scale.faithfulness(drawn))
         shared.append(len(names.intersection(_names(drawn))) / len(own))
         progress(number + 1, count, "random circuits")
-    return _verdict(float(subject.score["value"]), np.array(values)) | {
-        "by_position": circuit.keeps_positions,
-        "nodes": len(own),
-        "drawn_from": len(pool),
-        "shared": float(np.mean(shared)),
-    }
+    found = np.array(values)
+    as_good = int((np.abs(1 - found) <= distance(score) + _SAME).sum())
+    return _verdict(
+        found,
+        RandomCircuits(
+            circuits=count,
+            as_faithful=as_good,
+            p=(1 + as_good) / (count + 1),
+            faithfulness=score,
+            random=Spread(float(found.mean()), float(found.min()), float(found.max())),
+            by_position=circuit.keeps_positions,
+            nodes=len(own),
+            drawn_from=len(pool),
+            shared=float(np.mean(shared)),
+        ),
+    )
 
 
-def _verdict(own: float, values: NDArray[np.float64]) -> dict[str, Any]:
-    as_good = int((np.abs(1 - values) <= distance(own) + _SAME).sum())
-    p = (1 + as_good) / (len(values) + 1)
-    found = {
-        "circuits": len(values),
-        "as_faithful": as_good,
-        "p": p,
-        "faithfulness": own,
-        "random": {"mean": float(values.mean()), "low": float(values.min()), "high": float(values.max())},
-    }
-    if np.ptp([own, *values]) <= _SAME:
-        return unknown("the circuit and every random one do exactly the same", **found)
+def _verdict(
+    values: NDArray[np.float64], found: RandomCircuits
+) -> Outcome[RandomCircuits] | CannotBeSaid[RandomCircuits]:
+    if np.ptp([found.faithfulness, *values]) <= _SAME:
+        return CannotBeSaid("the circuit and every random one do exactly the same", found)
     if 1 / (len(values) + 1) > LEVEL:
-        return unknown(f"{len(values)} random circuits are too few for any p up to {LEVEL:g}", **found)
-    return {"verdict": HOLDS if p <= LEVEL else FAILS, "why": "", **found}
+        return CannotBeSaid(f"{len(values)} random circuits are too few for any p up to {LEVEL:g}", found)
+    return Outcome(HOLDS if found.p <= LEVEL else FAILS, found)
 
 
 def draw_alike(nodes: Nodes, pool: Nodes, draw: np.random.Generator) -> NDArray[np.int64]:

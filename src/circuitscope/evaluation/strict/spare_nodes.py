@@ -11,19 +11,12 @@ called minimal.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.evaluation.strict.tested_circuit import (
-    FAILS,
-    HOLDS,
-    TestedCircuit,
-    distance,
-    unknown,
-)
-from circuitscope.results import Circuit, Edges
+from circuitscope.evaluation.strict.tested_circuit import TestedCircuit, distance
+from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Circuit, Edges, Outcome, SpareNodes
 from circuitscope.work import Progress
 
 ALLOWED = 0.01
@@ -32,15 +25,19 @@ MOST = 0.1
 """The share of nodes to spare up to which a circuit is called minimal."""
 
 
-def spare_nodes(subject: TestedCircuit, examples: int | None, progress: Progress) -> dict[str, Any]:
+def spare_nodes(
+    subject: TestedCircuit, examples: int | None, progress: Progress
+) -> Outcome[SpareNodes] | CannotBeSaid[SpareNodes]:
     """Leave every node out, one at a time, and then those that can go together."""
     subject = subject.on(examples)
-    if subject.score["value"] is None:
-        return unknown(subject.score["why"])
+    if subject.score.value is None:
+        return CannotBeSaid(subject.score.why)
     nodes = subject.tested(subject.circuit.nodes)
     own = subject.scale.faithfulness(nodes)
     if len(nodes) == 0 or own <= 0:
-        return unknown("the circuit has no faithfulness to lose" if len(nodes) else "no node can be ablated")
+        return CannotBeSaid(
+            "the circuit has no faithfulness to lose" if len(nodes) else "no node can be ablated"
+        )
     allowed = ALLOWED * own
 
     def without(rows: NDArray[np.int64]) -> float:
@@ -57,19 +54,18 @@ def spare_nodes(subject: TestedCircuit, examples: int | None, progress: Progress
         len(droppable), lambda n: distance(without(droppable[:n])) - distance(own) <= allowed
     )
     names = Circuit(subject.circuit.sites, nodes, Edges.none()).ids
-    return {
-        "verdict": HOLDS if together <= MOST * len(nodes) else FAILS,
-        "why": "",
-        "nodes": len(nodes),
-        "examples": subject.scale.examples,
-        "faithfulness": own,
-        "allowed": allowed,
-        "droppable": len(droppable),
-        "together": together,
-        "faithfulness_without_them": without(droppable[:together]),
-        "faithfulness_without_all": without(droppable),
-        "without": {str(names[row]): float(alone[row]) for row in order[::-1]},
-    }
+    found = SpareNodes(
+        nodes=len(nodes),
+        examples=subject.scale.examples,
+        faithfulness=own,
+        allowed=allowed,
+        droppable=len(droppable),
+        together=together,
+        faithfulness_without_them=without(droppable[:together]),
+        faithfulness_without_all=without(droppable),
+        without={str(names[row]): float(alone[row]) for row in order[::-1]},
+    )
+    return Outcome(HOLDS if together <= MOST * len(nodes) else FAILS, found)
 
 
 def _most_together(count: int, fits: Callable[[int], bool]) -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -19,8 +18,8 @@ from numpy.typing import NDArray
 
 from circuitscope.discovery import job_again, part_means, select_nodes
 from circuitscope.errors import NothingFound
-from circuitscope.evaluation.strict.tested_circuit import FAILS, HOLDS, TestedCircuit, unknown
-from circuitscope.results import Circuit, Nodes
+from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
+from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Circuit, Nodes, Outcome, Spread, Stability
 from circuitscope.sources import Loaded
 from circuitscope.tasks import METRICS, Metric
 from circuitscope.work import Progress
@@ -32,18 +31,20 @@ LEAST_EXAMPLES = 4
 Rows = NDArray[np.int64]
 
 
-def stability(subject: TestedCircuit, loaded: Loaded, halvings: int, progress: Progress) -> dict[str, Any]:
+def stability(
+    subject: TestedCircuit, loaded: Loaded, halvings: int, progress: Progress
+) -> Outcome[Stability] | CannotBeSaid[Stability]:
     """Divide the circuit's examples into halves and compare what each half keeps."""
     circuit = subject.circuit
     if circuit.recipe is None or circuit.findings.node_threshold is None:
-        return unknown("the circuit does not say how it was discovered")
+        return CannotBeSaid("the circuit does not say how it was discovered")
     if circuit.findings.pruned is not None:
-        return unknown(
+        return CannotBeSaid(
             "its nodes were chosen by pruning, not by their strength; look at the circuit it came from"
         )
     job = job_again(circuit, loaded, _metric(subject, loaded), progress=progress)
     if len(job.examples) < LEAST_EXAMPLES:
-        return unknown(f"it was discovered on {len(job.examples)} examples, too few to divide")
+        return CannotBeSaid(f"it was discovered on {len(job.examples)} examples, too few to divide")
     parts = _halves(len(job.examples), halvings, np.random.default_rng(subject.scale.seed))
     whole, *means = part_means(job, np.concatenate([np.ones_like(parts[:1]), parts]))
     threshold = circuit.made_by.settings.node_threshold
@@ -53,23 +54,22 @@ def stability(subject: TestedCircuit, loaded: Loaded, halvings: int, progress: P
     pairs = list(pairwise(kept))[::2]
     found = [jaccard(first, second) for first, second in pairs]
     sizes = float(np.mean([len(rows) for rows in kept]))
-    return {
-        "verdict": HOLDS if np.mean(found) >= LEAST else FAILS,
-        "why": "",
-        "halvings": halvings,
-        "examples": len(job.examples),
-        "threshold": threshold,
-        "nodes": len(circuit),
-        "nodes_of_a_half": sizes,
-        "candidates": len(whole),
-        "jaccard": _spread(found),
-        "jaccard_not_free": _spread(
+    figures = Stability(
+        halvings=halvings,
+        examples=len(job.examples),
+        threshold=threshold,
+        nodes=len(circuit),
+        nodes_of_a_half=sizes,
+        candidates=len(whole),
+        jaccard=_spread(found),
+        jaccard_not_free=_spread(
             [jaccard(np.intersect1d(a, tested), np.intersect1d(b, tested)) for a, b in pairs]
         ),
-        "shared": float(np.mean([_shared(first, second) for first, second in pairs])),
-        "by_chance": sizes / (2 * len(whole) - sizes),
-        "again": _again(circuit, whole, _kept(whole, threshold, count)),
-    }
+        shared=float(np.mean([_shared(first, second) for first, second in pairs])),
+        by_chance=sizes / (2 * len(whole) - sizes),
+        again=_again(circuit, whole, _kept(whole, threshold, count)),
+    )
+    return Outcome(HOLDS if np.mean(found) >= LEAST else FAILS, figures)
 
 
 def _metric(subject: TestedCircuit, loaded: Loaded) -> Metric:
@@ -106,8 +106,8 @@ def _shared(first: Rows, second: Rows) -> float:
     return 2 * len(np.intersect1d(first, second)) / total if total else 1.0
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"mean": float(np.mean(values)), "low": float(min(values)), "high": float(max(values))}
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(float(np.mean(values)), float(min(values)), float(max(values)))
 
 
 def _again(circuit: Circuit, nodes: Nodes, rows: Rows) -> float:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale
-from circuitscope.results import Circuit, Nodes
-
-HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be said"
-"""The three verdicts of a test."""
+from circuitscope.results import Circuit, Nodes, Score
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class TestedCircuit:
         return self.scale.values(self.circuit.nodes)
 
     @cached_property
-    def score(self) -> dict[str, Any]:
+    def score(self) -> Score:
         """The circuit's faithfulness with its interval; ``value`` is None where it is undefined."""
         return self.scale.interval(self.kept)
 
@@ -42,11 +38,6 @@ class TestedCircuit:
     def on(self, examples: int | None) -> TestedCircuit:
         """The same on the first batches that hold at least ``examples``; on all of them if None."""
         return self if examples is None else replace(self, scale=self.scale.on(examples))
-
-
-def unknown(why: str, **figures: Any) -> dict[str, Any]:
-    """The result of a test that cannot be said, with the reason."""
-    return {"verdict": UNKNOWN, "why": why, **figures}
 
 
 def distance(faithfulness: float) -> float:

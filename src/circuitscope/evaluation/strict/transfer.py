@@ -13,11 +13,11 @@ the test measures other combinations of words and not other words, and says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from circuitscope.errors import BadInput, NothingFound
 from circuitscope.evaluation.scores import Values, difference
-from circuitscope.evaluation.strict.tested_circuit import FAILS, HOLDS, TestedCircuit, unknown
+from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
+from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Outcome, SplitScore, Transfer
 from circuitscope.tasks import Encoded, Task
 
 MARGIN = 0.1
@@ -28,7 +28,7 @@ LEAST = 0.1
 
 def transfer(
     subject: TestedCircuit, other: Callable[[str], TestedCircuit], task: Task, split: str
-) -> dict[str, Any]:
+) -> Outcome[Transfer] | CannotBeSaid[Transfer]:
     """Compare the two splits of a task.
 
     Args:
@@ -38,48 +38,47 @@ def transfer(
     """
     circuit = subject.circuit
     if circuit.recipe is None:
-        return unknown("the circuit does not say which split it was discovered on")
+        return CannotBeSaid("the circuit does not say which split it was discovered on")
     origin = circuit.recipe.settings.split
     pruned_on = circuit.findings.pruned.split if circuit.findings.pruned else origin
     if pruned_on != origin:
-        return unknown(f"it was discovered on {origin} and pruned on {pruned_on}: no split is held out")
+        return CannotBeSaid(f"it was discovered on {origin} and pruned on {pruned_on}: no split is held out")
     away = "test" if origin == "train" else "train"
     try:
         here, there = (subject if name == split else other(name) for name in (origin, away))
     except (NothingFound, BadInput) as error:
-        return unknown(f"one of the splits cannot be evaluated: {error.got}")
+        return CannotBeSaid(f"one of the splits cannot be evaluated: {error.got}")
     known = _known(subject, task, (origin, away), (there.scale.examples, here.scale.examples))
-    figures = {
-        "discovery": {"split": origin, "examples": here.scale.examples, **here.score},
-        "held_out": {"split": away, "examples": there.scale.examples, **there.score},
-        "difference": difference(
-            (there.kept, there.scale.empty, there.scale.full),
-            (here.kept, here.scale.empty, here.scale.full),
-            seed=subject.scale.seed,
-        ),
-        "pairs": task.pairs,
-        "known": known,
-    }
-    return _verdict(figures) | figures
+    return _verdict(
+        Transfer(
+            discovery=SplitScore(origin, here.scale.examples, here.score),
+            held_out=SplitScore(away, there.scale.examples, there.score),
+            difference=difference(_three(there), _three(here), seed=subject.scale.seed),
+            pairs=task.pairs,
+            known=known,
+        )
+    )
 
 
 def _three(tested: TestedCircuit) -> tuple[Values, Values, Values]:
     return tested.kept, tested.scale.empty, tested.scale.full
 
 
-def _verdict(figures: dict[str, Any]) -> dict[str, str]:
-    value, gap = figures["discovery"]["value"], figures["difference"]
-    if gap["value"] is None:
-        return {**unknown(gap["why"])}
+def _verdict(found: Transfer) -> Outcome[Transfer] | CannotBeSaid[Transfer]:
+    value, gap = found.discovery.score.value, found.difference
+    if value is None or gap.low is None or gap.high is None:
+        return CannotBeSaid(gap.why, found)
     if value < LEAST:
-        return {**unknown("the circuit does next to nothing on the examples that it was discovered on")}
-    if figures["known"]:
-        return {**unknown("the splits share the words that matter")}
-    if gap["low"] >= -MARGIN:
-        return {"verdict": HOLDS, "why": ""}
-    if gap["high"] < -MARGIN:
-        return {"verdict": FAILS, "why": ""}
-    return {**unknown("the examples are too few, or too different, to tell")}
+        return CannotBeSaid(
+            "the circuit does next to nothing on the examples that it was discovered on", found
+        )
+    if found.known:
+        return CannotBeSaid("the splits share the words that matter", found)
+    if gap.low >= -MARGIN:
+        return Outcome(HOLDS, found)
+    if gap.high < -MARGIN:
+        return Outcome(FAILS, found)
+    return CannotBeSaid("the examples are too few, or too different, to tell", found)
 
 
 def _known(subject: TestedCircuit, task: Task, splits: tuple[str, str], counts: tuple[int, int]) -> int:

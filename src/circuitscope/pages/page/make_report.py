@@ -22,7 +22,7 @@ from circuitscope.pages.report_content import (
 )
 from circuitscope.pages.words.how_it_was_made import settings_of, warnings_of
 from circuitscope.pages.words.visible import visible
-from circuitscope.results import Circuit, FeatureDashboard, Groups, NodeActivity, label_of
+from circuitscope.results import Circuit, FeatureDashboard, Groups, NodeActivity, Sweep, label_of
 from circuitscope.terms import OUTPUT, SUMMED, NodeId
 
 MOST_NODES = 200
@@ -36,7 +36,7 @@ def make_report(
     features: Sequence[FeatureDashboard] = (),
     examples: Sequence[ExampleText] = (),
     text_read: str = "",
-    sweep: Mapping[str, Any] | None = None,
+    sweep: Sweep | None = None,
     manifest: Mapping[str, Any] | None = None,
     run: str = "RUN",
     activities: Sequence[NodeActivity] = (),
@@ -49,7 +49,7 @@ def make_report(
         features: dashboards of some of its features, in any order.
         examples: a few of the task's.
         text_read: where the features' contexts come from, as a phrase.
-        sweep: what ``sweep`` returned.
+        sweep: its curves over circuit sizes.
         manifest: the run folder's.
         run: the run folder's name.
         activities: on which of the task's texts its nodes are active, in any order.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from typing import Any
 
 from circuitscope.pages.report_content import NodeLine, Place, Report
 from circuitscope.pages.words.visible import visible
-from circuitscope.results import FeatureDashboard, TokenContext, Word, active_sentence, split_by_share
+from circuitscope.results import FeatureDashboard, Sweep, TokenContext, Word, active_sentence, split_by_share
 from circuitscope.terms import NodeId
 
 _LEVELS = 9
@@ -156,7 +155,7 @@ def grid(places: Sequence[Place]) -> Grid:
     return Grid(positions, tuple(headings[position] for position in positions), rows)
 
 
-def sweep_svg(sweep: Mapping[str, Any]) -> str:
+def sweep_svg(sweep: Sweep) -> str:
     """The picture of a sweep as an element of a page; its text is text, and matplotlib has escaped it."""
     import matplotlib
 
@@ -164,7 +163,7 @@ def sweep_svg(sweep: Mapping[str, Any]) -> str:
 
     content = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sweep"}):
-        plot_sweep({**sweep, "task": "", "model": ""}).savefig(
+        plot_sweep(replace(sweep, task="", model="")).savefig(
             content, format="svg", metadata={"Date": None}, transparent=True
         )
     svg = content.getvalue()

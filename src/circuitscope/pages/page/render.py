@@ -64,7 +64,7 @@ def _asset(name: str) -> Markup:
 
 def html_of(report: Report) -> str:
     """The whole page of a report."""
-    strict = (report.evaluation or {}).get("strict")
+    strict = report.evaluation.strict if report.evaluation else None
     svg = Markup(page_parts.sweep_svg(report.sweep)) if report.sweep else None
     return (
         _templates()
@@ -78,7 +78,6 @@ def html_of(report: Report) -> str:
             group_cards=group_cards(report),
             grid=page_parts.grid(report.places),
             sweep_svg=svg,
-            sweep_areas=any("areas" in curve for curve in (report.sweep or {}).get("curves", ())),
             strict=strict_lines(strict) if strict else (),
             meanings=MEANINGS,
             script=_asset("page.js"),

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from circuitscope.errors import BadInput
 from circuitscope.pages.pictures.edge_routes import Boxes, Ends, Floats, Ints, route
@@ -139,42 +140,71 @@ def layout(
     strength = np.abs(shown.edges.effect)
     strongest = np.argsort(-strength, kind="stable")[:limit]
 
-    box = _box_size(shown, labelled) if box is None else box
+    size = _box_size(shown, labelled) if box is None else box
     cells = _Cells.of(shown, tokens)
-    per_line, pitch = _best_wrapping(cells, box, aspect)
+    per_line, pitch = _best_wrapping(cells, size, aspect)
     columns, width = _columns(cells, per_line, pitch, tokens)
+    placed = _Placed(shown, strongest, cells, cells.lines(per_line), size, columns, width)
     slots = _slots(cells, columns, per_line, pitch)
-    lines_of_row = cells.lines(per_line)
-    output_x = columns[-1].middle
-    source, target = shown.edges.source[strongest], shown.edges.target[strongest]
-    target = np.where(target < 0, len(shown), target)
-    x, line = _untangle(slots, (source, target, strength[strongest]), len(shown), output_x)
+    ends = placed.ends()
+    x, line = _untangle(slots, (*ends, strength[strongest]), len(shown), columns[-1].middle)
+    return _stacked(circuit, placed, ends, x, line, spread)
 
-    x, line = np.append(x, output_x), np.append(line, lines_of_row.sum())
+
+@dataclass(frozen=True)
+class _Placed:
+    """What is known once every node has its column and its line."""
+
+    shown: Circuit
+    strongest: NDArray[np.int64]
+    """The edges that are drawn, the strongest first."""
+    cells: _Cells
+    lines_of_row: NDArray[np.int64]
+    box: tuple[float, float]
+    columns: tuple[Column, ...]
+    width: float
+
+    def ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Source and target of every edge; the output comes after the last node."""
+        edges = self.shown.edges
+        source, target = edges.source[self.strongest], edges.target[self.strongest]
+        return source, np.where(target < 0, len(self.shown), target)
+
+
+def _stacked(
+    circuit: Circuit,
+    placed: _Placed,
+    ends: tuple[NDArray[np.int64], NDArray[np.int64]],
+    x: NDArray[np.float64],
+    line: NDArray[np.int64],
+    spread: float,
+) -> Layout:
+    """Lines above each other, far enough apart for the edges that pass between them."""
+    shown, cells, box, columns = placed.shown, placed.cells, placed.box, placed.columns
+    output_x = columns[-1].middle
+    x, line = np.append(x, output_x), np.append(line, placed.lines_of_row.sum())
     is_error = np.append(shown.nodes.feature == ERROR, False)
     half = np.full(x.size, box[0] / 2)
     enter = np.where(is_error, triangle_half(box), half) * 0.8
     boxes = Boxes(x, line, np.where(is_error, 0.02, enter), enter, half)
-    routes = route(boxes, Ends(source, target), SITE_WIDTH, width - MARGIN)
+    routes = route(boxes, Ends(*ends), SITE_WIDTH, placed.width - MARGIN)
     positions = cells.positions[0] != SUMMED
     start = LEGEND_HEIGHT + HEADER_HEIGHT * positions
-    bottoms = _line_bottoms(lines_of_row, routes, line[source], box[1], start, spread)
-    rows = _rows(shown, cells, lines_of_row, bottoms, box[1])
+    starts = line[ends[0]]
+    bottoms = _line_bottoms(placed.lines_of_row, routes, starts, box[1], start, spread)
     height = bottoms[-1] + box[1] + spread * _GAP_ROW / 2 + TITLE_HEIGHT + HEADER_HEIGHT * positions
-    paths = [
-        _path(way, first, bottoms, box[1]) for way, first in zip(routes, line[source].tolist(), strict=True)
-    ]
+    paths = [_path(way, first, bottoms, box[1]) for way, first in zip(routes, starts.tolist(), strict=True)]
     return Layout(
         circuit=shown,
-        width=width,
+        width=placed.width,
         height=float(height),
         box=box,
         x=x[:-1],
         y=bottoms[line[:-1]] + box[1] / 2,
         output=(output_x, float(bottoms[-1] + box[1] / 2)),
-        rows=rows,
+        rows=_rows(shown, cells, placed.lines_of_row, bottoms, box[1]),
         columns=columns,
-        edges=strongest[::-1],
+        edges=placed.strongest[::-1],
         paths=tuple(paths[::-1]),
         all_nodes=len(circuit),
         all_edges=len(circuit.edges),
@@ -186,7 +216,7 @@ def _check(
     circuit: Circuit, tokens: Sequence[str] | None, max_nodes: int | None, max_edges: int | None
 ) -> None:
     if not (np.isfinite(circuit.nodes.effect).all() and np.isfinite(circuit.edges.effect).all()):
-        raise BadInput("the circuit has effects that are no numbers", expected="finite effects")
+        raise BadInput("the circuit has effects that are not numbers", expected="finite effects")
     for name, value in (("max_nodes", max_nodes), ("max_edges", max_edges)):
         if value is not None and value < 0:
             raise BadInput(f"{name} is {value}", expected="0 or more")

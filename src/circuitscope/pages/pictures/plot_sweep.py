@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from circuitscope.errors import BadInput
 from circuitscope.pages.pictures.colours import CURVES
 from circuitscope.pages.pictures.figure_file import check_suffix, save_figure
 from circuitscope.pages.pictures.figure_text import FONT, clean, shorten
+from circuitscope.results import Curve, Sweep
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -24,18 +25,13 @@ _PANELS = (
     ("faithfulness", "faithfulness of the circuit (ideal 1)"),
     ("completeness", "completeness: what is left without it (ideal 0)"),
 )
+_COLUMNS = ("faithfulness", "faithfulness_low", "faithfulness_high", "completeness")
 _AREAS = ("cpr", "cmd")
 _WIDTH, _PANEL_HEIGHT, _LINE = 10.5, 4.6, 0.24
 
 
-def plot_sweep(sweep: Mapping[str, Any], path: str | Path | None = None) -> matplotlib.figure.Figure:
+def plot_sweep(sweep: Sweep, path: str | Path | None = None) -> matplotlib.figure.Figure:
     """Draw a sweep's curves, and save them if ``path`` (.png, .svg or .pdf) is given.
-
-    Args:
-        sweep: ``task``, ``model``, ``levels`` and ``curves``. Each curve has a ``name``, ``nodes``, and as
-            many values of ``faithfulness`` and ``completeness`` (None where undefined), optionally with
-            intervals (``_low``, ``_high``), ``needed``: level → number of nodes that reach it, or None, and
-            ``areas`` with ``cpr`` and ``cmd``.
 
     Points with no nodes have no place on a logarithmic axis and are left out.
 
@@ -47,9 +43,8 @@ def plot_sweep(sweep: Mapping[str, Any], path: str | Path | None = None) -> matp
     if path is not None:
         path = Path(path)
         check_suffix(path)
-    curves: Sequence[Mapping[str, Any]] = sweep.get("curves") or ()
+    curves, levels = sweep.curves, sweep.levels
     _check(curves)
-    levels = [float(level) for level in sweep.get("levels", ())]
     legend = _LINE * (len(curves) + 2) + 0.2
     height = _PANEL_HEIGHT + legend
     figure = Figure(figsize=(_WIDTH, height), facecolor="white")
@@ -57,7 +52,7 @@ def plot_sweep(sweep: Mapping[str, Any], path: str | Path | None = None) -> matp
         box = (0.07 + 0.49 * column, (legend + 0.55) / height, 0.42, (_PANEL_HEIGHT - 1.1) / height)
         _draw_panel(figure.add_axes(box, gid=quantity), curves, quantity, label, levels)
     _draw_legend(figure, curves, levels, legend / height)
-    parts = [str(sweep[key]) for key in ("task", "model") if sweep.get(key)]
+    parts = [part for part in (sweep.task, sweep.model) if part]
     title = shorten(clean(" · ".join(parts)), _WIDTH - 1, 11.0, bold=True)
     figure.suptitle(
         title, x=0.07, y=1 - 0.16 / height, ha="left", va="top", fontsize=11, fontweight="bold",
@@ -68,38 +63,37 @@ def plot_sweep(sweep: Mapping[str, Any], path: str | Path | None = None) -> matp
     return figure
 
 
-def _check(curves: Sequence[Mapping[str, Any]]) -> None:
+def _check(curves: Sequence[Curve]) -> None:
     if not curves:
         raise BadInput("the sweep has no curves", expected="at least one", mend="run the sweep again")
     for curve in curves:
-        count = len(curve["nodes"])
-        for key, value in curve.items():
-            if key.startswith(("faithfulness", "completeness")) and len(value) != count:
+        count = len(curve.nodes)
+        for name in _COLUMNS:
+            if len(getattr(curve, name)) != count:
                 raise BadInput(
-                    f"curve {curve['name']!r} has {count} node counts but {len(value)} of {key}",
+                    f"curve {curve.name!r} has {count} node counts but {len(getattr(curve, name))} of {name}",
                     expected="one value per node count, None where it is undefined",
                 )
 
 
-def _style(curves: Sequence[Mapping[str, Any]], index: int) -> tuple[str, str]:
+def _style(curves: Sequence[Curve], index: int) -> tuple[str, str]:
     """Colour and marker: a known curve's own, otherwise the next that no known curve has."""
-    name = curves[index]["name"]
+    name = curves[index].name
     if name in _STYLED:
         return CURVES[_STYLED.index(name)]
-    others = [curve["name"] for curve in curves if curve["name"] not in _STYLED]
+    others = [curve.name for curve in curves if curve.name not in _STYLED]
     spare = CURVES[len(_STYLED) :]
     return spare[others.index(name) % len(spare)]
 
 
-def _column(curve: Mapping[str, Any], key: str) -> NDArray[np.float64] | None:
-    """A column as floats, with NaN for None; None if the curve lacks it."""
-    values = curve.get(key)
-    return None if values is None else np.array([np.nan if v is None else v for v in values], float)
+def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
+    """A column with NaN for None."""
+    return np.array([np.nan if value is None else value for value in values], float)
 
 
 def _draw_panel(
     axes: matplotlib.axes.Axes,
-    curves: Sequence[Mapping[str, Any]],
+    curves: Sequence[Curve],
     quantity: str,
     label: str,
     levels: Sequence[float],
@@ -123,29 +117,25 @@ def _draw_panel(
 
 
 def _draw_curve(
-    axes: matplotlib.axes.Axes, curve: Mapping[str, Any], quantity: str, colour: str, marker: str
+    axes: matplotlib.axes.Axes, curve: Curve, quantity: str, colour: str, marker: str
 ) -> NDArray[np.float64]:
     """One curve with its interval; returns the values in view."""
-    values = _column(curve, quantity)
-    if values is None:
-        return np.zeros(0)
-    nodes = np.array(curve["nodes"], float)
+    values = _floats(curve.faithfulness if quantity == "faithfulness" else curve.completeness)
+    nodes = np.array(curve.nodes, float)
     order = np.argsort(nodes, kind="stable")
     order = order[nodes[order] > 0]
-    low, high = (_column(curve, f"{quantity}_{end}") for end in ("low", "high"))
-    if low is not None and high is not None:
+    if quantity == "faithfulness":
+        low, high = _floats(curve.faithfulness_low), _floats(curve.faithfulness_high)
         axes.fill_between(nodes[order], low[order], high[order], color=colour, alpha=0.16, linewidth=0)
-    dashed = curve["name"] == "random features"
+    dashed = curve.name == "random features"
     axes.plot(
         nodes[order], values[order], color=colour, marker=marker, markersize=4.5, linewidth=1.6,
-        linestyle="--" if dashed else "-", label=curve["name"], gid=f"{quantity}: {curve['name']}",
+        linestyle="--" if dashed else "-", label=curve.name, gid=f"{quantity}: {curve.name}",
     )  # fmt: skip
     return values[order]
 
 
-def _draw_levels(
-    axes: matplotlib.axes.Axes, curves: Sequence[Mapping[str, Any]], levels: Sequence[float]
-) -> None:
+def _draw_levels(axes: matplotlib.axes.Axes, curves: Sequence[Curve], levels: Sequence[float]) -> None:
     """A dotted line at each level, and a ring where a curve reaches it."""
     for level in levels:
         axes.axhline(level, color="0.45", linewidth=0.9, linestyle=":", zorder=0.5)
@@ -154,7 +144,7 @@ def _draw_levels(
             color="0.35", family=FONT,
         )  # fmt: skip
         for index, curve in enumerate(curves):
-            needed = _needed(curve, level)
+            needed = curve.needed_for(level)
             if needed:
                 colour, marker = _style(curves, index)
                 axes.plot(
@@ -163,16 +153,9 @@ def _draw_levels(
                 )  # fmt: skip
 
 
-def _needed(curve: Mapping[str, Any], level: float) -> float | None:
-    """The number of nodes at which a curve reaches a level."""
-    found = {float(key): value for key, value in (curve.get("needed") or {}).items()}
-    needed = found.get(level)
-    return None if needed is None else float(needed)
-
-
 def _draw_legend(
     figure: matplotlib.figure.Figure,
-    curves: Sequence[Mapping[str, Any]],
+    curves: Sequence[Curve],
     levels: Sequence[float],
     height: float,
 ) -> None:
@@ -188,26 +171,26 @@ def _draw_legend(
     steps = [0.33 + 0.09 * column for column in range(len(levels))]
     for x, level in zip(steps, levels, strict=True):
         axes.text(x, 0, f"{level:.0%}", fontsize=8, ha="center", va="center", color="0.35", family=FONT)
-    names = [name for name in _AREAS if any(name in (curve.get("areas") or {}) for curve in curves)]
-    note = "shaded: interval · no point: undefined · ring: a level is reached"
-    if names:
-        note += " · CPR, CMD: areas of f and |1 − f| over the share kept of each curve's own candidates"
+    note = (
+        "shaded: interval · no point: undefined · ring: a level is reached · "
+        "CPR, CMD: areas of f and |1 − f| over the share kept of each curve's own candidates"
+    )
     axes.text(0, len(curves) + 1.1, note, fontsize=7.5, va="center", color="0.35", family=FONT)
-    places = [0.35 + 0.09 * len(levels) + 0.08 * column for column in range(len(names))]
-    for x, name in zip(places, names, strict=True):
+    places = [0.35 + 0.09 * len(levels) + 0.08 * column for column in range(len(_AREAS))]
+    for x, name in zip(places, _AREAS, strict=True):
         axes.text(x, 0, name.upper(), fontsize=8, ha="center", va="center", color="0.35", family=FONT)
     for row, curve in enumerate(curves, start=1):
         colour, marker = _style(curves, row - 1)
-        dashed = "--" if curve["name"] == "random features" else "-"
+        dashed = "--" if curve.name == "random features" else "-"
         axes.plot([0, 0.035], [row, row], color=colour, linewidth=1.6, linestyle=dashed)
         axes.plot([0.0175], [row], color=colour, marker=marker, markersize=5, linestyle="none")
-        name = shorten(clean(str(curve["name"])), 2.2, 8.5)
+        name = shorten(clean(curve.name), 2.2, 8.5)
         axes.text(0.045, row, name, fontsize=8.5, va="center", family=FONT, parse_math=False)
         for x, level in zip(steps, levels, strict=True):
-            needed = _needed(curve, level)
+            needed = curve.needed_for(level)
             text = "–" if needed is None else f"{needed:,.0f}"
             axes.text(x, row, text, fontsize=8.5, ha="center", va="center", family=FONT)
-        for x, name in zip(places, names, strict=True):
-            area = (curve.get("areas") or {}).get(name)
+        for x, name in zip(places, _AREAS, strict=True):
+            area = curve.areas.cpr if name == "cpr" else curve.areas.cmd
             text = "–" if area is None else f"{area:.3f}"
             axes.text(x, row, text, fontsize=8.5, ha="center", va="center", family=FONT)

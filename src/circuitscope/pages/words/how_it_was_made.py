@@ -112,8 +112,8 @@ def warnings_of(circuit: Circuit) -> tuple[str, ...]:
             "The model does not prefer the clean answer on the clean texts more than on the patch texts: there "
             "may be no behaviour to explain."
         )
-    for score in (circuit.evaluation or {}).get("scores", ()):
-        if score["faithfulness"]["value"] is None:
-            free = f"{score['free_layers']} free layers" if score["free_layers"] else "nothing free"
-            found.append(f"With {free} faithfulness is {score['faithfulness']['why']}.")
+    for score in circuit.evaluation.scores if circuit.evaluation else ():
+        if score.faithfulness.value is None:
+            free = f"{score.free_layers} free layers" if score.free_layers else "nothing free"
+            found.append(f"With {free} faithfulness is {score.faithfulness.why}.")
     return tuple(found)

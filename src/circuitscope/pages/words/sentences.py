@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 from circuitscope.pages.report_content import NodeLine, Place, Question, Report
 from circuitscope.pages.words.visible import visible
+from circuitscope.results import Evaluation
 
 _METRICS = {
     "logit-difference": "the clean answer's logit (the model's raw score) minus the patch answer's",
@@ -74,29 +74,28 @@ def size_sentence(report: Report) -> str:
     return f"{text}: all nodes{among} whose {cut}."
 
 
-def truth_sentences(evaluation: Mapping[str, Any] | None, discovered_on: str) -> list[str]:
+def truth_sentences(evaluation: Evaluation | None, discovered_on: str) -> list[str]:
     """Faithfulness and completeness in words, for the scores that the evaluation puts first.
 
     Args:
         discovered_on: the split that the circuit itself was made from; empty where that is not known.
     """
-    if not evaluation or not evaluation.get("scores"):
+    if evaluation is None:
         return ["Whether it is faithful has not been measured yet."]
-    score = evaluation["scores"][0]
-    faithful, complete = score["faithfulness"], score["completeness"]
-    held_out = bool(discovered_on) and evaluation["split"] != discovered_on
-    if faithful["value"] is None:
+    score = evaluation.scores[0]
+    held_out = bool(discovered_on) and evaluation.split != discovered_on
+    value = score.faithfulness.value
+    if value is None:
         where = "the examples held out" if held_out else "these examples"
         return [f"On {where} the behaviour itself is too weak for a verdict on the circuit."]
-    value = faithful["value"]
     degree = (
         f"nearly all ({share(value)})" if value >= _MUCH else f"{share(value)}" if value >= _LITTLE
         else f"next to nothing ({share(value)})" if value < 0.1 else f"only {share(value)}"
     )  # fmt: skip
-    free = score["free_layers"]
+    free = score.free_layers
     layers = "the first layer" if free == 1 else f"the first {free} layers"
     given = f" (embed and {layers} left untouched)" if free else ""
-    count = plural(int(evaluation["examples"]), "example")
+    count = plural(evaluation.examples, "example")
     if held_out:
         where = f"on {count} that it was not made from"
     elif discovered_on:
@@ -104,20 +103,20 @@ def truth_sentences(evaluation: Mapping[str, Any] | None, discovered_on: str) ->
     else:
         where = f"on {count}"
     first = (
-        f"By itself, with everything else set to {_baseline(evaluation)}, it restores {degree} of the behaviour "
-        f"{where}{given}."
+        f"By itself, with everything else set to {_baseline(evaluation.baseline)}, it restores {degree} of the "
+        f"behaviour {where}{given}."
     )
-    return [first, _left(complete["value"], value)]
+    return [first, _left(score.completeness.value, value)]
 
 
-def _baseline(evaluation: Mapping[str, Any]) -> str:
+def _baseline(baseline: str) -> str:
     words = {
         "mean": "its mean",
         "clean-mean": "its mean",
         "zero": "zero",
         "resample": "values of other texts",
     }
-    return words.get(str(evaluation["baseline"]), str(evaluation["baseline"]))
+    return words.get(baseline, baseline)
 
 
 def _left(value: float | None, faithful: float) -> str:

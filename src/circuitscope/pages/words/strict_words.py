@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from circuitscope.pages.words.sentences import number, plural, share, signed
+from circuitscope.results import (
+    CannotBeSaid,
+    Outcome,
+    RandomCircuits,
+    Score,
+    SpareNodes,
+    SplitScore,
+    Spread,
+    Stability,
+    StrictTests,
+    Transfer,
+)
 
-Figures = Mapping[str, Any]
+Figures = TypeVar("Figures")
 _LISTED = 5
 
 
@@ -25,104 +37,112 @@ class StrictLine:
     """What was done and found."""
 
 
-def strict_lines(strict: Figures) -> list[StrictLine]:
-    """The tests of ``evaluation["strict"]`` in words, in the order in which a sceptic asks."""
-    tests: tuple[tuple[str, str, Callable[[Figures], str], Callable[[Figures], str]], ...] = (
-        ("random", "better than random nodes in its places", _random_figures, _random),
-        ("stability", "the same from other examples", _stability_figures, _stability),
-        ("transfer", "the same on words held out", _transfer_figures, _transfer),
-        ("spare", "minimal: hardly a node to spare", _spare_figures, _spare),
-    )
-    lines = []
-    for name, question, figures, sentences in tests:
-        found = strict[name]
-        measured = len(found) > 2  # besides the verdict and its reason
-        why = f"{found['why'][0].upper()}{found['why'][1:]}." if found["why"] else ""
-        said = " ".join(filter(None, [why, sentences(found) if measured else ""]))
-        lines.append(StrictLine(question, found["verdict"], figures(found) if measured else "–", said))
-    return lines
+def strict_lines(strict: StrictTests) -> list[StrictLine]:
+    """The tests in words, in the order in which a sceptic asks."""
+    return [
+        _line("better than random nodes in its places", strict.random, _random_figures, _random),
+        _line("the same from other examples", strict.stability, _stability_figures, _stability),
+        _line("the same on words held out", strict.transfer, _transfer_figures, _transfer),
+        _line("minimal: hardly a node to spare", strict.spare, _spare_figures, _spare),
+    ]
 
 
-def _range(spread: Figures, digits: int = 2) -> str:
-    return f"{number(spread['low'], digits)} to {number(spread['high'], digits)}"
+def _line(
+    question: str,
+    found: Outcome[Figures] | CannotBeSaid[Figures],
+    figures: Callable[[Figures], str],
+    sentences: Callable[[Figures], str],
+) -> StrictLine:
+    why = f"{found.why[0].upper()}{found.why[1:]}." if found.why else ""
+    if found.figures is None:
+        return StrictLine(question, found.verdict, "–", why)
+    said = " ".join(filter(None, [why, sentences(found.figures)]))
+    return StrictLine(question, found.verdict, figures(found.figures), said)
+
+
+def _range(found: Spread | Score) -> str:
+    assert found.low is not None
+    assert found.high is not None
+    return f"{number(found.low)} to {number(found.high)}"
 
 
 def _gap(value: float) -> str:
     return signed(value) if round(value, 2) else "0.00"
 
 
-def _random_figures(found: Figures) -> str:
-    return f"p = {found['p']:.2g}"
+def _random_figures(found: RandomCircuits) -> str:
+    return f"p = {found.p:.2g}"
 
 
-def _random(found: Figures) -> str:
-    count, good = found["circuits"], found["as_faithful"]
-    place = "site and position" if found["by_position"] else "site"
+def _random(found: RandomCircuits) -> str:
+    count, good = found.circuits, found.as_faithful
+    place = "site and position" if found.by_position else "site"
     first = (
         f"{'None' if good == 0 else good} of {plural(count, 'random circuit')} "
-        f"{'is' if good <= 1 else 'are'} at least as faithful (p = {found['p']:.2g}"
+        f"{'is' if good <= 1 else 'are'} at least as faithful (p = {found.p:.2g}"
         f"{', the least that so many can give' if good == 0 else ''}). "
-        f"The circuit's faithfulness is {number(found['faithfulness'])}, theirs {number(found['random']['mean'])} "
-        f"on average ({_range(found['random'])})."
+        f"The circuit's faithfulness is {number(found.faithfulness)}, theirs {number(found.random.mean)} "
+        f"on average ({_range(found.random)})."
     )
     return (
         f"{first} Each has as many features and errors at every {place} as the circuit's "
-        f"{plural(found['nodes'], 'node')}, drawn from the {found['drawn_from']:,} that have an effect there; so "
-        f"{share(found['shared'])} of its nodes are the circuit's own."
+        f"{plural(found.nodes, 'node')}, drawn from the {found.drawn_from:,} that have an effect there; so "
+        f"{share(found.shared)} of its nodes are the circuit's own."
     )
 
 
-def _stability_figures(found: Figures) -> str:
-    return f"Jaccard {number(found['jaccard']['mean'])}"
+def _stability_figures(found: Stability) -> str:
+    return f"Jaccard {number(found.jaccard.mean)}"
 
 
-def _stability(found: Figures) -> str:
+def _stability(found: Stability) -> str:
     kept = (
-        f"the {found['nodes']:,} strongest nodes"
-        if found["threshold"] is None
-        else f"the nodes above {found['threshold']:.3g}, {found['nodes_of_a_half']:,.0f} on average"
+        f"the {found.nodes:,} strongest nodes"
+        if found.threshold is None
+        else f"the nodes above {found.threshold:.3g}, {found.nodes_of_a_half:,.0f} on average"
     )
     text = (
-        f"The {found['examples']} examples that it was discovered on were divided in two at random, "
-        f"{plural(found['halvings'], 'time')}. Each half keeps {kept}; two halves have {share(found['shared'])} of "
-        f"them in common (Jaccard index {number(found['jaccard']['mean'])}, {_range(found['jaccard'])}; "
-        f"{number(found['jaccard_not_free']['mean'])} among nodes that are not free; chance would give "
-        f"{number(found['by_chance'])})."
+        f"The {found.examples} examples that it was discovered on were divided in two at random, "
+        f"{plural(found.halvings, 'time')}. Each half keeps {kept}; two halves have {share(found.shared)} of "
+        f"them in common (Jaccard index {number(found.jaccard.mean)}, {_range(found.jaccard)}; "
+        f"{number(found.jaccard_not_free.mean)} among nodes that are not free; chance would give "
+        f"{number(found.by_chance)})."
     )
-    if found["again"] < 1:
+    if found.again < 1:
         text += (
-            f" All examples together keep nodes with a Jaccard index of {number(found['again'])} with the circuit: "
+            f" All examples together keep nodes with a Jaccard index of {number(found.again)} with the circuit: "
             "it is not simply what its examples keep now, and the halves speak for that selection."
         )
     return text
 
 
-def _transfer_figures(found: Figures) -> str:
-    value = found["difference"]["value"]
+def _transfer_figures(found: Transfer) -> str:
+    value = found.difference.value
     return "undefined" if value is None else f"difference {_gap(value)}"
 
 
-def _transfer(found: Figures) -> str:
-    origin, away, gap = found["discovery"], found["held_out"], found["difference"]
+def _transfer(found: Transfer) -> str:
+    origin, away, gap = found.discovery, found.held_out, found.difference
     text = (
         f"Faithfulness is {_scored(origin)} on {_examples(origin)} and {_scored(away)} on {_examples(away)}"
     )
-    if gap["value"] is not None:
-        text += f": a difference of {_gap(gap['value'])} ({_gap(gap['low'])} to {_gap(gap['high'])})"
+    if gap.value is not None and gap.low is not None and gap.high is not None:
+        text += f": a difference of {_gap(gap.value)} ({_gap(gap.low)} to {_gap(gap.high)})"
     return f"{text}. {_words(found)}"
 
 
-def _examples(side: Figures) -> str:
-    return f"{plural(side['examples'], 'example')} of the {side['split']} split"
+def _examples(side: SplitScore) -> str:
+    return f"{plural(side.examples, 'example')} of the {side.split} split"
 
 
-def _scored(side: Figures) -> str:
-    return "undefined" if side["value"] is None else f"{number(side['value'])} ({_range(side)})"
+def _scored(side: SplitScore) -> str:
+    score = side.score
+    return "undefined" if score.value is None else f"{number(score.value)} ({_range(score)})"
 
 
-def _words(found: Figures) -> str:
-    known, count = found["known"], found["held_out"]["examples"]
-    if found["pairs"]:
+def _words(found: Transfer) -> str:
+    known, count = found.known, found.held_out.examples
+    if found.pairs:
         if not known:
             return "No held-out pair is about a word that a discovery example has."
         return (
@@ -137,27 +157,27 @@ def _words(found: Figures) -> str:
     )
 
 
-def _spare_figures(found: Figures) -> str:
-    return f"{found['together']:,} of {found['nodes']:,} to spare"
+def _spare_figures(found: SpareNodes) -> str:
+    return f"{found.together:,} of {found.nodes:,} to spare"
 
 
-def _spare(found: Figures) -> str:
-    names = list(found["without"].items())
+def _spare(found: SpareNodes) -> str:
+    names = list(found.without.items())
     most = ", ".join(f"{node} ({number(value)})" for node, value in names[:_LISTED])
     least = ", ".join(f"{node} ({number(value, 3)})" for node, value in names[::-1][:_LISTED])
-    alone = found["droppable"]
+    alone = found.droppable
     text = (
-        f"{alone:,} of the {plural(found['nodes'], 'node')} can be dropped, each by itself, without losing more than "
-        f"1 % of the faithfulness of {number(found['faithfulness'], 3)}"
+        f"{alone:,} of the {plural(found.nodes, 'node')} can be dropped, each by itself, without losing more than "
+        f"1 % of the faithfulness of {number(found.faithfulness, 3)}"
     )
     if alone:
         text += (
-            f"; the {found['together']:,} least needed can go together for that (leaving "
-            f"{number(found['faithfulness_without_them'], 3)})"
+            f"; the {found.together:,} least needed can go together for that (leaving "
+            f"{number(found.faithfulness_without_them, 3)})"
         )
-        if alone > found["together"]:
-            text += f", all {alone:,} would leave {number(found['faithfulness_without_all'])}"
+        if alone > found.together:
+            text += f", all {alone:,} would leave {number(found.faithfulness_without_all)}"
     return (
         f"{text}. Most needed, with what is left without them: {most}. Least needed: {least}. "
-        f"Measured on {plural(found['examples'], 'example')}, one run per node."
+        f"Measured on {plural(found.examples, 'example')}, one run per node."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,13 +25,14 @@ from circuitscope.editing.comparison import (
     joined,
 )
 from circuitscope.editing.judging import WordLists, judge_by_words, read_sheet, read_words, sheet_for
+from circuitscope.errors import argument
 from circuitscope.pages.pictures import plot_removal
 from circuitscope.pipeline.shift.apply import SHEET_COPY
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.retrain import training_in
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
-from circuitscope.results import Circuit, JudgedFeature, load
-from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, made_from, write_json
+from circuitscope.results import Circuit, JudgedFeature, ShiftComparison, load, write_result
+from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, made_from
 from circuitscope.tasks.language import PROFESSIONS
 from circuitscope.work import Partial, Progress, Setup, Unit, engine_for, refuse_failures, shown, silent
 
@@ -44,7 +45,7 @@ _OF_CIRCUITS = ("examples", "node_threshold", "method", "rule", "points", "batch
 
 def run_shift_compare(
     folder: Path, config: ShiftCompareConfig, *, overwrite: bool = False, progress: Progress = silent
-) -> dict[str, Any]:
+) -> ShiftComparison:
     """Compare a run that has been applied; writes ``comparison/`` into it, and returns its figures.
 
     A comparison that was stopped goes on with the first row that is not there.
@@ -63,36 +64,36 @@ def prepare_compare(
     return prepare(folder, COMPARISON, config, needed, config.device, overwrite=overwrite, progress=progress)
 
 
-def compare_step(prepared: Prepared[ShiftCompareConfig]) -> dict[str, Any]:
+def compare_step(prepared: Prepared[ShiftCompareConfig]) -> ShiftComparison:
     """Make every row; each seed is a unit of work for ``workers`` processes."""
     run, config = prepared.run, prepared.config
     first = int(training_in(run.folder)["seed"])
     seeds = range(first, first + config.seeds)
     bench = _kept_bench(run, config)
-    return {"task": run.task.name, **_compared(config, run.folder, bench, seeds, prepared.progress)}
+    return _compared(prepared, bench, seeds)
 
 
-def finish_compare(prepared: Prepared[ShiftCompareConfig], result: Mapping[str, Any]) -> None:
+def finish_compare(prepared: Prepared[ShiftCompareConfig], result: ShiftComparison) -> None:
     """Write ``comparison/``, with a picture of the curves."""
 
     def write(draft: Path) -> None:
-        write_json(draft / COMPARISON.file, result)
+        write_result(draft / COMPARISON.file, result)
         plot_removal(result, draft / PICTURE)
 
     prepared.write(write)
 
 
-def _compared(
-    config: ShiftCompareConfig, folder: Path, bench: Bench, seeds: Sequence[int], progress: Progress
-) -> dict[str, Any]:
+def _compared(prepared: Prepared[ShiftCompareConfig], bench: Bench, seeds: Sequence[int]) -> ShiftComparison:
     """The figures of all seeds."""
+    run, config, progress = prepared.run, prepared.config, prepared.progress
     if config.workers == 1:
-        return compare(bench, seeds, progress)
+        return compare(bench, seeds, run.task.name, progress)
     units = [Unit(f"seed {seed}", partial(_one_seed, seed=seed)) for seed in seeds]
-    setup = Setup(_open_bench, (folder, config))
+    setup = Setup(_open_bench, (run.folder, config))
     outcomes = list(engine_for(config.workers).run(setup, units, progress=progress, what="seeds"))
     refuse_failures(outcomes, "seeds")
-    return joined(bench, [outcome.value for outcome in outcomes if outcome.value is not None])
+    found = [outcome.value for outcome in outcomes if outcome.value is not None]
+    return joined(bench, found, run.task.name)
 
 
 def _open_bench(folder: Path, config: ShiftCompareConfig) -> Bench:
@@ -149,10 +150,13 @@ def _bench(run: ShiftRun, folder: Path, config: ShiftCompareConfig) -> Bench:
 
 def _say_what_is_missing(cues: Sequence[str], concepts: Sequence[str]) -> None:
     if not concepts:
-        log.warning("no words of these classes are known: no concept bottleneck; name some with --task-words")
+        log.warning(
+            "no words are known for these classes: no concept bottleneck (%s)", argument("task_words")
+        )
     if not cues:
         log.warning(
-            "no words of this attribute are known: no automatic judge, no deletion; name some with --cue-words"
+            "no words are known for this attribute: no automatic judge, no deletion (%s)",
+            argument("cue_words"),
         )
 
 

@@ -1,6 +1,6 @@
 """demo: SHIFT on the bundled model, with the sheet that comes with the package.
 
-Every step is there to be looked at in the run folder afterwards. What is there already, and still goes with the steps
+Every step is there to be looked at in the run folder afterwards. What already exists, and still goes with the steps
 before it, is not made again.
 """
 
@@ -23,14 +23,14 @@ from circuitscope.config import (
     ShiftTrainConfig,
 )
 from circuitscope.editing.judging import sheet_for, write_features
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.pipeline.shift.apply import run_shift_apply
 from circuitscope.pipeline.shift.compare import run_shift_compare
 from circuitscope.pipeline.shift.effects import run_shift_effects
 from circuitscope.pipeline.shift.evaluate import run_shift_evaluate
 from circuitscope.pipeline.shift.retrain import run_shift_retrain
 from circuitscope.pipeline.shift.train import run_shift_train
-from circuitscope.results import load
+from circuitscope.results import ShiftComparison, load, read_shift_comparison
 from circuitscope.runs import (
     CLASSIFIER,
     CLASSIFIER_CIRCUIT,
@@ -44,7 +44,6 @@ from circuitscope.runs import (
     Stage,
     is_there,
     outdated_by,
-    read_json,
     read_manifest,
     write_judging,
 )
@@ -61,7 +60,7 @@ class Demonstrated:
 
     run: Path
     sheet: Path
-    comparison: dict[str, Any]
+    comparison: ShiftComparison
 
 
 def run_shift_demo(
@@ -91,7 +90,7 @@ def run_shift_demo(
     step(SCORES, lambda there: run_shift_evaluate(run, scores, overwrite=there, progress=progress))
     compare = ShiftCompareConfig(seeds=config.seeds, verdicts=str(BUNDLED_VERDICTS), device=device)
     step(COMPARISON, lambda there: run_shift_compare(run, compare, overwrite=there, progress=progress))
-    return Demonstrated(run, sheet, dict(read_json(COMPARISON.path(run))))
+    return Demonstrated(run, sheet, read_shift_comparison(COMPARISON.in_(run)))
 
 
 def _refuse_others(run: Path, config: ShiftDemoConfig) -> None:
@@ -101,9 +100,9 @@ def _refuse_others(run: Path, config: ShiftDemoConfig) -> None:
     found = read_manifest(run, SHIFT)["config"]
     if (found["model"], found["data"]) != (BUNDLED, BUNDLED) or found["limit"] != config.limit:
         raise BadInput(
-            f"{run} is a run on {found['model']} and {found['data']} with --limit {found['limit']}",
-            expected=f"a new path, or a demonstration with --limit {config.limit}",
-            mend="choose another --out, or say --overwrite",
+            f"{run} is a run on {found['model']} and {found['data']} with {argument('limit')} {found['limit']}",
+            expected=f"a new path, or a demonstration with {argument('limit')} {config.limit}",
+            mend=f"choose another {argument('out')}, or add {argument('overwrite', True)}",
         )
 
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from circuitscope.config import ShiftDictionariesConfig
 from circuitscope.dictionaries import Dictionaries, load_dictionaries
 from circuitscope.editing import scr_and_tpp
 from circuitscope.errors import BadInput
 from circuitscope.model import decide_bos, load_model
-from circuitscope.runs import write_json
+from circuitscope.results import DictionaryRow, DictionaryScores, write_result
 from circuitscope.tasks.labelled import load_labelled_sets
 from circuitscope.terms import Site
 from circuitscope.work import Progress, silent
 
 
-def run_score_dictionaries(config: ShiftDictionariesConfig, *, progress: Progress = silent) -> dict[str, Any]:
-    """Both scores of every residual site's dictionary, or of one site's.
-
-    Returns:
-        Plain values: the names of the concepts, and a row per site.
-    """
+def run_score_dictionaries(
+    config: ShiftDictionariesConfig, *, progress: Progress = silent
+) -> DictionaryScores:
+    """Both scores of every residual site's dictionary, or of one site's."""
     model = load_model(config.model, device=config.device, dtype=config.dtype)
     dictionaries = load_dictionaries(config.dictionaries, model)
     sites = _sites(dictionaries, config.site)
@@ -32,14 +28,14 @@ def run_score_dictionaries(config: ShiftDictionariesConfig, *, progress: Progres
     for number, site in enumerate(sites):
         progress(number, len(sites), "dictionaries")
         found = scr_and_tpp(model, dictionaries[site], site, sets, bos=bos, seed=config.seed)
-        rows.append({"site": site.name, **asdict(found)})
-    result = {
-        "data": sets.name,
-        "concepts": {"label": list(sets.classes), "attribute": list(sets.attributes)},
-        "rows": rows,
-    }
+        rows.append(DictionaryRow(site.name, found))
+    result = DictionaryScores(
+        data=sets.name,
+        concepts={"label": tuple(sets.classes), "attribute": tuple(sets.attributes)},
+        rows=tuple(rows),
+    )
     if config.json:
-        write_json(Path(config.json).expanduser(), result)
+        write_result(Path(config.json).expanduser(), result)
     return result
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -14,9 +12,10 @@ from circuitscope.editing import read_classifier, read_removal, score
 from circuitscope.model import EditsOf
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.run import ShiftRun, plan
-from circuitscope.runs import CLASSIFIER, REMOVED, RETRAINED, SCORES, Stage, is_there, write_json
+from circuitscope.results import ScoresRow, ShiftScores, write_result
+from circuitscope.runs import CLASSIFIER, REMOVED, RETRAINED, SCORES, Stage, is_there
 from circuitscope.tasks.labelled import Classifier, LabelledText, pooled_activations
-from circuitscope.work import Partial, Progress, labelled, silent
+from circuitscope.work import Partial, Prefixed, Progress, labelled, shown, silent
 
 SETS = {"balanced": "test_balanced", "ambiguous": "test_ambiguous"}
 """What is scored: held-out texts in which label and attribute come apart, and such as those of the training."""
@@ -24,12 +23,8 @@ SETS = {"balanced": "test_balanced", "ambiguous": "test_ambiguous"}
 
 def run_shift_evaluate(
     folder: Path, config: ShiftEvaluateConfig, *, overwrite: bool = False, progress: Progress = silent
-) -> dict[str, Any]:
-    """Score every version of the classifier that the run has; writes ``scores/`` into it.
-
-    Returns:
-        Plain values: the names of the groups, and a row per version and set of texts.
-    """
+) -> ShiftScores:
+    """Score every version of the classifier that the run has; writes ``scores/`` into it."""
     prepared = prepare_evaluate(folder, config, overwrite=overwrite, progress=progress)
     result = evaluate_step(prepared)
     finish_evaluate(prepared, result)
@@ -44,25 +39,25 @@ def prepare_evaluate(
     return prepare(folder, SCORES, config, needed, config.device, overwrite=overwrite, progress=progress)
 
 
-def evaluate_step(prepared: Prepared[ShiftEvaluateConfig]) -> dict[str, Any]:
+def evaluate_step(prepared: Prepared[ShiftEvaluateConfig]) -> ShiftScores:
     """Score the versions that there were when the stage was prepared."""
     run, origins = prepared.run, prepared.origins
     there = [stage for stage in (REMOVED, RETRAINED) if stage.name in origins]
     partial = prepared.partial(plan(run, _all_texts(run), dict(origins)))
-    rows: list[dict[str, Any]] = []
+    rows: list[ScoresRow] = []
     for name in SETS:
         rows += _rows(run, name, there, prepared.config.seed, partial, prepared.progress)
-    return {
-        "task": run.task.name,
-        "groups": list(run.sets.groups),
-        "removed": len(read_removal(REMOVED.in_(run.folder))) if REMOVED in there else None,
-        "rows": rows,
-    }
+    return ShiftScores(
+        task=run.task.name,
+        groups=tuple(run.sets.groups),
+        removed=len(read_removal(REMOVED.in_(run.folder))) if REMOVED in there else None,
+        rows=tuple(rows),
+    )
 
 
-def finish_evaluate(prepared: Prepared[ShiftEvaluateConfig], result: Mapping[str, Any]) -> None:
+def finish_evaluate(prepared: Prepared[ShiftEvaluateConfig], result: ShiftScores) -> None:
     """Write ``scores/``."""
-    prepared.write(lambda draft: write_json(draft / SCORES.file, result))
+    prepared.write(lambda draft: write_result(draft / SCORES.file, result))
 
 
 def _all_texts(run: ShiftRun) -> list[LabelledText]:
@@ -71,23 +66,22 @@ def _all_texts(run: ShiftRun) -> list[LabelledText]:
 
 def _rows(
     run: ShiftRun, name: str, there: Sequence[Stage], seed: int, partial: Partial, progress: Progress
-) -> list[dict[str, Any]]:
+) -> list[ScoresRow]:
     """The rows of one set of texts; what versions share, the pooled activations, is computed once."""
     texts: Sequence[LabelledText] = getattr(run.sets, SETS[name])
     first = run.classifier()
 
     def pooled(edits: EditsOf | None, how: str) -> Tensor:
-        return pooled_activations(
-            run.model,
-            texts,
-            site=first.site,
-            pooling=first.pooling,
-            bos=first.bos,
-            edits=edits,
-            partial=partial,
-            name=f"{name}-{how}",
-            progress=labelled(progress, f"{name} texts, {how}"),
-        )
+        with shown(labelled(progress, f"{name} texts, {how}")):  # which the pooling joins
+            return pooled_activations(
+                run.model,
+                texts,
+                site=first.site,
+                pooling=first.pooling,
+                bos=first.bos,
+                edits=edits,
+                partial=Prefixed(partial, f"{name}-{how}"),
+            )
 
     found = [("original", first, pooled(None, "as they are"))]
     if REMOVED in there:
@@ -102,7 +96,6 @@ def _rows(
 
 def _row(
     version: str, name: str, classifier: Classifier, x: Tensor, texts: Sequence[LabelledText], seed: int
-) -> dict[str, Any]:
+) -> ScoresRow:
     predictions = (classifier.probe.logits(x) > 0).long()
-    scores: Mapping[str, Any] = asdict(score(predictions, texts, seed=seed))
-    return {"classifier": version, "texts": name, **scores}
+    return ScoresRow(version, name, score(predictions, texts, seed=seed))

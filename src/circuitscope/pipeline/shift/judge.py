@@ -28,7 +28,7 @@ from circuitscope.editing.judging import (
     read_words,
     write_features,
 )
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.pipeline.report import default_text, read_text
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift
 from circuitscope.results import (
@@ -103,7 +103,7 @@ def run_shift_judge(
     Args:
         sheet: the file to write, ``.csv`` or ``.jsonl``; None for ``sheet.csv`` in the run.
         ask: asks a person feature by feature; None leaves the verdicts blank, or to the judge of ``config``. A sheet
-            that is there already is gone on with.
+            that already exists is gone on with.
 
     Raises:
         BadInput: there is such a file already, and nobody is asked and ``overwrite`` is not said.
@@ -129,8 +129,8 @@ def prepare_judging(
 
     Args:
         sheet: the file to write, ``.csv`` or ``.jsonl``; None for ``sheet.csv`` in the run.
-        go_on: open a sheet that is there already instead of refusing it; that needs no model.
-        overwrite: replace a sheet that is there already.
+        go_on: open a sheet that already exists instead of refusing it; that needs no model.
+        overwrite: replace a sheet that already exists.
 
     Raises:
         BadInput: the run has no circuit, or there is such a sheet already.
@@ -142,9 +142,10 @@ def prepare_judging(
     if path.exists() and not overwrite:
         if not go_on:
             raise BadInput(
-                f"{path} is there already",
-                expected="a new file; a sheet holds somebody's work",
-                mend="name another file, go on with it by --interactive, or say --overwrite",
+                f"{path} already exists",
+                expected="a new file: a sheet holds someone's work",
+                mend=f"choose another file, continue it with {argument('interactive')}, or add "
+                f"{argument('overwrite', True)}",
             )
         return open_judging(folder, path)
     circuit, store = load(CLASSIFIER_CIRCUIT.in_(folder)), VerdictStore()
@@ -285,7 +286,7 @@ def features_to_judge(
     texts: Sequence[str],
     *,
     text: str | None = None,
-    contexts: int = 10,
+    contexts: int = 6,
     progress: Progress | bool | None = None,
 ) -> list[JudgedFeature]:
     """The features of a classifier's circuit, strongest first, with contexts from texts and promoted tokens.

@@ -63,7 +63,7 @@ def prepare(
         needed: the stages that must be there and up to date.
 
     Raises:
-        BadInput: it is there already and ``overwrite`` is not given, or a stage that it needs is missing or out of
+        BadInput: it already exists and ``overwrite`` is not given, or a stage that it needs is missing or out of
             date.
     """
     refuse_existing(stage.in_(folder), overwrite=overwrite, kind=stage.kind)

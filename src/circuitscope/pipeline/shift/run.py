@@ -10,7 +10,7 @@ from typing import Any
 from circuitscope.config import LabelledData, ShiftTrainConfig
 from circuitscope.dictionaries import Dictionaries, load_dictionaries, portable_source
 from circuitscope.editing import read_classifier
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import LanguageModel, fingerprint, load_model
 from circuitscope.results import LABELLED, TaskSource
 from circuitscope.runs import (
@@ -113,7 +113,7 @@ def begin(run: ShiftRun, *, overwrite: bool) -> None:
             raise BadInput(
                 f"{folder} is a run about something else",
                 expected="the same model, dictionaries and texts, or a new path",
-                mend="choose another path, or say --overwrite",
+                mend=f"choose another path, or add {argument('overwrite', True)}",
             )
     folder.mkdir(parents=True, exist_ok=True)
     write_manifest(folder, SHIFT, content, files_too=False)

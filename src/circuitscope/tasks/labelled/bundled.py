@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.tasks.labelled.labelled_text import GROUPS, LabelledText
 from circuitscope.tasks.labelled.sets import AGREEING
 from circuitscope.tasks.language import PROFESSIONS, Document, person, vocabulary
@@ -61,5 +61,5 @@ def check_tokenizer(tokenizer: Any) -> None:
         raise BadInput(
             "the bundled biographies have words that this model's tokenizer does not know",
             expected="the bundled model, or one with a vocabulary of its own for any text",
-            mend="use --model bundled, or other texts",
+            mend=f"use {argument('model', 'bundled')}, or other texts",
         )

@@ -23,7 +23,7 @@ from circuitscope.tasks.labelled.pooling import check_edits, pooled_activations
 from circuitscope.tasks.labelled.text_tokens import BATCH_SIZE, Texts
 from circuitscope.tasks.metrics import CLASSIFIER_LAST, CLASSIFIER_MEAN, Metric
 from circuitscope.terms import Site
-from circuitscope.work import Progress
+from circuitscope.work import Progress, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Classifier:
         edits: Edits | EditsOf | None = None,
         *,
         batch_size: int = BATCH_SIZE,
-        progress: Progress = lambda done, total, what: None,
+        progress: Progress | bool | None = None,
     ) -> Float[Tensor, " text"]:
         """The logit of class 1 for every text, or for every row of a batch of tokens.
 
@@ -73,16 +73,16 @@ class Classifier:
             edits: of any batch (``edits_of``); for a batch of tokens also its own (``feature_edits``).
         """
         check_edits(texts, edits)
-        pooled = pooled_activations(
-            self.model,
-            texts,
-            site=self.site,
-            pooling=self.pooling,
-            bos=self.bos,
-            edits=edits,
-            batch_size=batch_size,
-            progress=progress,
-        )
+        with shown(progress):  # which the pooling joins
+            pooled = pooled_activations(
+                self.model,
+                texts,
+                site=self.site,
+                pooling=self.pooling,
+                bos=self.bos,
+                edits=edits,
+                batch_size=batch_size,
+            )
         return self.probe.logits(pooled)
 
     def predict(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from circuitscope.errors import BadFile, BadInput
+from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.tasks.labelled import bias_in_bios
 from circuitscope.tasks.labelled.labelled_text import LabelledText
 
@@ -43,7 +43,8 @@ def choose_fields(have: Sequence[str], given: Given, where: str) -> Fields:
         raise BadFile(
             f"{where} has the fields {', '.join(have) or '(none)'}, and no {' and no '.join(missing)}",
             expected=f"{', '.join(BIOS.all)} as in {bias_in_bios.BIAS_IN_BIOS}, or {', '.join(PLAIN.all)}",
-            mend="name the fields: --text-field, --label-field, --attribute-field",
+            mend=f"name the fields with {argument('text_field')}, {argument('label_field')}, "
+            f"{argument('attribute_field')}",
         )
     return fields
 

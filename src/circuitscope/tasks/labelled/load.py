@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.errors import BadFile, BadInput
+from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.model import LanguageModel
 from circuitscope.tasks.labelled import bias_in_bios, bundled
 from circuitscope.tasks.labelled.labelled_text import LabelledSets
@@ -65,7 +65,9 @@ def load_labelled_sets(
     """
     if limit is not None and limit < len(SPLITS) * 2:
         raise BadInput(
-            f"at most {limit} texts of a set", expected="at least 4: one of each group", mend="raise --limit"
+            f"at most {limit} texts of a set",
+            expected="at least 4: one of each group",
+            mend=f"raise {argument('limit')}",
         )
     wanted = None if classes is None else tuple(classes), None if attributes is None else tuple(attributes)
     if str(source) == BUNDLED:

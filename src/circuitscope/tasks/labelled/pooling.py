@@ -19,7 +19,7 @@ from circuitscope.errors import BadInput
 from circuitscope.model import Edits, EditsOf, LanguageModel, TokenBatch, cut_after
 from circuitscope.tasks.labelled.text_tokens import BATCH_SIZE, Texts, count_batches, token_blocks
 from circuitscope.terms import Site
-from circuitscope.work import Arrays, Batches, InMemory, Progress, Unit, finished, silent
+from circuitscope.work import Arrays, Batches, InMemory, Unit, finished, shown
 
 log = logging.getLogger("circuitscope")
 
@@ -47,17 +47,14 @@ def pooled_activations(
     edits: Edits | EditsOf | None = None,
     batch_size: int = BATCH_SIZE,
     partial: Batches | None = None,
-    name: str = "pooled",
-    progress: Progress = silent,
 ) -> Float[Tensor, "text width"]:
     """Pooled activations of a residual site for every text, with edits on the way where asked.
 
-    Only the blocks up to the site run. Edits of later sites cannot change it, so they are left away.
+    Only the blocks up to the site run. Edits of later sites cannot change it, so they are left out.
 
     Args:
         edits: for any batch of tokens (``edits_of``), or for the very batch that is given.
         partial: where finished batches are kept, so that a run that was killed goes on.
-        name: what they are called there.
     """
     if pooling not in POOLINGS:
         raise BadInput(f"pooling by {pooling!r}", expected=" or ".join(POOLINGS), mend="use one of these")
@@ -65,7 +62,7 @@ def pooled_activations(
     store = InMemory() if partial is None else partial
     units = (
         Unit(
-            f"{name}-{block.first:06d}",
+            f"pooled-{block.first:06d}",
             functools.partial(_block, batches=block.batches, site=site, pooling=pooling, edits=edits),
             len(block.batches),
         )
@@ -73,8 +70,9 @@ def pooled_activations(
     )
     rows = [torch.zeros(0, model.width)]  # of no texts at all
     total = count_batches(texts, batch_size)
-    for _, arrays in finished(units, cut, store, progress, "pooled activations", total=total):
-        rows.append(torch.from_numpy(arrays["x"]))
+    with shown() as tell:
+        for _, arrays in finished(units, cut, store, tell, "pooled activations", total=total):
+            rows.append(torch.from_numpy(arrays["x"]))
     return torch.cat(rows[1:] or rows).to(model.device)
 
 

@@ -29,7 +29,7 @@ SAVED_AT_ONCE = 16
 """Batches whose results are one file of the partial results."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelledTask(Task):
     """Labelled texts as single inputs of a classifier; an example's answer is the name of its class."""
 

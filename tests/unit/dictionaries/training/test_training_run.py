@@ -136,8 +136,8 @@ def test_overwrite_discards_another_runs_checkpoint(
     other = replace(config, kind="relu")
     with caplog.at_level(logging.WARNING, "circuitscope"):
         train_dictionaries(model, text, tmp_path / "out", other, overwrite=True)
-    assert "starting anew" in caplog.text
-    with pytest.raises(BadInput, match="exists already"):
+    assert "starting afresh" in caplog.text
+    with pytest.raises(BadInput, match="already exists"):
         train_dictionaries(model, text, tmp_path / "out", other)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from linear_case import by_hand, case, keeping, quick, quiet
 
 from circuitscope.evaluation.strict.random_circuits import _verdict, draw_alike, random_circuits
-from circuitscope.results import Nodes
+from circuitscope.results import CannotBeSaid, Nodes, RandomCircuits, Spread
 from circuitscope.terms import ERROR
 
 
@@ -28,7 +28,7 @@ def test_faithfulness_is_the_sum_of_effects_in_this_case():
     for rows in ([0], [1, 3], range(0, len(nodes), 2), range(len(nodes))):
         some = nodes.take(np.array(list(rows)))
         assert whole.scale.faithfulness(some) == pytest.approx(by_hand(whole, some), abs=1e-9)
-    assert whole.score["value"] == pytest.approx(1)
+    assert whole.score.value == pytest.approx(1)
 
 
 def nodes_of(rows: list[tuple[int, int, int]]) -> Nodes:
@@ -76,13 +76,13 @@ def test_p_is_that_of_drawing_all_circuits_there_are(whole):
     value = {pair: by_hand(whole, whole.circuit.nodes.take(np.array(pair))) for pair in combinations(rows, 2)}
     circuit = by_hand(whole, own.circuit.nodes)
     true = np.mean([abs(1 - v) <= abs(1 - circuit) + 1e-9 for v in value.values()])
-    assert found["p"] == pytest.approx(true, abs=4 * np.sqrt(true * (1 - true) / 400) + 1 / 401)
-    assert found["random"]["mean"] == pytest.approx(np.mean(list(value.values())), abs=0.1)
-    assert found["random"]["low"] >= min(value.values()) - 1e-9
-    assert found["random"]["high"] <= max(value.values()) + 1e-9
-    assert found["faithfulness"] == pytest.approx(circuit)
-    assert (found["nodes"], found["drawn_from"]) == (2, len(rows))
-    assert found["shared"] == pytest.approx(2 / len(rows), abs=0.1)
+    assert found.figures.p == pytest.approx(true, abs=4 * np.sqrt(true * (1 - true) / 400) + 1 / 401)
+    assert found.figures.random.mean == pytest.approx(np.mean(list(value.values())), abs=0.1)
+    assert found.figures.random.low >= min(value.values()) - 1e-9
+    assert found.figures.random.high <= max(value.values()) + 1e-9
+    assert found.figures.faithfulness == pytest.approx(circuit)
+    assert (found.figures.nodes, found.figures.drawn_from) == (2, len(rows))
+    assert found.figures.shared == pytest.approx(2 / len(rows), abs=0.1)
 
 
 def closest_pair(subject, rows, *, best):
@@ -99,33 +99,33 @@ def test_the_best_pair_beats_chance_and_the_worst_does_not(whole, best, verdict)
     rows = last_features(whole)
     assert len(rows) >= 8, "the best of a few pairs is no rarity"
     found = random_circuits(keeping(whole, closest_pair(whole, rows, best=best)), 99, quiet)
-    assert found["verdict"] == verdict
-    assert (found["p"] == 1) == (not best)
-    assert found["p"] == (1 + found["as_faithful"]) / 100
+    assert found.verdict == verdict
+    assert (found.figures.p == 1) == (not best)
+    assert found.figures.p == (1 + found.figures.as_faithful) / 100
 
 
 def test_a_circuit_that_is_everything_has_nothing_to_be_compared_with(whole):
     found = random_circuits(whole, 99, quiet)
-    assert found["verdict"] == "cannot be said"
-    assert "every node that has an effect" in found["why"]
+    assert found.verdict == "cannot be said"
+    assert "every node that has an effect" in found.why
 
 
 def test_too_few_random_circuits_say_nothing(whole):
     own = keeping(whole, closest_pair(whole, last_features(whole), best=True))
-    assert random_circuits(own, 18, quiet)["verdict"] == "cannot be said"
-    assert random_circuits(own, 19, quiet)["circuits"] == 19
+    assert random_circuits(own, 18, quiet).verdict == "cannot be said"
+    assert random_circuits(own, 19, quiet).figures.circuits == 19
 
 
 def test_without_a_ranking_nothing_can_be_drawn(whole):
     bare = replace(whole, circuit=replace(whole.circuit, candidates=None))
-    assert "no ranking" in random_circuits(bare, 19, quiet)["why"]
+    assert "no ranking" in random_circuits(bare, 19, quiet).why
 
 
 def test_the_same_seed_draws_the_same(whole):
     own = keeping(whole, last_features(whole)[:3])
     assert random_circuits(own, 20, quiet) == random_circuits(own, 20, quiet)
     other = random_circuits(replace(own, scale=replace(own.scale, seed=1)), 20, quiet)
-    assert other["random"] != random_circuits(own, 20, quiet)["random"]
+    assert other.figures.random != random_circuits(own, 20, quiet).figures.random
 
 
 def test_progress_is_told_circuit_by_circuit(whole):
@@ -135,7 +135,10 @@ def test_progress_is_told_circuit_by_circuit(whole):
 
 
 def test_where_all_do_the_same_nothing_can_be_said():
-    found = _verdict(0.0, np.zeros(99))
-    assert found["verdict"] == "cannot be said"
-    assert "exactly the same" in found["why"]
-    assert _verdict(0.5, np.zeros(99))["verdict"] == "holds"
+    values, spread = np.zeros(99), Spread(0.0, 0.0, 0.0)
+    figures = RandomCircuits(99, 99, 1.0, 0.0, spread, by_position=False, nodes=2, drawn_from=9, shared=0.2)
+    found = _verdict(values, figures)
+    assert isinstance(found, CannotBeSaid)
+    assert "exactly the same" in found.why
+    assert found.figures == figures
+    assert _verdict(values, replace(figures, faithfulness=0.5, p=0.01)).verdict == "holds"

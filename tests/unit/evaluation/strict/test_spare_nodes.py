@@ -23,19 +23,19 @@ def test_every_node_is_worth_its_effect():
     whole = case()
     found = spare_nodes(whole, None, quiet)
     nodes, ids = whole.circuit.nodes, whole.circuit.ids
-    assert found["without"].keys() == {str(node) for node in ids}
+    assert found.figures.without.keys() == {str(node) for node in ids}
     for row, node in enumerate(ids):
         share = by_hand(whole, nodes.take(np.array([row])))
-        assert found["without"][str(node)] == pytest.approx(1 - share, abs=1e-9)
+        assert found.figures.without[str(node)] == pytest.approx(1 - share, abs=1e-9)
 
 
 def test_the_count_is_that_of_small_losses(whole):
     found = spare_nodes(whole, None, quiet)
     nodes = whole.circuit.nodes
     shares = np.array([by_hand(whole, nodes.take(np.array([row]))) for row in range(len(nodes))])
-    assert found["droppable"] == (np.abs(shares) <= 0.01 + 1e-12).sum()
-    assert found["allowed"] == pytest.approx(0.01)
-    losses = np.abs(1 - np.array(list(found["without"].values())))
+    assert found.figures.droppable == (np.abs(shares) <= 0.01 + 1e-12).sum()
+    assert found.figures.allowed == pytest.approx(0.01)
+    losses = np.abs(1 - np.array(list(found.figures.without.values())))
     assert (np.diff(losses) <= 1e-12).all(), "the most needed first"
 
 
@@ -51,16 +51,18 @@ def test_a_node_without_an_effect_can_be_dropped():
     subject = replace(whole, circuit=replace(whole.circuit, nodes=Nodes(**columns)))
     found = spare_nodes(subject, None, quiet)
     name = str(subject.circuit.ids[-1])
-    assert found["without"][name] == pytest.approx(found["faithfulness"], abs=1e-12)
-    assert (found["nodes"], found["droppable"], found["together"]) == (3, 1, 1)
-    assert list(found["without"])[-1] == name, "the least needed comes last"
+    assert found.figures.without[name] == pytest.approx(found.figures.faithfulness, abs=1e-12)
+    assert (found.figures.nodes, found.figures.droppable, found.figures.together) == (3, 1, 1)
+    assert list(found.figures.without)[-1] == name, "the least needed comes last"
 
 
 def test_what_goes_together_is_within_the_loss_that_is_allowed(whole):
     found = spare_nodes(whole, None, quiet)
-    assert 0 < found["together"] <= found["droppable"]
-    assert abs(1 - found["faithfulness_without_them"]) <= 0.01 + 1e-9
-    assert found["verdict"] == ("holds" if found["together"] <= 0.1 * found["nodes"] else "does not hold")
+    assert 0 < found.figures.together <= found.figures.droppable
+    assert abs(1 - found.figures.faithfulness_without_them) <= 0.01 + 1e-9
+    assert found.verdict == (
+        "holds" if found.figures.together <= 0.1 * found.figures.nodes else "does not hold"
+    )
 
 
 def test_a_circuit_of_needed_nodes_is_minimal(whole):
@@ -71,29 +73,29 @@ def test_a_circuit_of_needed_nodes_is_minimal(whole):
     shares = np.cumsum(nodes.effect[strong]) / nodes.effect.sum()
     rows = strong[: max(1, int((shares < 1).sum()))]
     found = spare_nodes(keeping(whole, np.sort(rows)), None, quiet)
-    assert (found["droppable"], found["together"], found["verdict"]) == (0, 0, "holds")
-    assert found["faithfulness_without_them"] == found["faithfulness"]
+    assert (found.figures.droppable, found.figures.together, found.verdict) == (0, 0, "holds")
+    assert found.figures.faithfulness_without_them == found.figures.faithfulness
 
 
 def test_some_of_the_examples_are_whole_batches():
     whole = keeping(case(), [0, 1])
-    assert spare_nodes(whole, 2, quiet)["examples"] == 6
-    assert spare_nodes(whole, 7, quiet)["examples"] == 12
-    assert spare_nodes(whole, 500, quiet)["examples"] == 12
+    assert spare_nodes(whole, 2, quiet).figures.examples == 6
+    assert spare_nodes(whole, 7, quiet).figures.examples == 12
+    assert spare_nodes(whole, 500, quiet).figures.examples == 12
 
 
 def test_a_circuit_that_does_nothing_has_nothing_to_lose(whole):
     nodes = whole.circuit.nodes
     against = keeping(whole, np.flatnonzero(nodes.effect < 0))
-    assert spare_nodes(against, None, quiet)["verdict"] == "cannot be said"
-    assert "nothing" not in spare_nodes(whole, None, quiet)["why"]
+    assert spare_nodes(against, None, quiet).verdict == "cannot be said"
+    assert "nothing" not in spare_nodes(whole, None, quiet).why
 
 
 def test_errors_that_are_kept_anyway_are_not_asked_about(whole):
     kept = replace(whole, scale=replace(whole.scale, runs=replace(whole.scale.runs, errors="keep")))
     found = spare_nodes(kept, None, quiet)
-    assert found["nodes"] == int((whole.circuit.nodes.feature != ERROR).sum())
-    assert not any("error" in node for node in found["without"])
+    assert found.figures.nodes == int((whole.circuit.nodes.feature != ERROR).sum())
+    assert not any("error" in node for node in found.figures.without)
 
 
 @pytest.mark.parametrize("limit", range(10))

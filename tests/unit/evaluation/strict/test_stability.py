@@ -11,6 +11,7 @@ from linear_case import LENGTH, METRIC, case, examples, keeping, quiet
 from toys import VOCAB
 
 from circuitscope.evaluation.strict.stability import jaccard, stability
+from circuitscope.results import Spread
 from circuitscope.sources import Loaded
 from circuitscope.tasks import Task
 from circuitscope.tasks.inputs import Encoded, Skipped
@@ -64,10 +65,10 @@ def run(subject, encoded, halvings=6):
 def test_halves_of_one_example_over_and_over_are_equal(whole):
     encoded = [ONE] * 10
     found = run(of_size(whole, 5, encoded), encoded)
-    assert found["jaccard"] == {"mean": 1, "low": 1, "high": 1}
-    assert (found["shared"], found["verdict"], found["nodes_of_a_half"]) == (1, "holds", 5)
-    assert found["threshold"] is None
-    assert (found["halvings"], found["examples"]) == (6, 10)
+    assert found.figures.jaccard == Spread(1.0, 1.0, 1.0)
+    assert (found.figures.shared, found.verdict, found.figures.nodes_of_a_half) == (1, "holds", 5)
+    assert found.figures.threshold is None
+    assert (found.figures.halvings, found.figures.examples) == (6, 10)
 
 
 def test_halves_of_unlike_examples_differ(whole):
@@ -75,18 +76,20 @@ def test_halves_of_unlike_examples_differ(whole):
     draw = np.random.default_rng(0)
     encoded = [pair(*draw.integers(4, VOCAB, LENGTH).tolist()) for _ in range(8)]
     found = run(of_size(whole, 12, encoded), encoded)
-    assert found["jaccard"]["low"] < found["jaccard"]["mean"] < 1
-    assert found["by_chance"] < found["jaccard"]["mean"]
+    assert found.figures.jaccard.low < found.figures.jaccard.mean < 1
+    assert found.figures.by_chance < found.figures.jaccard.mean
 
 
 def test_every_example_is_in_one_of_the_two_halves(whole):
     """Of ONE, ONE, ONE and OTHER any two halves are {ONE, ONE} and {ONE, OTHER}, so all halvings agree."""
     encoded = [ONE, ONE, ONE, OTHER]
     found = run(of_size(whole, 4, encoded), encoded, halvings=40)
-    assert found["jaccard"]["low"] == found["jaccard"]["high"]
+    assert found.figures.jaccard.low == found.figures.jaccard.high
     mixed = [ONE, ONE, OTHER, OTHER]
     found = run(of_size(whole, 4, mixed), mixed, halvings=40)
-    assert found["jaccard"]["low"] < found["jaccard"]["high"] == 1, "alike where each half has one of each"
+    assert found.figures.jaccard.low < found.figures.jaccard.high == 1, (
+        "alike where each half has one of each"
+    )
 
 
 def test_a_threshold_is_used_again(whole):
@@ -96,30 +99,30 @@ def test_a_threshold_is_used_again(whole):
     told = {"thresholds": {"node": cut, "edge": 0.0}, "examples": 6}
     subject = replace(subject, circuit=described_anew(subject.circuit, **told))
     found = run(subject, [ONE] * 6)
-    assert found["threshold"] == cut
-    assert found["jaccard"]["mean"] == 1
+    assert found.figures.threshold == cut
+    assert found.figures.jaccard.mean == 1
 
 
 def test_the_circuits_own_examples_give_the_circuit_again(whole):
     encoded = examples(12)
-    assert run(of_size(whole, 9, encoded), encoded)["again"] == 1
+    assert run(of_size(whole, 9, encoded), encoded).figures.again == 1
     other = run(of_size(whole, 9, [ONE] * 12), [ONE] * 12)
-    assert other["again"] < 1
+    assert other.figures.again < 1
 
 
 def test_what_cannot_be_divided_says_so(whole):
-    assert "too few to divide" in run(of_size(whole, 3, [ONE] * 3), [ONE] * 3)["why"]
+    assert "too few to divide" in run(of_size(whole, 3, [ONE] * 3), [ONE] * 3).why
     bare = replace(whole, circuit=replace(whole.circuit, recipe=None))
     found = run(bare, [ONE] * 8)
-    assert found["verdict"] == "cannot be said"
-    assert "does not say how it was discovered" in found["why"]
+    assert found.verdict == "cannot be said"
+    assert "does not say how it was discovered" in found.why
 
 
 def test_halves_say_nothing_of_a_pruned_circuit(whole):
     named = of_size(whole, 5, [ONE] * 8)
     found = run(replace(named, circuit=described_anew(named.circuit, pruned=PRUNED)), [ONE] * 8)
-    assert found["verdict"] == "cannot be said"
-    assert "chosen by pruning" in found["why"]
+    assert found.verdict == "cannot be said"
+    assert "chosen by pruning" in found.why
 
 
 def test_a_function_as_metric_is_the_one_given_to_the_evaluation(whole):

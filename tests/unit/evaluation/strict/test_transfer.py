@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from described_circuits import PRUNED, described_anew
@@ -12,6 +11,7 @@ from test_stability import Given
 
 from circuitscope.errors import NothingFound
 from circuitscope.evaluation.strict.transfer import _verdict, transfer
+from circuitscope.results import CannotBeSaid, Score, SplitScore, Transfer
 from circuitscope.tasks.inputs import Encoded, Skipped
 
 
@@ -43,18 +43,18 @@ def with_words(tokens: tuple[int, ...]) -> list[Encoded]:
 
 def test_a_circuit_that_does_as_well_on_new_words_transfers(whole):
     found = run(whole, with_words((2, 3)))  # random examples begin at 4
-    assert found["known"] == 0
-    assert found["verdict"] == "holds"
-    assert found["difference"]["value"] == pytest.approx(0, abs=1e-9)
-    assert (found["discovery"]["split"], found["held_out"]["split"]) == ("train", "test")
+    assert found.figures.known == 0
+    assert found.verdict == "holds"
+    assert found.figures.difference.value == pytest.approx(0, abs=1e-9)
+    assert (found.figures.discovery.split, found.figures.held_out.split) == ("train", "test")
 
 
 def test_nothing_is_claimed_about_new_words_where_words_are_shared(whole):
     found = run(whole, [*with_words((2, 3)), *with_words((2, 10))])
-    assert found["known"] == 6
-    assert found["verdict"] == "cannot be said"
-    assert "share the words" in found["why"]
-    assert found["difference"]["value"] == pytest.approx(0, abs=1e-9), "the figures are there all the same"
+    assert found.figures.known == 6
+    assert found.verdict == "cannot be said"
+    assert "share the words" in found.why
+    assert found.figures.difference.value == pytest.approx(0, abs=1e-9), "the figures are there all the same"
 
 
 def pruned(whole, **how):
@@ -63,8 +63,8 @@ def pruned(whole, **how):
 
 def test_a_circuit_that_was_pruned_on_the_other_split_has_none_held_out(whole):
     found = run(pruned(whole, split="test", examples=6), with_words((2, 3)))
-    assert found["verdict"] == "cannot be said"
-    assert "pruned on test" in found["why"]
+    assert found.verdict == "cannot be said"
+    assert "pruned on test" in found.why
 
 
 def test_the_words_of_the_examples_that_pruned_it_count_too(whole):
@@ -73,7 +73,7 @@ def test_the_words_of_the_examples_that_pruned_it_count_too(whole):
 
     def known(subject):
         task = Splits("given", (), (), encoded=(*examples(6), *late, *late))
-        return transfer(subject, lambda name: subject, task, "test")["known"]
+        return transfer(subject, lambda name: subject, task, "test").figures.known
 
     assert known(few) == 0
     assert known(pruned(few, split="train", examples=12)) == 6
@@ -84,13 +84,13 @@ def test_words_that_both_sides_of_a_pair_have_do_not_count(whole):
     held_out = with_words((2, 3))
     seen = {token for item in examples(12) for token in item.clean}
     assert all(seen.issuperset(item.clean[:4]) for item in held_out)
-    assert run(whole, held_out)["known"] == 0
+    assert run(whole, held_out).figures.known == 0
 
 
 def test_a_single_text_is_known_if_all_its_words_are(whole):
     known = [Encoded(item.clean, None, (2,), ()) for item in examples(3)]
     fresh = [Encoded((*item.clean[:4], 2), None, (2,), ()) for item in examples(2)]
-    assert run(whole, [*known, *fresh])["known"] == 3
+    assert run(whole, [*known, *fresh]).figures.known == 3
 
 
 def test_the_split_that_is_missing_is_the_reason(whole):
@@ -98,10 +98,10 @@ def test_the_split_that_is_missing_is_the_reason(whole):
         raise NothingFound("the test split of given has no usable example")
 
     found = transfer(whole, nothing, Splits("given", (), (), encoded=examples(12)), "train")
-    assert found == {"verdict": "cannot be said", "why": found["why"]}
-    assert "no usable example" in found["why"]
+    assert found == CannotBeSaid(found.why)
+    assert "no usable example" in found.why
     bare = replace(whole, circuit=replace(whole.circuit, recipe=None))
-    assert "which split" in transfer(bare, nothing, Splits("given", (), ()), "test")["why"]
+    assert "which split" in transfer(bare, nothing, Splits("given", (), ()), "test").why
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,10 @@ def test_the_split_that_is_missing_is_the_reason(whole):
 )
 def test_the_verdict_follows_the_interval(low, high, value, known, verdict):
     middle = None if low is None else (low + high) / 2
-    figures: dict[str, Any] = {
-        "discovery": {"value": value},
-        "difference": {"value": middle, "low": low, "high": high, "why": "undefined"},
-        "known": known,
-    }
-    found = _verdict(figures)
-    assert found["verdict"] == verdict
-    assert (found["why"] != "") == (verdict == "cannot be said")
+    score = Score(value, value - 0.1, value + 0.1)
+    side = SplitScore("train", 12, score)
+    difference = Score(middle, low, high, "undefined" if low is None else "")
+    found = _verdict(Transfer(side, replace(side, split="test"), difference, pairs=True, known=known))
+    assert found.verdict == verdict
+    assert (found.why != "") == (verdict == "cannot be said")
+    assert isinstance(found, CannotBeSaid) == (verdict == "cannot be said")
