@@ -199,9 +199,13 @@ def test_every_message_is_one_that_the_program_says():
     assert not unsaid, listed(unsaid)
 
 
+def is_error(item: object) -> bool:
+    return isinstance(item, type) and issubclass(item, cs.CircuitscopeError)
+
+
 def test_every_class_of_error_has_its_line():
     errors = importlib.import_module("circuitscope.errors")
-    names = [name for name, item in vars(errors).items() if isinstance(item, type)]
+    names = [name for name, item in vars(errors).items() if is_error(item)]
     assert len(names) > 5
     missing = [name for name in names if f"`{name}`" not in text_of("errors.md")]
     assert not missing, listed(missing)
@@ -381,6 +385,15 @@ def test_groups_run(stage):
     assert sum(made["sums"].values()) == pytest.approx(made["circuit"].nodes.effect.sum())
     assert sum(map(len, made["members"].values())) == 40
     assert (stage / "groups.png").stat().st_size > 1000
+
+
+def test_interventions_run_and_do_what_is_said():
+    made = run_snippet("interventions.py")
+    table = re.findall(r"^\| `(\w+)`: [^|]+ \| (−?[\d.]+) \|$", text_of("start.md"), re.MULTILINE)
+    assert len(table) == 5
+    for name, value in table:
+        assert made[name] == pytest.approx(float(value.replace("−", "-")), abs=0.06), name
+    assert made["text"].endswith("likes is beside the plates")
 
 
 def test_shift_in_python_runs(tmp_path, monkeypatch):

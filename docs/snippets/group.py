@@ -6,7 +6,7 @@ dictionaries = cs.load_dictionaries("dictionaries", model)
 task = cs.load_task("examples/tasks/he_she", model)
 
 circuit = cs.discover(model, dictionaries, task, positions="keep", nodes=40)
-groups = cs.group(model, dictionaries, task, circuit)
+groups = cs.group(circuit, model, dictionaries, task)
 
 sums = {group.name: group.effect for group in groups.groups}
 members = {group.name: group.members for group in groups.groups}

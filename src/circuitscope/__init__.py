@@ -48,7 +48,9 @@ _PUBLIC = {
     "register_family": "model",
     "report": "pipeline",
     "save": "results",
+    "scale": "interventions",
     "status": "runs",
+    "steer": "interventions",
     "sweep": "evaluation",
     "top_contexts": "dashboards",
     "train_dictionaries": "dictionaries.training",
@@ -73,6 +75,8 @@ if TYPE_CHECKING:
     from circuitscope.evaluation import sweep as sweep
     from circuitscope.grouping import group as group
     from circuitscope.interventions import ablate as ablate
+    from circuitscope.interventions import scale as scale
+    from circuitscope.interventions import steer as steer
     from circuitscope.model import LanguageModel as LanguageModel
     from circuitscope.model import load_model as load_model
     from circuitscope.model import register_family as register_family

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import UnionType
+from typing import get_args
 
 _SHELL: ContextVar[bool] = ContextVar("circuitscope_shell", default=False)
 
@@ -77,3 +79,40 @@ class OutOfSpace(CircuitscopeError):
 
 class WorkFailed(CircuitscopeError):
     """Units of work that failed while others went on, or worker processes that could not begin."""
+
+
+MADE_BY = {
+    "Circuit": "a circuit, as discover or load gives it",
+    "Dictionaries": "dictionaries, as load_dictionaries gives them",
+    "Inputs": "inputs, as make_inputs gives them",
+    "Iterable": "several of them",
+    "LanguageModel": "a language model, as load_model gives it",
+    "Mapping": "a mapping",
+    "Metric": "a metric, as metric_named gives it",
+    "NodeEffects": "node effects, as node_effects gives them",
+    "NodeId": "a node",
+    "Path": "its path",
+    "Sequence": "a list of examples",
+    "SupportsFloat": "a number",
+    "Task": "a task, as load_task gives it",
+    "str": "its name",
+}
+"""What a type is called in messages, and where its values come from."""
+
+
+def expect(value: object, kind: type | UnionType, name: str, call: str = "") -> None:
+    """Raise BadInput for an argument of another type than a public function takes, such as one in another's place.
+
+    Args:
+        kind: the type, or several joined by ``|``.
+        name: of the argument.
+        call: how the function is called: ``scale(model, dictionaries, {node: factor})``.
+    """
+    if isinstance(value, kind):
+        return
+    kinds = [one.__name__ for one in (get_args(kind) or (kind,)) if one is not type(None)]
+    raise BadInput(
+        f"{name} is of type {type(value).__name__}",
+        expected=" or ".join(MADE_BY.get(one, one) for one in kinds),
+        mend=f"call it as {call}" if call else "",
+    )

@@ -7,12 +7,13 @@ to be what it was.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from circuitscope.dictionaries import Dictionaries, load_dictionaries
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, expect
 from circuitscope.model import LanguageModel, fingerprint, load_model
 from circuitscope.results import Circuit, Recipe
 from circuitscope.tasks import (
@@ -54,6 +55,21 @@ def open_named(
         loaded = load_dictionaries(dictionaries, language_model)
     with step(progress, "loading the task"):
         return Loaded(language_model, loaded, load_task(task, language_model))
+
+
+def expect_sources(
+    stage: str,
+    circuit: Circuit,
+    model: LanguageModel | None,
+    dictionaries: Dictionaries | None,
+    task: Task | str | Path | Examples | None,
+) -> None:
+    """Raise BadInput where what a stage is called with has other types; most often the order is another."""
+    call = f"{stage}(circuit, model, dictionaries, task)"
+    expect(circuit, Circuit, "circuit", call)
+    expect(model, LanguageModel | None, "model", call)
+    expect(dictionaries, Dictionaries | None, "dictionaries", call)
+    expect(task, Task | str | Path | Sequence | None, "task", call)
 
 
 def reopen(

@@ -23,7 +23,7 @@ from circuitscope.discovery.edge_pass import edge_pass
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import NodePass, node_pass
 from circuitscope.discovery.select import reaching_output, select_edges, select_nodes
-from circuitscope.errors import BadInput, NothingFound, argument
+from circuitscope.errors import BadInput, NothingFound, argument, expect
 from circuitscope.model import LanguageModel, decide_bos
 from circuitscope.results import Circuit, Findings, Recipe
 from circuitscope.sources import Loaded
@@ -77,6 +77,10 @@ def discover(
     Raises:
         NothingFound: no example is usable, or no node is strong enough.
     """
+    call = "discover(model, dictionaries, task)"
+    expect(model, LanguageModel, "model", call)
+    expect(dictionaries, Dictionaries, "dictionaries", call)
+    expect(task, Task | str | Path | Sequence, "task", call)
     by_name = {"metric": metric if isinstance(metric, str) else "auto"}
     settings = settings_from(DiscoverySettings, locals() | by_name)
     loaded = Loaded(model, dictionaries, load_task(task, model))

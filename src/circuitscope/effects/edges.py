@@ -31,7 +31,7 @@ from circuitscope.effects.direct import Products, direct_products
 from circuitscope.effects.nodes import NodeEffects, SiteEffects, line_of, with_gradient
 from circuitscope.effects.quadrature import quadrature
 from circuitscope.effects.replayer import Replayer
-from circuitscope.errors import BadInput, argument
+from circuitscope.errors import BadInput, argument, expect
 from circuitscope.model import LanguageModel, Taps, linear_rules
 from circuitscope.terms import ERROR, Site
 
@@ -84,6 +84,11 @@ def edge_effects(
         rows: per downstream site, the nodes at tokens whose in-edges are wanted.
         at: where the derivative is taken: ``clean``, ``patch``, or ``both``, the mean of the two.
     """
+    call = "edge_effects(model, dictionaries, effects, {site: rows})"
+    expect(model, LanguageModel, "model", call)
+    expect(dictionaries, Dictionaries, "dictionaries", call)
+    expect(effects, NodeEffects, "effects", call)
+    expect(rows, Mapping, "rows", call)
     if at not in EDGES_AT:
         raise BadInput(f"edges at {at!r}", expected=" or ".join(EDGES_AT))
     if at != "clean" and effects.patch_cache is None:

@@ -35,7 +35,7 @@ from circuitscope.effects.graddrop import gradients_with_drops, signed_mean
 from circuitscope.effects.integrate import integrate
 from circuitscope.effects.relp import coefficients_at_clean
 from circuitscope.effects.replayer import DEFAULT_BUDGET, Replayer
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, expect
 from circuitscope.model import Cache, LanguageModel, Tap
 from circuitscope.sparse import FeatureDelta, align
 from circuitscope.tasks import Inputs, Metric
@@ -125,6 +125,11 @@ def node_effects(
         gradients: ḡ of every site from an earlier call on the same inputs; nothing is replayed then. For
             ``atp-graddrop``, whose effects are not one gradient's, the effects are then those of ``atp``.
     """
+    call = "node_effects(model, dictionaries, inputs, metric)"
+    expect(model, LanguageModel, "model", call)
+    expect(dictionaries, Dictionaries, "dictionaries", call)
+    expect(inputs, Inputs, "inputs", call)
+    expect(metric, Metric, "metric", call)
     if method not in METHODS:
         raise BadInput(f"no such method: {method!r}", expected=" or ".join(METHODS), mend="use ig")
     patch_cache, patch, patch_metric = None, None, None

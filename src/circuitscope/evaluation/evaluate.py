@@ -19,7 +19,7 @@ from circuitscope.evaluation.scores import COVERAGE
 from circuitscope.evaluation.strict import TestedCircuit, strict_tests
 from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit, CircuitScores, Evaluation, Means, StrictTests
-from circuitscope.sources import Loaded, reopen
+from circuitscope.sources import Loaded, expect_sources, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
 from circuitscope.work import Progress, shown, silent
 
@@ -59,6 +59,7 @@ def evaluate(
         metric for the model, the empty circuit, the circuit and its complement; with ``strict`` four tests with a
         verdict each.
     """
+    expect_sources("evaluate", circuit, model, dictionaries, task)
     config = settings_from(EvaluateConfig, locals())
     with shown(progress) as tell:
         loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)

@@ -26,7 +26,7 @@ from circuitscope.evaluation.free_layers import free_layers_of
 from circuitscope.evaluation.scores import needed
 from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit, Curve, Nodes, Score, Sweep
-from circuitscope.sources import Loaded, metric_of, reopen
+from circuitscope.sources import Loaded, expect_sources, metric_of, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
 from circuitscope.work import Progress, shown, silent, step
 
@@ -67,6 +67,7 @@ def sweep(
         ``curves``, each with ``nodes``, ``faithfulness``, ``completeness``, ``needed`` per level, and its ``areas``
         CPR and CMD.
     """
+    expect_sources("sweep", circuit, model, dictionaries, task)
     config = settings_from(SweepConfig, locals())
     with shown(progress) as tell:
         loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)

@@ -27,7 +27,7 @@ from circuitscope.grouping.naming import Member, aim_of, layers_of, traits_of, u
 from circuitscope.grouping.similarity import VIEWS, combined, correlations, cosines, profiles
 from circuitscope.model import LanguageModel
 from circuitscope.results import GROUPS_SCHEMA, Circuit, Group, Groups, NodeActivity
-from circuitscope.sources import Loaded, discovery_examples, reopen
+from circuitscope.sources import Loaded, discovery_examples, expect_sources, reopen
 from circuitscope.tasks import Examples, Task
 from circuitscope.terms import ERROR, SUMMED, NodeId, Site
 from circuitscope.work import Progress, shown, silent
@@ -63,6 +63,7 @@ def group(
         BadInput: both ``groups`` and ``similarity`` are given, a number is out of range, all weights are 0, or the
             circuit has a node that the dictionaries lack.
     """
+    expect_sources("group", circuit, model, dictionaries, task)
     config = settings_from(GroupConfig, locals())
     with shown(progress) as tell:
         loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)

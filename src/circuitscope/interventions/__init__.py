@@ -1,5 +1,6 @@
-"""Nodes held at a value while the model runs, and edits of single features."""
+"""Nodes held at a value, scaled or steered while the model runs, and edits of single features."""
 
+from circuitscope.interventions.ablate_scale_steer import ablate, scale, steer
 from circuitscope.interventions.feature_edits import (
     FeatureSet,
     Means,
@@ -9,7 +10,6 @@ from circuitscope.interventions.feature_edits import (
     feature_set,
     names_of,
 )
-from circuitscope.interventions.hold import ablate
 
 __all__ = [
     "FeatureSet",
@@ -20,4 +20,6 @@ __all__ = [
     "feature_means",
     "feature_set",
     "names_of",
+    "scale",
+    "steer",
 ]

@@ -2,7 +2,9 @@
 
 At a site, with A the features ablated and a_i the value of each (0 or a mean),
 
-    x' = x + Σ_{i∈A} (a_i − f_i(x)) v_i  =  decode(f with f_A = a_A) + ε(x).
+    x' = x + Σ_{i∈A} (a_i − f_i(x)) v_i  =  decode(f with f_A = a_A) + ε(x),
+
+which is what ``change`` does to features that are held.
 
 x is the site's tensor as the edited run has it by then, so what an earlier edit changed is seen by a later one, as
 published (Marks et al. 2024, section 4). BOS and padding are never touched.
@@ -20,7 +22,7 @@ from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries, Dictionary
 from circuitscope.errors import BadInput
-from circuitscope.interventions.hold import with_features_at
+from circuitscope.interventions.change import at_live, with_features_at
 from circuitscope.model import Edit, Edits, EditsOf, LanguageModel, TokenBatch
 from circuitscope.tasks.labelled import BATCH_SIZE, Texts, count_batches, token_blocks
 from circuitscope.terms import Site
@@ -135,8 +137,11 @@ def _edit(
     live = tokens.live
 
     def hold(x: Tensor) -> Tensor:
-        here = live.to(x.device)
-        return x.masked_scatter(here[:, :, None], with_features_at(dictionary, x[here], features, value))
+        return at_live(
+            x,
+            live.to(x.device),
+            lambda flat: with_features_at(dictionary, flat, features, torch.zeros_like(value), value),
+        )
 
     return hold
 

@@ -33,7 +33,7 @@ from circuitscope.evaluation import (
 from circuitscope.model import LanguageModel
 from circuitscope.pruning.search import METHODS, THRESHOLDING, Table, search
 from circuitscope.results import Circuit, Nodes, PruneChoice, PruneResult, PruneRow
-from circuitscope.sources import Loaded, reopen
+from circuitscope.sources import Loaded, expect_sources, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
 from circuitscope.terms import ERROR
 from circuitscope.work import Progress, shown, silent
@@ -88,6 +88,7 @@ def prune(
     Raises:
         NothingFound: no circuit found keeps the faithfulness; says how faithful the best is.
     """
+    expect_sources("prune", circuit, model, dictionaries, task)
     config = settings_from(PruneConfig, locals())
     with shown(progress) as tell:
         loaded = reopen(circuit, model, dictionaries, task, device=device, dtype=dtype, progress=tell)
