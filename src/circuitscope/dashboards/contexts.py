@@ -71,11 +71,10 @@ def top_contexts(
         BadInput: a feature does not exist, or the text has no context.
     """
     _check(dictionaries, features, count, context)
-    longest = int(getattr(model.config, "max_position_embeddings", context))
     found = read_contexts(
         documents_of(text),
         model.tokenizer,
-        context=min(context, longest),
+        context=longest_context(model, context),
         bos=bos,
         prepend_bos=dictionaries.prepend_bos,
         most=tokens,
@@ -102,6 +101,11 @@ def top_contexts(
         for column, feature in enumerate(search.features.tolist())
     }
     return tuple(results[feature] for feature in features)
+
+
+def longest_context(model: LanguageModel, context: int) -> int:
+    """``context`` tokens, or as many as the model can read."""
+    return min(context, int(getattr(model.config, "max_position_embeddings", context)))
 
 
 def _check(dictionaries: Dictionaries, features: Sequence[Feature], count: int, context: int) -> None:

@@ -16,7 +16,7 @@ from circuitscope.model.family import (
     register_family,
     supported_families,
 )
-from circuitscope.model.fingerprint import fingerprint
+from circuitscope.model.fingerprint import fingerprint, tokenizer_fingerprint
 from circuitscope.model.hooks import Edit, Edits, EditsOf, hooked
 from circuitscope.model.language_model import Cache, LanguageModel, Taps
 from circuitscope.model.linear_rules import LinearRules, linear_rules, register_linear_rules
@@ -57,4 +57,5 @@ __all__ = [
     "register_linear_rules",
     "supported_families",
     "tokenizer_adds_bos",
+    "tokenizer_fingerprint",
 ]
