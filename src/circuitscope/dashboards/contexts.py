@@ -39,6 +39,9 @@ Feature = tuple[Site, int]
 NO_CONTEXT = -1
 SHORTEST = 3
 """BOS and two tokens."""
+_TOGETHER = 32
+"""Features that are encoded at once, always as many: how a product is rounded depends on its shape, and what is found
+of a feature must not depend on the others that are asked for."""
 
 
 def top_contexts(
@@ -189,7 +192,7 @@ class _Search:
         """Take one batch of contexts into account; ``first`` is the number of its first context."""
         live = tokens.live
         values = torch.zeros(*live.shape, len(self.features), device=x.device)
-        values[live] = encode_in_chunks(self._dictionary, x[live], self.features.to(x.device)).float()
+        values[live] = self._encode(x[live]).float()
         active = (values != 0) & live[:, :, None]
         self._active += active.sum(dim=(0, 1)).cpu()
         score = values.masked_fill(~live[:, :, None], -torch.inf).amax(dim=1)
@@ -198,6 +201,15 @@ class _Search:
         rows = torch.arange(first, first + len(new)).expand(len(self.features), -1)
         start = int(tokens.has_bos)  # padding is on the right, so BOS is the first column
         self._keep(_Kept(score, rows, values[:, start:].permute(2, 0, 1).cpu()))
+
+    def _encode(self, x: Float[Tensor, "token width"]) -> Float[Tensor, "token some"]:
+        """The activations, each to the last bit what it is whatever other features are asked for."""
+        features = self.features.to(x.device)
+        if not self._dictionary.separable:  # it encodes all of them in any case
+            return encode_in_chunks(self._dictionary, x, features)
+        filled = torch.cat([features, features[-1:].expand(-len(features) % _TOGETHER)])
+        parts = [encode_in_chunks(self._dictionary, x, part) for part in filled.split(_TOGETHER)]
+        return torch.cat(parts, dim=1)[:, : len(features)]
 
     def _keep(self, seen: _Kept) -> None:
         """The best of those kept and those just seen; of equals the earlier."""
