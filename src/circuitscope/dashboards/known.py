@@ -15,7 +15,14 @@ from typing import TypeVar
 from circuitscope.dashboards.contexts import Feature, longest_context, top_contexts
 from circuitscope.dashboards.promoted import promoted_tokens
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.model import LanguageModel, decide_bos, documents_of, fingerprint, tokenizer_fingerprint
+from circuitscope.model import (
+    LanguageModel,
+    decide_bos,
+    documents_of,
+    fingerprint,
+    is_hooked,
+    tokenizer_fingerprint,
+)
 from circuitscope.results import FeatureContexts, FeatureTokens
 from circuitscope.runs import hash_json, versions
 from circuitscope.terms import Site
@@ -69,7 +76,7 @@ def known_contexts(
             progress=progress,
         )
 
-    if cache is None or model.tokenizer is None or _is_changed(model):
+    if cache is None or not _can_be_kept(model):
         return compute(features)
     read = {
         "contexts": reading.count,
@@ -98,7 +105,7 @@ def known_tokens(
     def compute(missing: Sequence[Feature]) -> tuple[FeatureTokens, ...]:
         return promoted_tokens(model, dictionaries, missing, count=count)
 
-    if cache is None or model.tokenizer is None or _is_changed(model):
+    if cache is None or not _can_be_kept(model):
         return compute(features)
     return _known(FeatureTokens, _Asked(model, dictionaries, {"promoted": count}), features, cache, compute)
 
@@ -142,9 +149,9 @@ def _known(
     return tuple(known[keys[feature]] for feature in features)
 
 
-def _is_changed(model: LanguageModel) -> bool:
-    """Whether hooks act on the model, such as an ablation's: what it does then is not what its weights say."""
-    return any(module._forward_hooks or module._forward_pre_hooks for module in model.whole.hf.modules())
+def _can_be_kept(model: LanguageModel) -> bool:
+    """Not so while hooks act on the model: what it does then is not what its weights say."""
+    return model.tokenizer is not None and not is_hooked(model.whole.hf)
 
 
 def _text_hash(text: str | Sequence[str]) -> str:

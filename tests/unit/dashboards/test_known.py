@@ -8,7 +8,14 @@ import pytest
 import torch
 from toys import KINDS, toy_dictionaries
 
-from circuitscope.dashboards import Reading, known, known_contexts, known_tokens, promoted_tokens, top_contexts
+from circuitscope.dashboards import (
+    Reading,
+    known,
+    known_contexts,
+    known_tokens,
+    promoted_tokens,
+    top_contexts,
+)
 from circuitscope.dictionaries import Dictionaries, neuron_dictionaries
 from circuitscope.dictionaries.affine import ReluDictionary
 from circuitscope.errors import BadInput
@@ -30,13 +37,18 @@ def cache(tmp_path):
 def asked(monkeypatch):
     """Which features were computed, call by call."""
     calls = []
-    for name in ("top_contexts", "promoted_tokens"):
 
-        def counted(model, dictionaries, features, *rest, _compute=getattr(known, name), **settings):
+    def count(name):
+        compute = getattr(known, name)
+
+        def counted(model, dictionaries, features, *rest, **settings):
             calls.append(list(features))
-            return _compute(model, dictionaries, features, *rest, **settings)
+            return compute(model, dictionaries, features, *rest, **settings)
 
         monkeypatch.setattr(known, name, counted)
+
+    count("top_contexts")
+    count("promoted_tokens")
     return calls
 
 
@@ -125,11 +137,11 @@ def test_another_model_tokenizer_dictionary_or_tensor_is_another_question(reader
     model = reader()
     assert ask(model, neuron_dictionaries(model)) == 1
     assert ask(model, neuron_dictionaries(model)) == 1
-    assert ask(model, neuron_dictionaries(model, feature[0][:1])) == 1  # whatever other sites there are
+    assert ask(model, neuron_dictionaries(model, [Site("attn", 0)])) == 1  # whatever other sites there are
     assert ask(reader(words=30), neuron_dictionaries(model)) == 2
     tensors = [tap.name for tap in model.family.taps["attn"]]
     for count, tensor in enumerate(tensors[1:], start=3):
-        assert ask(model, neuron_dictionaries(model, tensor=tensor)) == count
+        assert ask(model, neuron_dictionaries(model, [Site("attn", 0)], tensor=tensor)) == count
     before = len(asked) // 2
     other = reader("neox-parallel")
     assert ask(other, neuron_dictionaries(other)) == before + 1
