@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from circuitscope.errors import BadFile
 from circuitscope.runs import read_json
 
 _Plain = TypeVar("_Plain")
+_SCALARS = (str, int, float, bool)
+"""What is taken as it is."""
 
 
 def from_plain(kind: type[_Plain], value: Any) -> _Plain:
@@ -21,7 +24,7 @@ def from_plain(kind: type[_Plain], value: Any) -> _Plain:
     A field that has a default may be missing, as it is in files from before it existed; any other missing field, and
     an unknown one, is a BadFile error that names it.
     """
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     if isinstance(value, Mapping):
         value = {**_defaults(kind), **value}
     if not isinstance(value, Mapping) or set(value) != set(hints):
@@ -56,6 +59,12 @@ def read_plain(
     return from_plain(kind, value)
 
 
+@cache
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    """The types of a dataclass's fields; to find them takes longer than to read a value."""
+    return typing.get_type_hints(kind)
+
+
 def _defaults(kind: type[Any]) -> dict[str, Any]:
     fields = dataclasses.fields(kind)
     values = {item.name: item.default for item in fields if item.default is not dataclasses.MISSING}
@@ -73,6 +82,8 @@ def _field(hint: Any, value: Any) -> Any:
     if typing.get_origin(hint) in (dict, Mapping) and isinstance(value, Mapping):
         return {key: _field(arguments[1], item) for key, item in value.items()}
     if typing.get_origin(hint) is tuple:
+        if arguments[0] in _SCALARS:
+            return tuple(value)
         return tuple(_field(arguments[0], item) for item in value)
     is_dataclass = isinstance(hint, type) and dataclasses.is_dataclass(hint)
     return from_plain(hint, value) if is_dataclass else value
