@@ -21,7 +21,7 @@ class ReportConfig(Config):
     context: int = option(64, "Tokens that the model reads at a time when it looks for contexts.")
     tokens: int = option(200_000, "How many tokens of the text to read at most.")
     cache: bool = option(
-        True, "Take what was found out about features before from the workspace, and keep what is new there."
+        True, "Read in the workspace what was found out about features earlier, and keep there what is new."
     )
     out: str = option("", "The folder to write, instead of RUN/report.")
     batch_size: int = option(32, "Contexts that go through the model together.")

@@ -39,7 +39,7 @@ Feature = tuple[Site, int]
 NO_CONTEXT = -1
 SHORTEST = 3
 """BOS and two tokens."""
-_TOGETHER = 32
+_TOGETHER = 8
 """Features that are encoded at once, always as many: how a product is rounded depends on its shape, and what is found
 of a feature must not depend on the others that are asked for."""
 
@@ -198,18 +198,9 @@ class _Search:
         score = values.masked_fill(~live[:, :, None], -torch.inf).amax(dim=1)
         can_show = new[:, None] & active.any(dim=1)
         score = score.masked_fill(~can_show, -torch.inf).T.cpu()
-        better = self._better(score)
-        if len(better):
-            rows = torch.arange(first, first + len(new)).expand(len(better), -1)
-            start = int(tokens.has_bos)  # padding is on the right, so BOS is the first column
-            shown = values[:, start:, better.to(x.device)].permute(2, 0, 1).cpu()
-            self._keep(better, _Kept(score[better], rows, shown))
-
-    def _better(self, score: Float[Tensor, "some row"]) -> Int[Tensor, " better"]:
-        """The columns of the features that have a place to fill, or for which a row beats one that is kept."""
-        if self._kept.score.shape[1] < self._count:
-            return torch.arange(len(score))
-        return (~(score.amax(dim=1) <= self._kept.score[:, -1])).nonzero()[:, 0]
+        rows = torch.arange(first, first + len(new)).expand(len(self.features), -1)
+        start = int(tokens.has_bos)  # padding is on the right, so BOS is the first column
+        self._keep(_Kept(score, rows, values[:, start:].permute(2, 0, 1).cpu()))
 
     def _encode(self, x: Float[Tensor, "token width"]) -> Float[Tensor, "token some"]:
         """The activations, each to the last bit what it is whatever other features are asked for."""
@@ -220,27 +211,16 @@ class _Search:
         parts = [encode_in_chunks(self._dictionary, x, part) for part in torch.split(filled, _TOGETHER)]
         return torch.cat(parts, dim=1)[:, : len(features)]
 
-    def _keep(self, column: Int[Tensor, " better"], seen: _Kept) -> None:
-        """For some features, the best of those kept and those just seen; of equals the earlier."""
-        kept = self._kept
-        score = torch.cat([kept.score[column], seen.score], dim=1)
+    def _keep(self, seen: _Kept) -> None:
+        """The best of those kept and those just seen; of equals the earlier."""
+        score = torch.cat([self._kept.score, seen.score], dim=1)
         order = score.argsort(dim=1, descending=True, stable=True)[:, : self._count]
-        wide = max(kept.activations.shape[2], seen.activations.shape[2])
-        before = _widen(kept.activations, wide)
-        activations = torch.cat([before[column], _widen(seen.activations, wide)], dim=1)
-        best = _Kept(
+        wide = max(self._kept.activations.shape[2], seen.activations.shape[2])
+        activations = torch.cat([_widen(self._kept.activations, wide), _widen(seen.activations, wide)], dim=1)
+        self._kept = _Kept(
             score.gather(1, order),
-            torch.cat([kept.row[column], seen.row], dim=1).gather(1, order),
+            torch.cat([self._kept.row, seen.row], dim=1).gather(1, order),
             activations.gather(1, order[:, :, None].expand(-1, -1, wide)),
-        )
-        self._kept = (
-            best
-            if len(column) == len(kept.score)
-            else _Kept(
-                kept.score.index_copy(0, column, best.score),
-                kept.row.index_copy(0, column, best.row),
-                before.index_copy(0, column, best.activations),
-            )
         )
 
     def result(

@@ -91,7 +91,7 @@ def report(
         contexts: how many contexts to show for a feature.
         context: tokens that the model reads at a time when it looks for contexts.
         tokens: how many tokens of the text to read at most.
-        cache: take what was found out about features before from the workspace, and keep what is new there.
+        cache: read in the workspace what was found out about features earlier, and keep there what is new.
         out: the folder to write, instead of ``report`` in the run folder; a circuit that is not saved needs one.
         batch_size: contexts that go through the model together.
         device: where to run.

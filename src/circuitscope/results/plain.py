@@ -24,7 +24,7 @@ def from_plain(kind: type[_Plain], value: Any) -> _Plain:
     A field that has a default may be missing, as it is in files from before it existed; any other missing field, and
     an unknown one, is a BadFile error that names it.
     """
-    hints = _hints(kind)
+    hints = _hints(typing.cast(Any, kind))  # mypy does not see that classes are hashable
     if isinstance(value, Mapping):
         value = {**_defaults(kind), **value}
     if not isinstance(value, Mapping) or set(value) != set(hints):

@@ -297,7 +297,7 @@ def features_to_judge(
         texts: of the task, such as those that the classifier was trained on.
         text: general text, its documents separated by empty lines; its contexts come first, then those of ``texts``.
         contexts: how many of either.
-        cache: take what was found out about features before from the workspace, and keep what is new there.
+        cache: read in the workspace what was found out about features earlier, and keep there what is new.
     """
     features, model = list(effects_of(circuit)), classifier.as_model()
     store = DashboardCache() if cache else None
