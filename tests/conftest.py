@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,15 @@ settings.load_profile("patient")
 # The models are tiny: threads would only get in each other's way, here and in the processes that tests start.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A workspace of the tests' own, here and in processes that they start: the user's is left alone."""
+    with pytest.MonkeyPatch.context() as patched:
+        home = tmp_path_factory.mktemp("workspace")
+        patched.setenv("CIRCUITSCOPE_HOME", str(home))
+        yield home
 
 
 def shared_folder() -> Path:

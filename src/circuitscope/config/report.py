@@ -20,6 +20,9 @@ class ReportConfig(Config):
     contexts: int = option(8, "How many contexts to show for a feature.")
     context: int = option(64, "Tokens that the model reads at a time when it looks for contexts.")
     tokens: int = option(200_000, "How many tokens of the text to read at most.")
+    cache: bool = option(
+        True, "Read in the workspace what was found out about features earlier, and keep there what is new."
+    )
     out: str = option("", "The folder to write, instead of RUN/report.")
     batch_size: int = option(32, "Contexts that go through the model together.")
     device: str = option("auto", "Where to run: auto, cpu, cuda, cuda:1, mps.")

@@ -39,6 +39,9 @@ Feature = tuple[Site, int]
 NO_CONTEXT = -1
 SHORTEST = 3
 """BOS and two tokens."""
+_TOGETHER = 8
+"""Features that are encoded at once, always as many: how a product is rounded depends on its shape, and what is found
+of a feature must not depend on the others that are asked for."""
 
 
 def top_contexts(
@@ -71,11 +74,10 @@ def top_contexts(
         BadInput: a feature does not exist, or the text has no context.
     """
     _check(dictionaries, features, count, context)
-    longest = int(getattr(model.config, "max_position_embeddings", context))
     found = read_contexts(
         documents_of(text),
         model.tokenizer,
-        context=min(context, longest),
+        context=longest_context(model, context),
         bos=bos,
         prepend_bos=dictionaries.prepend_bos,
         most=tokens,
@@ -102,6 +104,11 @@ def top_contexts(
         for column, feature in enumerate(search.features.tolist())
     }
     return tuple(results[feature] for feature in features)
+
+
+def longest_context(model: LanguageModel, context: int) -> int:
+    """``context`` tokens, or as many as the model can read."""
+    return min(context, int(getattr(model.config, "max_position_embeddings", context)))
 
 
 def _check(dictionaries: Dictionaries, features: Sequence[Feature], count: int, context: int) -> None:
@@ -187,7 +194,7 @@ class _Search:
         """Take one batch of contexts into account; ``first`` is the number of its first context."""
         live = tokens.live
         values = torch.zeros(*live.shape, len(self.features), device=x.device)
-        values[live] = encode_in_chunks(self._dictionary, x[live], self.features.to(x.device)).float()
+        values[live] = self._encode(x[live]).float()
         active = (values != 0) & live[:, :, None]
         self._active += active.sum(dim=(0, 1)).cpu()
         score = values.masked_fill(~live[:, :, None], -torch.inf).amax(dim=1)
@@ -196,6 +203,15 @@ class _Search:
         rows = torch.arange(first, first + len(new)).expand(len(self.features), -1)
         start = int(tokens.has_bos)  # padding is on the right, so BOS is the first column
         self._keep(_Kept(score, rows, values[:, start:].permute(2, 0, 1).cpu()))
+
+    def _encode(self, x: Float[Tensor, "token width"]) -> Float[Tensor, "token some"]:
+        """The activations, each to the last bit what it is whatever other features are asked for."""
+        features = self.features.to(x.device)
+        if not self._dictionary.separable:  # it encodes all of them in any case
+            return encode_in_chunks(self._dictionary, x, features)
+        filled = torch.cat([features, features[-1:].expand(-len(features) % _TOGETHER)])
+        parts = [encode_in_chunks(self._dictionary, x, part) for part in torch.split(filled, _TOGETHER)]
+        return torch.cat(parts, dim=1)[:, : len(features)]
 
     def _keep(self, seen: _Kept) -> None:
         """The best of those kept and those just seen; of equals the earlier."""

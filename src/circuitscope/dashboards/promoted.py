@@ -32,7 +32,8 @@ from circuitscope.results import FeatureTokens, TokenWeight
 from circuitscope.terms import Site
 
 _ROWS = 32
-"""Features whose logits over the whole vocabulary are held at once."""
+"""Features whose logits over the whole vocabulary are held at once, always as many: how a product is rounded depends
+on its shape, and what is found of a feature must not depend on the others that are asked for."""
 _LOUD = 32.0
 """Root mean square of what is sent through a norm: so large that the norm's epsilon vanishes."""
 
@@ -58,7 +59,9 @@ def promoted_tokens(
         for start in range(0, len(wanted), _ROWS):
             part = wanted[start : start + _ROWS]
             vectors = [stream_vector(model, dictionaries, *feature) for feature in part]
-            weights = direct_logits(model, torch.stack([vector for vector, _ in vectors]))[:, :known]
+            rows = torch.stack([vector for vector, _ in vectors])
+            filled = torch.cat([rows, rows[-1:].expand(_ROWS - len(rows), -1)])
+            weights = direct_logits(model, filled)[: len(rows), :known]
             weights = weights - weights.mean(dim=1, keepdim=True)
             weights[:, model.tokenizer.all_special_ids] = 0  # padding and the like are no words to a reader
             for feature, row, (_, exact) in zip(part, weights, vectors, strict=True):

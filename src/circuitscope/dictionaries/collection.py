@@ -39,6 +39,7 @@ class Dictionaries(Mapping[Site, Dictionary]):
         self.prepend_bos = prepend_bos
         """Whether they were trained on texts with BOS in front; None where nothing says so."""
         self._content_hash = content_hash
+        self._site_hashes: dict[Site, str] = {}
         self._files = dict(files or {})
 
     def __repr__(self) -> str:
@@ -90,12 +91,24 @@ class Dictionaries(Mapping[Site, Dictionary]):
         if self._content_hash is None:
             digest = hashlib.sha256()
             for site, dictionary in self.items():
-                digest.update(f"{site} {dictionary.kind} {dictionary.settings()}".encode())
-                for name, weight in dictionary.weights().items():
-                    digest.update(name.encode())
-                    digest.update(_bytes(weight))
+                _update(digest, site, dictionary)
             self._content_hash = digest.hexdigest()
         return self._content_hash
+
+    def site_hash(self, site: Site) -> str:
+        """SHA-256 over one site's own dictionary, whatever other sites there are and whatever file it is in."""
+        if site not in self._site_hashes:
+            digest = hashlib.sha256()
+            _update(digest, site, self[site])
+            self._site_hashes[site] = digest.hexdigest()
+        return self._site_hashes[site]
+
+
+def _update(digest: hashlib._Hash, site: Site, dictionary: Dictionary) -> None:
+    digest.update(f"{site} {dictionary.kind} {dictionary.settings()}".encode())
+    for name, weight in dictionary.weights().items():
+        digest.update(name.encode())
+        digest.update(_bytes(weight))
 
 
 def _bytes(weight: Tensor) -> memoryview:

@@ -59,7 +59,7 @@ def classifier_circuit(
     loaded = Loaded(classifier.as_model(), up_to(classifier, dictionaries), task)
     circuit = discover_circuit(loaded, asked, work)
     # of each dictionary by itself, so that verdicts on it hold whatever other sites a circuit has
-    hashes = {site.name: dictionaries.only([site]).content_hash for site in circuit.sites}
+    hashes = {site.name: dictionaries.site_hash(site) for site in circuit.sites}
     recipe = circuit.made_by
     return replace(circuit, recipe=replace(recipe, dictionaries=replace(recipe.dictionaries, by_site=hashes)))
 

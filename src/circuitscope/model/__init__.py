@@ -16,8 +16,8 @@ from circuitscope.model.family import (
     register_family,
     supported_families,
 )
-from circuitscope.model.fingerprint import fingerprint
-from circuitscope.model.hooks import Edit, Edits, EditsOf, hooked
+from circuitscope.model.fingerprint import fingerprint, tokenizer_fingerprint
+from circuitscope.model.hooks import Edit, Edits, EditsOf, hooked, is_hooked
 from circuitscope.model.language_model import Cache, LanguageModel, Taps
 from circuitscope.model.linear_rules import LinearRules, linear_rules, register_linear_rules
 from circuitscope.model.load import load_model
@@ -48,6 +48,7 @@ __all__ = [
     "family_of",
     "fingerprint",
     "hooked",
+    "is_hooked",
     "linear_rules",
     "load_model",
     "module_tensor",
@@ -57,4 +58,5 @@ __all__ = [
     "register_linear_rules",
     "supported_families",
     "tokenizer_adds_bos",
+    "tokenizer_fingerprint",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,3 +20,15 @@ def fingerprint(model: LanguageModel) -> str:
         digest.update(f"{name} {tuple(weight.shape)}".encode())
         digest.update(np.ascontiguousarray(sample).data)
     return digest.hexdigest()
+
+
+def tokenizer_fingerprint(tokenizer: Any) -> str:
+    """SHA-256 over what a tokenizer makes of texts: its rules and tokens, but not how it was last used."""
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is not None:
+        # Truncation and padding, which stand in front, are remembered from the last call.
+        _, name, rules = fast.to_str().partition('"added_tokens"')
+        content = name + rules
+    else:
+        content = f"{type(tokenizer).__qualname__} {sorted(tokenizer.get_vocab().items())}"
+    return hashlib.sha256(f"{content} {tokenizer.special_tokens_map}".encode()).hexdigest()

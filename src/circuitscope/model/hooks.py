@@ -115,19 +115,29 @@ def keep_masks_finite(blocks: Sequence[nn.Module]) -> None:
     Attention computes its softmax in float32, where the smallest float64 is −∞: a row of padding on the left, which
     may look at nothing, would become NaN and spread. A block that two models share is looked after once.
     """
+    for block in set(blocks) - set(_finite):
+        block.register_forward_pre_hook(_with_finite_masks, with_kwargs=True)
+        _finite.add(block)
+
+
+def _with_finite_masks(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     lowest = torch.finfo(torch.float32).min
 
-    def hook(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        def finite(value: Any) -> Any:
-            is_mask = isinstance(value, Tensor) and value.dim() == 4 and value.is_floating_point()
-            return value.clamp(min=lowest) if is_mask else value
+    def finite(value: Any) -> Any:
+        is_mask = isinstance(value, Tensor) and value.dim() == 4 and value.is_floating_point()
+        return value.clamp(min=lowest) if is_mask else value
 
-        # Some models pass the mask by name, some by place; nothing else that a block gets has four axes.
-        return tuple(map(finite, arguments)), {name: finite(value) for name, value in keywords.items()}
+    # Some models pass the mask by name, some by place; nothing else that a block gets has four axes.
+    return tuple(map(finite, arguments)), {name: finite(value) for name, value in keywords.items()}
 
-    for block in set(blocks) - set(_finite):
-        block.register_forward_pre_hook(hook, with_kwargs=True)
-        _finite.add(block)
+
+def is_hooked(model: nn.Module) -> bool:
+    """Whether hooks act on a model, such as an ablation's; those of ``keep_masks_finite`` do not count."""
+    return any(
+        hook is not _with_finite_masks
+        for module in model.modules()
+        for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
+    )
 
 
 _finite: WeakSet[nn.Module] = WeakSet()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from circuitscope.bundled import BUNDLED
 from circuitscope.config import ReportConfig, settings_from
-from circuitscope.dashboards import node_activations, promoted_tokens, top_contexts
+from circuitscope.dashboards import Reading, known_contexts, known_tokens, node_activations
 from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.pages.page import (
     ExampleText,
@@ -62,6 +62,7 @@ from circuitscope.runs import (
 from circuitscope.sources import Loaded, discovery_examples, reopen
 from circuitscope.tasks import Example, Task, language
 from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
+from circuitscope.workspace import DashboardCache
 
 PAGE = "index.html"
 BUNDLED_SEED, BUNDLED_DOCUMENTS = 2, 3000
@@ -78,6 +79,7 @@ def report(
     contexts: int = 8,
     context: int = 64,
     tokens: int = 200_000,
+    cache: bool = True,
     out: str | Path = "",
     batch_size: int = 32,
     device: str = "auto",
@@ -95,6 +97,7 @@ def report(
         contexts: how many contexts to show for a feature.
         context: tokens that the model reads at a time when it looks for contexts.
         tokens: how many tokens of the text to read at most.
+        cache: read in the workspace what was found out about features earlier, and keep there what is new.
         out: the folder to write, instead of ``report`` in the run folder; a circuit that is not saved needs one.
         batch_size: contexts that go through the model together.
         device: where to run.
@@ -245,19 +248,13 @@ def _with_dashboards(
     features = list(dict.fromkeys((node.site, node.feature) for node in strongest if not node.is_error))
     source = circuit.made_by.model.source or ""
     documents, phrase = _documents(text, source, loaded.task, config)
-    contexts = top_contexts(
-        loaded.model,
-        loaded.dictionaries,
-        features,
-        documents,
-        count=config.contexts,
-        context=config.context,
-        tokens=config.tokens,
-        bos=circuit.made_by.settings.bos,
-        batch_size=config.batch_size,
-        progress=progress,
+    cache = DashboardCache() if config.cache else None
+    bos = circuit.made_by.settings.bos
+    reading = Reading(config.contexts, config.context, config.tokens, bos, config.batch_size)
+    contexts = known_contexts(
+        loaded.model, loaded.dictionaries, features, documents, reading, cache=cache, progress=progress
     )
-    tokens = promoted_tokens(loaded.model, loaded.dictionaries, features, count=_TOKENS_SHOWN)
+    tokens = known_tokens(loaded.model, loaded.dictionaries, features, count=_TOKENS_SHOWN, cache=cache)
     groups = None if run is None else groups_of(run, circuit)
     return make_report(
         circuit,

@@ -6,6 +6,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -113,6 +114,7 @@ def _unreadable(what: str, got: Any, expected: str) -> BadFile:
     return BadFile(f"{what} cannot be read: {got}", expected=expected, mend="make the file again")
 
 
+@cache
 def _hints(kind: Any) -> dict[str, Any]:
     """The types of a dataclass's fields; those of ``Box[Egg]`` have Egg in the place of Box's variable."""
     origin = typing.get_origin(kind) or kind

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 FILE = "circuitscope.sqlite"
+"""What people said."""
+DASHBOARDS = "dashboards.sqlite"
+"""What features were found to mean, a cache."""
 
 
 def workspace_folder() -> Path:

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 import circuitscope as cs
+from circuitscope.dashboards import known
 from circuitscope.pages.page import read_report
 from circuitscope.pipeline import default_text
 from circuitscope.results import read_evaluation, read_sweep
@@ -69,11 +70,44 @@ def test_a_public_function_shows_its_progress_in_one_place(run, monkeypatch):
 
     monkeypatch.setattr(display, "Console", lambda *, stderr: Console(file=FakeTerminal()))
     monkeypatch.setattr(display, "TerminalBars", count)
-    cs.report(run, device="cpu")
+    cs.report(run, device="cpu", cache=False)
     assert len(made) == 1
     assert made[0]._bars.tasks, "it was told something"
     cs.report(run, device="cpu", overwrite=True, progress=False)
     assert len(made) == 1
+
+
+def test_what_a_feature_means_is_computed_once(program, run, tmp_path, monkeypatch):
+    """Also for a circuit that is elsewhere, and for more of its nodes; not with --no-cache."""
+    monkeypatch.setenv("CIRCUITSCOPE_HOME", str(tmp_path / "home"))
+    asked = {"top_contexts": [], "promoted_tokens": []}
+
+    def count(name):
+        compute = getattr(known, name)
+
+        def counted(model, dictionaries, features, *rest, **settings):
+            asked[name].append(set(features))
+            return compute(model, dictionaries, features, *rest, **settings)
+
+        monkeypatch.setattr(known, name, counted)
+
+    for name in asked:
+        count(name)
+
+    def written(run, *more):
+        assert program("report", run, "--device", "cpu", "--overwrite", *more).status == 0
+        return (run / "report" / "report.json").read_text()
+
+    pages = [written(run, "--no-cache")]
+    assert not (tmp_path / "home" / "dashboards.sqlite").exists()
+    few = len(read_report(run / "report").features) // 2
+    written(run, "--nodes", few)
+    pages += [written(run), written(Path(shutil.copytree(run, tmp_path / "elsewhere" / run.name)))]
+    assert len(set(pages)) == 1
+    for calls in asked.values():
+        everything, first, rest = calls
+        assert first
+        assert rest == everything - first
 
 
 def test_contexts_come_from_the_task_if_nothing_else_is_given(reported):

@@ -10,6 +10,7 @@ from endpoint_server import serving
 from shift_world import settings, steps, write_data
 
 from circuitscope.config import ShiftJudgeConfig
+from circuitscope.dashboards import known
 from circuitscope.editing.judging import read_sheet
 from circuitscope.editing.saved import read_removal
 from circuitscope.errors import BadInput
@@ -87,6 +88,17 @@ def test_earlier_verdicts_are_filled_into_a_new_sheet(judge, run, tmp_path):
     first, *others = read_sheet(tmp_path / "new.jsonl", load(run / "circuit"), finished=False)
     assert (first.verdict, first.note, first.who) == ("remove", "an animal", "Ada")
     assert {item.verdict for item in others} == {""}
+
+
+def test_a_second_sheet_takes_contexts_and_tokens_from_the_workspace(judge, run, tmp_path, monkeypatch):
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    assert judge("--sheet", first).status == 0
+    for name in ("top_contexts", "promoted_tokens"):
+        monkeypatch.delattr(known, name)
+    assert judge("--sheet", second).status == 0
+    assert first.read_text() == second.read_text()
+    with pytest.raises(NameError, match="top_contexts"):  # that was not computed yet
+        judge("--sheet", tmp_path / "third.csv", "--contexts", 3)
 
 
 def test_a_sheet_that_lacks_what_was_stored_is_brought_up_to_date(judge, run):

@@ -454,6 +454,19 @@ def test_dictionaries_in_memory_have_a_hash_of_their_weights():
     assert one_of_each().content_hash == one_of_each().content_hash != changed.content_hash
 
 
+def test_a_site_has_a_hash_of_its_own(tmp_path):
+    """It is the same in memory, in a folder, and without the other sites."""
+    write_dictionaries(one_of_each(), tmp_path / "own")
+    whole, changed = one_of_each(), one_of_each()
+    changed[Site("mlp", 0)].w_enc[0, 0] += 1
+    alone = [Dictionaries({site: whole[site]}, name="alone", content_hash="of a file") for site in whole]
+    hashes = {site: whole.site_hash(site) for site in whole}
+    assert len(set(hashes.values())) == len(whole)
+    assert hashes == {site: read_dictionaries(tmp_path / "own").site_hash(site) for site in whole}
+    assert hashes == {site: one.site_hash(site) for one in alone for site in one}
+    assert changed.site_hash(Site("mlp", 0)) != hashes[Site("mlp", 0)]
+
+
 def test_a_changed_weight_file_is_noticed(tmp_path):
     write_dictionaries(one_of_each(), tmp_path / "own")
     path = tmp_path / "own" / "mlp_0.safetensors"

@@ -14,6 +14,8 @@ UNKNOWN = "�"
 
 def visible(text: str) -> str:
     """``text`` with a mark for every control character, and a box for what no reader could see."""
+    if text.isprintable():  # as nearly all texts are
+        return text
     return "".join(_mark(letter) for letter in text)
 
 

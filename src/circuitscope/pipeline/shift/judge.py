@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from circuitscope.config import JUDGES, ShiftJudgeConfig
-from circuitscope.dashboards import promoted_tokens, top_contexts
+from circuitscope.dashboards import Reading, known_contexts, known_tokens
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.editing.judging import (
     Endpoint,
@@ -45,7 +45,7 @@ from circuitscope.results import (
 from circuitscope.runs import CLASSIFIER_CIRCUIT, SHEET, need_shift, sheet_of, write_judging
 from circuitscope.tasks.labelled import Classifier, longest_input
 from circuitscope.work import Progress, shown, silent
-from circuitscope.workspace import VerdictStore, now, verdict_of
+from circuitscope.workspace import DashboardCache, VerdictStore, now, verdict_of
 
 log = logging.getLogger("circuitscope")
 
@@ -287,6 +287,7 @@ def features_to_judge(
     *,
     text: str | None = None,
     contexts: int = 6,
+    cache: bool = True,
     progress: Progress | bool | None = None,
 ) -> list[JudgedFeature]:
     """The features of a classifier's circuit, strongest first, with contexts from texts and promoted tokens.
@@ -297,27 +298,21 @@ def features_to_judge(
         texts: of the task, such as those that the classifier was trained on.
         text: general text, its documents separated by empty lines; its contexts come first, then those of ``texts``.
         contexts: how many of either.
+        cache: read in the workspace what was found out about features earlier, and keep there what is new.
     """
     features, model = list(effects_of(circuit)), classifier.as_model()
+    store = DashboardCache() if cache else None
+    reading = Reading(contexts, _context(classifier), bos="yes" if classifier.bos else "no")
 
     def found_in(source: str | list[str]) -> list[FeatureContexts]:
-        found = top_contexts(
-            model,
-            dictionaries,
-            features,
-            source,
-            count=contexts,
-            context=_context(classifier),
-            bos="yes" if classifier.bos else "no",
-        )
-        return list(found)
+        return list(known_contexts(model, dictionaries, features, source, reading, cache=store))
 
     with shown(progress):  # which the searches join
         found = found_in(list(texts))
         if text is not None:
             pairs = zip(found_in(text), found, strict=True)
             found = [replace(general, contexts=(*general.contexts, *own.contexts)) for general, own in pairs]
-    tokens = promoted_tokens(model, dictionaries, features, count=_TOKENS)
+    tokens = known_tokens(model, dictionaries, features, count=_TOKENS, cache=store)
     return to_judge(circuit, [FeatureDashboard(*pair) for pair in zip(found, tokens, strict=True)])
 
 

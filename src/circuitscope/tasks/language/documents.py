@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import lru_cache
 
 from circuitscope.tasks.language.clauses import clause
 from circuitscope.tasks.language.draft import Document, Draft
@@ -34,8 +35,9 @@ def documents(count: int, seed: int = 0) -> Iterator[Document]:
     return (document(number, seed) for number in range(count))
 
 
+@lru_cache(maxsize=2)
 def text(count: int, seed: int = 0) -> str:
-    """The first ``count`` documents as one text, in the form that training and dashboards take."""
+    """The first ``count`` documents as one text, in the form that training and dashboards take; made once."""
     return SEPARATOR.join(item.text for item in documents(count, seed))
 
 
