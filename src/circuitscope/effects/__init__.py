@@ -1,6 +1,13 @@
 """Indirect effects of nodes (exact, atp, ig with its quadrature) and of edges."""
 
-from circuitscope.effects.edges import EDGES_AT, EdgeEntries, Edges, Rows, edge_effects, output_effects
+from circuitscope.effects.edges import (
+    EDGES_AT,
+    DownstreamRows,
+    EdgeBlocks,
+    EdgeEntries,
+    edge_effects,
+    output_effects,
+)
 from circuitscope.effects.nodes import METHODS, NodeEffects, SiteEffects, node_effects
 from circuitscope.effects.quadrature import DEFAULT_POINTS, RULES, TOLERANCE
 
@@ -10,10 +17,10 @@ __all__ = [
     "METHODS",
     "RULES",
     "TOLERANCE",
+    "DownstreamRows",
+    "EdgeBlocks",
     "EdgeEntries",
-    "Edges",
     "NodeEffects",
-    "Rows",
     "SiteEffects",
     "edge_effects",
     "node_effects",

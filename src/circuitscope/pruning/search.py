@@ -25,7 +25,7 @@ MORE = 4
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundNodes:
     """What one way of choosing found for one level."""
 
     rows: Rows | None
@@ -33,7 +33,7 @@ class Found:
     seconds: float
 
 
-ByLevel = dict[float, Found]
+ByLevel = dict[float, FoundNodes]
 Table = dict[str, ByLevel]
 """By name of the way of choosing."""
 
@@ -59,10 +59,10 @@ def search(
     return found
 
 
-def _timed(work: Callable[[], Rows | None]) -> Found:
+def _timed(work: Callable[[], Rows | None]) -> FoundNodes:
     started = time.perf_counter()
     rows = work()
-    return Found(rows, time.perf_counter() - started)
+    return FoundNodes(rows, time.perf_counter() - started)
 
 
 def _thresholds(scale: FaithfulnessScale, ranked: Nodes, levels: list[float], progress: Progress) -> ByLevel:
@@ -97,7 +97,7 @@ def _greedy(scale: FaithfulnessScale, pool: Nodes, simple: ByLevel, progress: Pr
         if start is None:
             start = np.arange(len(pool)) if whole >= level else _inside(simple[level].rows, pool)
         found[level] = (
-            Found(None, 0.0) if start is None else _timed(partial(eliminate, scale, pool, start, level))
+            FoundNodes(None, 0.0) if start is None else _timed(partial(eliminate, scale, pool, start, level))
         )
         last = found[level].rows
         progress(number + 1, len(simple), GREEDY)
@@ -125,7 +125,7 @@ def _masks(
     found: ByLevel = {}
     for number, level in enumerate(levels):
         one = _timed(partial(_read, scale, pool, rankings, level))
-        found[level] = Found(one.rows, training + one.seconds)
+        found[level] = FoundNodes(one.rows, training + one.seconds)
         progress(number + 1, len(levels), MASKS)
     return found
 

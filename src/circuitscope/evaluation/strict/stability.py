@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from circuitscope.discovery import job_again, part_means, select_nodes
 from circuitscope.errors import NothingFound
 from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
-from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Circuit, Nodes, Outcome, Spread, Stability
+from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Circuit, Nodes, Spread, Stability, StrictOutcome
 from circuitscope.sources import Loaded
 from circuitscope.tasks import METRICS, Metric
 from circuitscope.work import Progress
@@ -33,7 +33,7 @@ Rows = NDArray[np.int64]
 
 def stability(
     subject: TestedCircuit, loaded: Loaded, halvings: int, progress: Progress
-) -> Outcome[Stability] | CannotBeSaid[Stability]:
+) -> StrictOutcome[Stability] | CannotBeSaid[Stability]:
     """Divide the circuit's examples into halves and compare what each half keeps."""
     circuit = subject.circuit
     if circuit.recipe is None or circuit.findings.node_threshold is None:
@@ -69,7 +69,7 @@ def stability(
         by_chance=sizes / (2 * len(whole) - sizes),
         again=_again(circuit, whole, _kept(whole, threshold, count)),
     )
-    return Outcome(HOLDS if np.mean(found) >= LEAST else FAILS, figures)
+    return StrictOutcome(HOLDS if np.mean(found) >= LEAST else FAILS, figures)
 
 
 def _metric(subject: TestedCircuit, loaded: Loaded) -> Metric:
