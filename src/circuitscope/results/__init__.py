@@ -17,6 +17,7 @@ from circuitscope.results.features import (
     label_of,
 )
 from circuitscope.results.groups import GROUPS_SCHEMA, Group, GroupEdge, Groups, groups_of, read_groups
+from circuitscope.results.json_schema import json_schema
 from circuitscope.results.judged_features import (
     AUTOMATIC,
     VERDICTS,
@@ -166,6 +167,7 @@ __all__ = [
     "free_layers_text",
     "from_plain",
     "groups_of",
+    "json_schema",
     "label_of",
     "load",
     "read_evaluation",

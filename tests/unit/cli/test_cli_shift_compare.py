@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from schema_check import faults_in
 from shift_world import fill_sheet, settings, steps, write_data
 
 from circuitscope.config import ShiftApplyConfig, ShiftCompareConfig, ShiftEvaluateConfig
@@ -60,6 +61,8 @@ def result(walked):
 
 def test_what_is_written_is_what_is_returned(walked, result):
     assert read_shift_comparison(walked / "comparison") == result
+    assert faults_in(walked / "comparison" / "comparison.json", "comparison") == []
+    assert faults_in(walked / "scores" / "scores.json", "scores") == []
 
 
 def rows(result):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from schema_check import faults_in
 from tiny_world import make_run, pair, write_lines
 
 import circuitscope as cs
@@ -63,6 +64,7 @@ def test_strict_tests_are_written_and_shown(program, divided):
     assert all(words in shown for words in asked)
     assert json.loads(program("show", divided, "--json").out)["evaluation"]["strict"] == to_plain(strict)
     assert json.loads((divided / "evaluation" / "evaluation.json").read_text())["strict"] == to_plain(strict)
+    assert faults_in(divided / "evaluation" / "evaluation.json", "evaluation") == []
 
 
 def test_a_behaviour_that_is_not_there_cannot_be_judged(program, run):
