@@ -16,10 +16,10 @@ from circuitscope.discovery.job import Job
 from circuitscope.discovery.sums import Sums, add, sum_examples
 from circuitscope.effects import (
     DEFAULT_POINTS,
-    DownstreamRows,
     EdgeBlocks,
     EdgeEntries,
     NodeEffects,
+    Rows,
     SiteEffects,
     edge_effects,
     output_effects,
@@ -143,9 +143,7 @@ def _batch(job: Job, *, number: int, index: Index, edges_at: str) -> Arrays:
     return {**vars(sums), "active": torch.unique(torch.cat(active)).cpu().numpy()}
 
 
-def _rows(
-    job: Job, inputs: Inputs, side: SiteEffects, site: Site, index: Index, edges_at: str
-) -> DownstreamRows:
+def _rows(job: Job, inputs: Inputs, side: SiteEffects, site: Site, index: Index, edges_at: str) -> Rows:
     """The kept nodes of a site at every token where edges can go into them."""
     at_clean, at_patch = side.features.clean != 0, side.features.patch != 0
     active = {"clean": at_clean, "patch": at_patch, "both": at_clean | at_patch}[edges_at]
@@ -155,10 +153,10 @@ def _rows(
     token = torch.cat([side.features.token[active], with_error])
     feature = torch.cat([side.features.feature[active], torch.full_like(with_error, ERROR)])
     example = torch.div(token, inputs.clean.positions, rounding_mode="floor")
-    return DownstreamRows(example, token - example * inputs.clean.positions, feature)
+    return Rows(example, token - example * inputs.clean.positions, feature)
 
 
-def _row_nodes(job: Job, inputs: Inputs, index: Index, site: Site, rows: DownstreamRows) -> Tensor:
+def _row_nodes(job: Job, inputs: Inputs, index: Index, site: Site, rows: Rows) -> Tensor:
     """The circuit's row of each downstream row."""
     return _nodes(job, inputs, index, site, rows.example, rows.position, rows.feature)
 
@@ -173,7 +171,7 @@ def _nodes(
 
 
 def _flatten(
-    job: Job, inputs: Inputs, rows: Mapping[Site, DownstreamRows], blocks: EdgeBlocks, index: Index
+    job: Job, inputs: Inputs, rows: Mapping[Site, Rows], blocks: EdgeBlocks, index: Index
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
     """All blocks as lists of (example, source node, target node, effect)."""
     example: list[Tensor] = []
@@ -192,7 +190,7 @@ def _flatten(
 
 
 def _source_nodes(
-    job: Job, inputs: Inputs, index: Index, site: Site, asked: DownstreamRows, entries: EdgeEntries
+    job: Job, inputs: Inputs, index: Index, site: Site, asked: Rows, entries: EdgeEntries
 ) -> Tensor:
     example = asked.example[entries.row]
     return _nodes(job, inputs, index, site, example, entries.position, entries.feature)

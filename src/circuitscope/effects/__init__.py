@@ -2,9 +2,9 @@
 
 from circuitscope.effects.edges import (
     EDGES_AT,
-    DownstreamRows,
     EdgeBlocks,
     EdgeEntries,
+    Rows,
     edge_effects,
     output_effects,
 )
@@ -17,10 +17,10 @@ __all__ = [
     "METHODS",
     "RULES",
     "TOLERANCE",
-    "DownstreamRows",
     "EdgeBlocks",
     "EdgeEntries",
     "NodeEffects",
+    "Rows",
     "SiteEffects",
     "edge_effects",
     "node_effects",

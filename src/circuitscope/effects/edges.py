@@ -39,7 +39,7 @@ EDGES_AT = ("clean", "patch", "both")
 
 
 @dataclass(frozen=True)
-class DownstreamRows:
+class Rows:
     """Downstream nodes at tokens of a batch, all of one site."""
 
     example: Int[Tensor, " row"]
@@ -73,7 +73,7 @@ def edge_effects(
     model: LanguageModel,
     dictionaries: Dictionaries,
     effects: NodeEffects,
-    rows: Mapping[Site, DownstreamRows],
+    rows: Mapping[Site, Rows],
     *,
     at: str = "clean",
 ) -> EdgeBlocks:
@@ -109,7 +109,7 @@ def _into(
     effects: NodeEffects,
     side: str,
     target: Site,
-    asked: DownstreamRows,
+    asked: Rows,
     vector: Float[Tensor, "row width"],
 ) -> Iterator[tuple[Site, EdgeEntries]]:
     """The edges into one site's rows with their vectors r, linearised at one side; each with its upstream site."""
@@ -122,7 +122,7 @@ def _into(
             yield source, _entries(effects.sites[source], asked, products, product)
 
 
-def row_vectors(site: SiteEffects, rows: DownstreamRows, side: str = "clean") -> Float[Tensor, "row width"]:
+def row_vectors(site: SiteEffects, rows: Rows, side: str = "clean") -> Float[Tensor, "row width"]:
     """r: the gradient, at the site's tensor, of (the row's activation × its averaged gradient)."""
     if site.gradient is None:
         raise BadInput(
@@ -153,7 +153,7 @@ def _pulled_back(state: SiteState, token: Tensor, gradient: Tensor) -> Tensor:
     return state.dictionary.pull_back(state.flat[wanted], active, gradient[wanted])[place]
 
 
-def _entries(source: SiteEffects, rows: DownstreamRows, products: Products, product: Tensor) -> EdgeEntries:
+def _entries(source: SiteEffects, rows: Rows, products: Products, product: Tensor) -> EdgeEntries:
     """One product per active upstream feature, and one per error, that each row can come from."""
     positions = source.clean.x.shape[1]
     first = rows.example[products.rows] * positions

@@ -11,7 +11,7 @@ import numpy as np
 
 from circuitscope.config import PruneConfig
 from circuitscope.errors import NothingFound, argument
-from circuitscope.evaluation import FaithfulnessScale, Rows
+from circuitscope.evaluation import FaithfulnessScale, RowNumbers
 from circuitscope.pruning.greedy import eliminate, spare
 from circuitscope.pruning.learned import Ranking, read_off, train_masks
 from circuitscope.pruning.thresholding import most_faithful, threshold
@@ -28,7 +28,7 @@ MORE = 4
 class FoundNodes:
     """What one way of choosing found for one level."""
 
-    rows: Rows | None
+    rows: RowNumbers | None
     """Among the ranked nodes; None if nothing that keeps the level was found."""
     seconds: float
 
@@ -59,7 +59,7 @@ def search(
     return found
 
 
-def _timed(work: Callable[[], Rows | None]) -> FoundNodes:
+def _timed(work: Callable[[], RowNumbers | None]) -> FoundNodes:
     started = time.perf_counter()
     rows = work()
     return FoundNodes(rows, time.perf_counter() - started)
@@ -91,7 +91,7 @@ def _greedy(scale: FaithfulnessScale, pool: Nodes, simple: ByLevel, progress: Pr
     """From the highest level down, each going on from the last."""
     found: ByLevel = {}
     whole = scale.faithfulness(pool)
-    last: Rows | None = None
+    last: RowNumbers | None = None
     for number, level in enumerate(sorted(simple, reverse=True)):
         start = last
         if start is None:
@@ -104,7 +104,7 @@ def _greedy(scale: FaithfulnessScale, pool: Nodes, simple: ByLevel, progress: Pr
     return found
 
 
-def _inside(rows: Rows | None, pool: Nodes) -> Rows | None:
+def _inside(rows: RowNumbers | None, pool: Nodes) -> RowNumbers | None:
     return rows if rows is not None and len(rows) <= len(pool) else None
 
 
@@ -130,6 +130,6 @@ def _masks(
     return found
 
 
-def _read(scale: FaithfulnessScale, pool: Nodes, rankings: list[Ranking], level: float) -> Rows | None:
+def _read(scale: FaithfulnessScale, pool: Nodes, rankings: list[Ranking], level: float) -> RowNumbers | None:
     rows = read_off(scale, pool, rankings, level)
     return None if rows is None else spare(scale, pool, rows, level)
