@@ -292,6 +292,24 @@ def test_torch_free_rooms_open_without_torch_whichever_is_first():
     assert not failed, "\n".join(f"{name}: {error}" for name, error in failed.items())
 
 
+# -- one name, one thing -----------------------------------------------------------------------------------
+
+
+def test_no_two_public_classes_share_a_name():
+    """Nor does a class share its name with another module's type alias, such as ``Edges = dict[…]``."""
+    classes: dict[str, list[str]] = {}
+    aliases: list[tuple[str, str]] = []
+    for module, tree in trees().items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes.setdefault(node.name, []).append(module)
+            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript | ast.BinOp):
+                aliases += [(target.id, module) for target in node.targets if isinstance(target, ast.Name)]
+    wrong = [f"class {name}: {', '.join(found)}" for name, found in classes.items() if len(found) > 1]
+    wrong += [f"class {name}: {classes[name][0]}, alias in {at}" for name, at in aliases if name in classes]
+    assert not wrong, "\n".join(wrong)
+
+
 # -- small functions ---------------------------------------------------------------------------------------
 
 

@@ -73,6 +73,15 @@ def test_the_tables_of_approximation_are_what_was_measured():
     assert text_of("approximation.md") == generator["page"](), "run: python docs/generate_approximation.py"
 
 
+def test_the_schemas_are_those_of_the_results():
+    generator = runpy.run_path(str(DOCS / "generate_schemas.py"))
+    there = {path.name: path.read_text(encoding="utf-8") for path in (DOCS / "schemas").iterdir()}
+    assert there == generator["schemas"](), "run: python docs/generate_schemas.py"
+    assert {f"schemas/{name}" for name in there} == set(
+        re.findall(r"\((schemas/.*?)\)", text_of("schemas.md"))
+    )
+
+
 def test_every_command_that_is_shown_exists():
     verbs = set(re.findall(r"^## ([a-z-]+)$", text_of("cli.md"), re.MULTILINE)) - {"circuitscope"}
     code = "\n".join(re.findall(r"^```sh$.*?^```$|`[^`\n]+`", everything(), re.MULTILINE | re.DOTALL))

@@ -1,6 +1,14 @@
 """One frozen dataclass per stage. Each field's sentence is the command line's help and a form's label."""
 
-from circuitscope.config.base import Config, ConfigType, Place, build, parse_bytes, part_of, settings_from
+from circuitscope.config.base import (
+    ComputeConfig,
+    Config,
+    ConfigType,
+    build,
+    parse_bytes,
+    part_of,
+    settings_from,
+)
 from circuitscope.config.demo import DemoConfig
 from circuitscope.config.discover import DiscoverConfig, DiscoverySettings
 from circuitscope.config.effects import EffectsConfig
@@ -26,6 +34,7 @@ from circuitscope.config.train import TrainConfig
 __all__ = [
     "JUDGES",
     "AblationConfig",
+    "ComputeConfig",
     "Config",
     "ConfigType",
     "DemoConfig",
@@ -35,7 +44,6 @@ __all__ = [
     "EvaluateConfig",
     "GroupConfig",
     "LabelledData",
-    "Place",
     "PruneConfig",
     "ReportConfig",
     "ShiftApplyConfig",

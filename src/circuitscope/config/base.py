@@ -47,7 +47,7 @@ ConfigType = TypeVar("ConfigType", bound=Config)
 
 
 @dataclass(frozen=True)
-class Place(Config):
+class ComputeConfig(Config):
     """Where and how a model is run."""
 
     device: str = option("auto", "Where to run: auto, cpu, cuda, cuda:1, mps.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config.base import Place, option, part_of, required
+from circuitscope.config.base import ComputeConfig, option, part_of, required
 from circuitscope.config.effects import EffectsConfig
 from circuitscope.errors import BadInput, argument
 
@@ -65,7 +65,7 @@ class DiscoverySettings(EffectsConfig):
 
 
 @dataclass(frozen=True)
-class DiscoverConfig(DiscoverySettings, Place):
+class DiscoverConfig(DiscoverySettings, ComputeConfig):
     """Everything the discover command is told."""
 
     model: str = option(BUNDLED, MODEL)

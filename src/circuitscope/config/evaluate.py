@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from circuitscope.config.base import Place, option, positive
+from circuitscope.config.base import ComputeConfig, option, positive
 from circuitscope.errors import BadInput, argument
 
 
 @dataclass(frozen=True)
-class AblationConfig(Place):
+class AblationConfig(ComputeConfig):
     """Settings that all stages of ablated runs share."""
 
     dtype: str = option(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config.base import Config, Place, option, positive
+from circuitscope.config.base import ComputeConfig, Config, option, positive
 from circuitscope.config.discover import BOS, DICTIONARIES, MODEL, refuse_bundled_dictionaries
 from circuitscope.config.effects import EffectsConfig
 from circuitscope.errors import BadInput, argument
@@ -63,7 +63,7 @@ class LabelledData(Config):
 
 
 @dataclass(frozen=True)
-class ShiftTrainConfig(LabelledData, Place):
+class ShiftTrainConfig(LabelledData, ComputeConfig):
     """Settings of a run and of its classifier."""
 
     model: str = option(BUNDLED, MODEL)
@@ -95,14 +95,14 @@ class ShiftTrainConfig(LabelledData, Place):
 
 
 @dataclass(frozen=True)
-class RunPlace(Config):
+class DeviceConfig(Config):
     """Where a run's later steps work."""
 
     device: str = option("auto", "Where to run: auto, cpu, cuda, cuda:1, mps.")
 
 
 @dataclass(frozen=True)
-class ShiftEffectsConfig(EffectsConfig, RunPlace):
+class ShiftEffectsConfig(EffectsConfig, DeviceConfig):
     """Settings of the circuit of a run's classifier."""
 
 
@@ -110,7 +110,7 @@ JUDGES = ("person", "words", "endpoint")
 
 
 @dataclass(frozen=True)
-class ShiftJudgeConfig(RunPlace):
+class ShiftJudgeConfig(DeviceConfig):
     """Settings of a sheet."""
 
     contexts: int = option(
@@ -166,7 +166,7 @@ class ShiftJudgeConfig(RunPlace):
 
 
 @dataclass(frozen=True)
-class ShiftApplyConfig(RunPlace):
+class ShiftApplyConfig(DeviceConfig):
     """Settings of applying a sheet of verdicts."""
 
     who: str = option(
@@ -178,19 +178,19 @@ class ShiftApplyConfig(RunPlace):
 
 
 @dataclass(frozen=True)
-class ShiftRetrainConfig(RunPlace):
+class ShiftRetrainConfig(DeviceConfig):
     """Settings of training the probe again."""
 
 
 @dataclass(frozen=True)
-class ShiftEvaluateConfig(RunPlace):
+class ShiftEvaluateConfig(DeviceConfig):
     """Settings of the scores."""
 
     seed: int = option(0, "Seed of the bootstrap.")
 
 
 @dataclass(frozen=True)
-class ShiftCompareConfig(RunPlace):
+class ShiftCompareConfig(DeviceConfig):
     """Settings of the comparison with baselines and skylines."""
 
     seeds: int = option(1, "How many seeds, from that of the run on; with several, intervals are over seeds.")
@@ -216,7 +216,7 @@ class ShiftCompareConfig(RunPlace):
 
 
 @dataclass(frozen=True)
-class ShiftDemoConfig(RunPlace):
+class ShiftDemoConfig(DeviceConfig):
     """Settings of the demonstration of SHIFT."""
 
     out: str = option("runs/shift-demo", "The run folder to write.")
@@ -229,7 +229,7 @@ class ShiftDemoConfig(RunPlace):
 
 
 @dataclass(frozen=True)
-class ShiftDictionariesConfig(LabelledData, Place):
+class ShiftDictionariesConfig(LabelledData, ComputeConfig):
     """Settings of SCR and TPP."""
 
     model: str = option(BUNDLED, MODEL)

@@ -29,7 +29,7 @@ CLEAN, PATCH = 0, 1
 
 
 @dataclass(frozen=True)
-class Texts:
+class TaskTexts:
     """The texts that were looked at: those of the clean side, then those of the patch side."""
 
     side: NDArray[np.int64]
@@ -54,7 +54,7 @@ class NodeActivations:
     """(row,) which text."""
     token: NDArray[np.int64]
     """(row, node) the token there."""
-    texts: Texts
+    texts: TaskTexts
     names: TokenTexts
 
     def activities(self) -> tuple[NodeActivity, ...]:
@@ -183,11 +183,11 @@ def _columns(tokens: TokenBatch, nodes: Sequence[NodeId]) -> Tensor:
     return torch.minimum(first[:, None] + position, tokens.last[:, None])
 
 
-def _texts(examples: Sequence[Encoded], names: TokenTexts) -> Texts:
+def _texts(examples: Sequence[Encoded], names: TokenTexts) -> TaskTexts:
     pairs = [example for example in examples if example.patch is not None]
     sides = [CLEAN] * len(examples) + [PATCH] * len(pairs)
     answers = [example.clean_answers for example in examples] + [item.patch_answers for item in pairs]
-    return Texts(
+    return TaskTexts(
         np.array(sides, np.int64),
         tuple(" / ".join(word.strip() for word in names.many(tokens)) for tokens in answers),
         (*(example.case for example in examples), *("" for _ in pairs)),

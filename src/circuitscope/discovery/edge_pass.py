@@ -16,6 +16,7 @@ from circuitscope.discovery.job import Job
 from circuitscope.discovery.sums import Sums, add, sum_examples
 from circuitscope.effects import (
     DEFAULT_POINTS,
+    EdgeBlocks,
     EdgeEntries,
     NodeEffects,
     Rows,
@@ -23,7 +24,6 @@ from circuitscope.effects import (
     edge_effects,
     output_effects,
 )
-from circuitscope.effects import Edges as EdgeBlocks
 from circuitscope.results import Edges, Nodes
 from circuitscope.runs import hash_json
 from circuitscope.tasks import Inputs

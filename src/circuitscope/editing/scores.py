@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from circuitscope.errors import BadInput
 from circuitscope.evaluation import RESAMPLES, interval
-from circuitscope.results import Scores
+from circuitscope.results import ClassifierScores
 from circuitscope.tasks.labelled import GROUPS, LabelledText
 
 
-def score(predictions: Any, texts: Sequence[LabelledText], *, seed: int = 0) -> Scores:
+def score(predictions: Any, texts: Sequence[LabelledText], *, seed: int = 0) -> ClassifierScores:
     """Compare predictions with labels and attributes.
 
     Args:
@@ -39,7 +39,7 @@ def score(predictions: Any, texts: Sequence[LabelledText], *, seed: int = 0) -> 
     drawn = draw.binomial(sizes, accuracy, (RESAMPLES, len(GROUPS))) / np.maximum(sizes, 1)
     there = sizes > 0
     intervals = [interval(drawn[:, number]) if there[number] else None for number in range(len(GROUPS))]
-    return Scores(
+    return ClassifierScores(
         intended=float(_intended(accuracy, sizes)),
         unintended=float(_unintended(accuracy, sizes)),
         worst_group=float(accuracy[there].min()),

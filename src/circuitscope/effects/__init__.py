@@ -1,6 +1,13 @@
 """Indirect effects of nodes (exact, atp, ig with its quadrature) and of edges."""
 
-from circuitscope.effects.edges import EDGES_AT, EdgeEntries, Edges, Rows, edge_effects, output_effects
+from circuitscope.effects.edges import (
+    EDGES_AT,
+    EdgeBlocks,
+    EdgeEntries,
+    Rows,
+    edge_effects,
+    output_effects,
+)
 from circuitscope.effects.nodes import METHODS, NodeEffects, SiteEffects, node_effects
 from circuitscope.effects.quadrature import DEFAULT_POINTS, RULES, TOLERANCE
 
@@ -10,8 +17,8 @@ __all__ = [
     "METHODS",
     "RULES",
     "TOLERANCE",
+    "EdgeBlocks",
     "EdgeEntries",
-    "Edges",
     "NodeEffects",
     "Rows",
     "SiteEffects",

@@ -14,7 +14,7 @@ from circuitscope.terms import Site
 
 
 @dataclass(frozen=True)
-class Line:
+class CleanToPatch:
     """x(α) = start + α · delta at one site, for some examples of a batch."""
 
     site: Site
@@ -25,7 +25,7 @@ class Line:
     rows: Int[Tensor, " row"]
     """Which examples of the batch."""
 
-    def only(self, some: Int[Tensor, " some"]) -> Line:
+    def only(self, some: Int[Tensor, " some"]) -> CleanToPatch:
         """The line of some of its rows."""
         return replace(self, start=self.start[some], delta=self.delta[some], rows=self.rows[some])
 
@@ -33,7 +33,9 @@ class Line:
 class Copies:
     """A line's examples, once for every point: first all at the first point, then all at the second, …"""
 
-    def __init__(self, line: Line, alphas: Sequence[float], weights: Sequence[Sequence[float]]) -> None:
+    def __init__(
+        self, line: CleanToPatch, alphas: Sequence[float], weights: Sequence[Sequence[float]]
+    ) -> None:
         self.line = line
         n_rows = len(line.rows)
         self._row = torch.arange(n_rows, device=line.start.device).repeat(len(alphas))

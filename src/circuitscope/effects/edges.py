@@ -65,7 +65,7 @@ class EdgeEntries:
     effect: Float[Tensor, " entry"]
 
 
-Edges = dict[tuple[Site, Site], EdgeEntries]
+EdgeBlocks = dict[tuple[Site, Site], EdgeEntries]
 """By (upstream site, downstream site)."""
 
 
@@ -76,7 +76,7 @@ def edge_effects(
     rows: Mapping[Site, Rows],
     *,
     at: str = "clean",
-) -> Edges:
+) -> EdgeBlocks:
     """Effects of all upstream nodes in ``effects`` on explicit downstream rows, unfiltered.
 
     Args:

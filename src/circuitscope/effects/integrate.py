@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuitscope.effects.at_clean import gradients_at_clean
-from circuitscope.effects.clean_to_patch import Line
+from circuitscope.effects.clean_to_patch import CleanToPatch
 from circuitscope.effects.quadrature import TOLERANCE, Level, schedule
 from circuitscope.effects.replayer import Replayer
 from circuitscope.terms import Site
@@ -37,7 +37,7 @@ class Integral:
 
 def integrate(
     replayer: Replayer,
-    lines: Mapping[Site, Line],
+    lines: Mapping[Site, CleanToPatch],
     clean_metric: Float[Tensor, " batch"],
     patch_metric: Float[Tensor, " batch"] | None,
     rule: str,
@@ -55,7 +55,7 @@ def integrate(
     return {site: done[site] for site in lines}
 
 
-def _clean_end(replayer: Replayer, lines: Mapping[Site, Line], level: Level) -> dict[Site, Tensor]:
+def _clean_end(replayer: Replayer, lines: Mapping[Site, CleanToPatch], level: Level) -> dict[Site, Tensor]:
     """The gradients at α = 0 if the rule looks there: one pass has them for all sites."""
     if level.alphas[0] != 0:
         return {}
@@ -65,7 +65,7 @@ def _clean_end(replayer: Replayer, lines: Mapping[Site, Line], level: Level) -> 
 
 def _total_effects(
     replayer: Replayer,
-    lines: Mapping[Site, Line],
+    lines: Mapping[Site, CleanToPatch],
     clean_metric: Tensor,
     patch_metric: Tensor | None,
 ) -> dict[Site, Tensor]:
@@ -95,7 +95,7 @@ def _scale(totals: Mapping[Site, Tensor], clean_metric: Tensor, patch_metric: Te
 
 def _layer(
     replayer: Replayer,
-    lines: Mapping[Site, Line],
+    lines: Mapping[Site, CleanToPatch],
     levels: list[Level],
     first: Mapping[Site, Tensor],
     totals: Mapping[Site, Tensor],
@@ -125,7 +125,7 @@ def _layer(
 
 def _add_level(
     replayer: Replayer,
-    lines: Mapping[Site, Line],
+    lines: Mapping[Site, CleanToPatch],
     waiting: Mapping[Site, Tensor],
     level: Level,
     first: Mapping[Site, Tensor],

@@ -29,7 +29,7 @@ from torch import Tensor
 from circuitscope.activations import SiteState, read_pairs, read_sites
 from circuitscope.dictionaries import Dictionaries, Dictionary
 from circuitscope.effects.at_clean import gradients_at_clean
-from circuitscope.effects.clean_to_patch import Line
+from circuitscope.effects.clean_to_patch import CleanToPatch
 from circuitscope.effects.exact import exact_effects
 from circuitscope.effects.graddrop import gradients_with_drops, signed_mean
 from circuitscope.effects.integrate import integrate
@@ -174,12 +174,12 @@ def node_effects(
     )
 
 
-def line_of(site: Site, side: SiteEffects) -> Line:
+def line_of(site: Site, side: SiteEffects) -> CleanToPatch:
     """The line of a site from clean to patch; BOS and padding stay where they are."""
     start = side.clean.x
     end = side.dictionary.bias(start) if side.patch is None else side.patch.x
     everyone = torch.arange(start.shape[0], device=start.device)
-    return Line(site, side.tap, start, (end - start) * side.clean.live[:, :, None], everyone)
+    return CleanToPatch(site, side.tap, start, (end - start) * side.clean.live[:, :, None], everyone)
 
 
 def _both_sides(dictionary: Dictionary, tap: Tap, clean: SiteState, patch: SiteState | None) -> SiteEffects:

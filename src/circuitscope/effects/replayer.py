@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitscope.effects.clean_to_patch import Copies, Line
+from circuitscope.effects.clean_to_patch import CleanToPatch, Copies
 from circuitscope.errors import OutOfSpace, argument
 from circuitscope.model import Cache, Edit, LanguageModel, Tap, Taps
 from circuitscope.tasks import Inputs, Metric
@@ -55,7 +55,7 @@ class Replayer:
 
     def mean_gradients(
         self,
-        lines: Sequence[Line],
+        lines: Sequence[CleanToPatch],
         alphas: Sequence[float],
         weights: Sequence[Sequence[float]],
         frozen: Taps | None = None,
@@ -82,7 +82,7 @@ class Replayer:
         self._in_chunks(sum(map(len, copies)), lines[0].site.layer, chunk)
         return totals
 
-    def values_at_patch(self, lines: Sequence[Line]) -> list[Float[Tensor, " row"]]:
+    def values_at_patch(self, lines: Sequence[CleanToPatch]) -> list[Float[Tensor, " row"]]:
         """m(do(site = patch)) at the end of every line; the lines must enter the model at one layer."""
         copies = [Copies(line, [1.0], [[1.0]]) for line in lines]
         values = torch.cat([line.start.new_zeros(len(line.rows)) for line in lines])

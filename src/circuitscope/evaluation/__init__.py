@@ -3,7 +3,7 @@
 from circuitscope.evaluation.ablated_runs import AblatedRuns, ablated_runs_for
 from circuitscope.evaluation.baseline import SiteBaseline
 from circuitscope.evaluation.evaluate import evaluate, evaluate_circuit
-from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale, Rows
+from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale, RowNumbers
 from circuitscope.evaluation.free_layers import free_layers_of
 from circuitscope.evaluation.scores import COVERAGE, RESAMPLES, interval
 from circuitscope.evaluation.sweep import LEVELS, sweep, sweep_circuit
@@ -14,7 +14,7 @@ __all__ = [
     "RESAMPLES",
     "AblatedRuns",
     "FaithfulnessScale",
-    "Rows",
+    "RowNumbers",
     "SiteBaseline",
     "ablated_runs_for",
     "evaluate",

@@ -46,7 +46,7 @@ class AblatedRuns:
         return [site for site in self.dictionaries if site.layer >= free_layers]
 
     def first(self, examples: int) -> AblatedRuns:
-        """The same bench with the first batches only, as many as hold at least ``examples``."""
+        """The same runs with the first batches only, as many as hold at least ``examples``."""
         seen, taken = 0, 0
         while seen < examples and taken < len(self.inputs):
             seen += len(self.inputs[taken])

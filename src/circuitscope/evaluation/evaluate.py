@@ -18,7 +18,7 @@ from circuitscope.evaluation.free_layers import free_layers_of
 from circuitscope.evaluation.scores import COVERAGE
 from circuitscope.evaluation.strict import TestedCircuit, strict_tests
 from circuitscope.model import LanguageModel
-from circuitscope.results import Circuit, CircuitScores, Evaluation, Means, StrictTests
+from circuitscope.results import Circuit, CircuitScores, Evaluation, MetricMeans, StrictTests
 from circuitscope.sources import Loaded, expect_sources, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
 from circuitscope.work import Progress, shown, silent
@@ -124,7 +124,7 @@ def _scores(subject: TestedCircuit) -> CircuitScores:
         nodes=int(scale.on_ablated(circuit.nodes, circuit.sites).sum()),
         faithfulness=subject.score,
         completeness=scale.interval(rest),
-        means=Means(
+        means=MetricMeans(
             model=float(scale.full.mean()),
             empty=float(scale.empty.mean()),
             circuit=float(subject.kept.mean()),

@@ -14,7 +14,7 @@ from circuitscope.evaluation.scores import ratio
 from circuitscope.results import Nodes, Score
 from circuitscope.terms import ERROR, Site
 
-Rows = NDArray[np.int64]
+RowNumbers = NDArray[np.int64]
 """Rows of a set among some nodes, ascending unless said otherwise."""
 
 

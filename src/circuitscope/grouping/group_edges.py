@@ -7,23 +7,23 @@ from numpy.typing import NDArray
 
 from circuitscope.results import Circuit, GroupEdge
 
-Rows = NDArray[np.int64]
+RowNumbers = NDArray[np.int64]
 
 
-def ordered(circuit: Circuit, labels: Rows) -> list[Rows]:
+def ordered(circuit: Circuit, labels: RowNumbers) -> list[RowNumbers]:
     """The rows of each group, the strongest first; groups by their last layer, by position and by falling effect."""
     strongest = circuit.nodes.strongest()
     groups = [strongest[labels[strongest] == label] for label in np.unique(labels)]
     layer = np.array([site.layer for site in circuit.sites], np.int64)[circuit.nodes.site]
 
-    def place(rows: Rows) -> tuple[int, int, float, int]:
+    def place(rows: RowNumbers) -> tuple[int, int, float, int]:
         effect = abs(float(circuit.nodes.effect[rows].sum()))
         return int(layer[rows].max()), int(circuit.nodes.position[rows[0]]), -effect, int(rows[0])
 
     return sorted(groups, key=place)
 
 
-def group_edges(circuit: Circuit, groups: list[Rows]) -> tuple[tuple[GroupEdge, ...], list[float]]:
+def group_edges(circuit: Circuit, groups: list[RowNumbers]) -> tuple[tuple[GroupEdge, ...], list[float]]:
     """The edges between groups by falling |effect|, and per group the sum of the edges inside it."""
     group_of = np.empty(len(circuit) + 1, np.int64)
     for index, rows in enumerate(groups):

@@ -21,7 +21,7 @@ from circuitscope.dashboards import NodeActivations, node_activations, promoted_
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.errors import BadInput
 from circuitscope.grouping.cluster import clusters
-from circuitscope.grouping.group_edges import Rows, group_edges, ordered
+from circuitscope.grouping.group_edges import RowNumbers, group_edges, ordered
 from circuitscope.grouping.may_join import default_span, may_join
 from circuitscope.grouping.naming import Member, aim_of, layers_of, traits_of, unique, where_of, words
 from circuitscope.grouping.similarity import VIEWS, combined, correlations, cosines, profiles
@@ -167,7 +167,7 @@ def _is_late(members: Sequence[Member], n_layers: int) -> bool:
 
 def _named(
     circuit: Circuit,
-    rows: Sequence[Rows],
+    rows: Sequence[RowNumbers],
     inside: Sequence[float],
     members: Sequence[Member],
     n_layers: int,

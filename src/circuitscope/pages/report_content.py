@@ -80,7 +80,7 @@ class NodeLine:
 
 
 @dataclass(frozen=True)
-class Place:
+class SiteAtPosition:
     """The nodes of one site at one position."""
 
     site: str
@@ -95,7 +95,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Box:
+class DrawnNode:
     """A node in the picture; lengths in pixels, y downward."""
 
     node: str
@@ -113,7 +113,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Line:
+class DrawnEdge:
     """An edge in the picture."""
 
     source: str
@@ -148,9 +148,9 @@ class Drawing:
     height: float
     rows: tuple[Band, ...]
     columns: tuple[Band, ...]
-    boxes: tuple[Box, ...]
-    lines: tuple[Line, ...]
-    output: Box
+    boxes: tuple[DrawnNode, ...]
+    lines: tuple[DrawnEdge, ...]
+    output: DrawnNode
     caption: str
 
 
@@ -191,7 +191,7 @@ class Report:
     keeps_positions: bool
     nodes: tuple[NodeLine, ...]
     """By falling |effect|; of a large circuit the strongest."""
-    places: tuple[Place, ...]
+    places: tuple[SiteAtPosition, ...]
     """All of the circuit's nodes, summed by site and position."""
     features: tuple[FeatureDashboard, ...]
     """Of the strongest nodes; nodes of one feature at several positions share one."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from circuitscope.evaluation import FaithfulnessScale, Rows
+from circuitscope.evaluation import FaithfulnessScale, RowNumbers
 from circuitscope.pruning.masked import share_slopes
 from circuitscope.results import Nodes
 
@@ -21,7 +21,7 @@ BLOCK = 0.2
 """Share of the nodes that is left out at once."""
 
 
-def eliminate(scale: FaithfulnessScale, candidates: Nodes, start: Rows, level: float) -> Rows:
+def eliminate(scale: FaithfulnessScale, candidates: Nodes, start: RowNumbers, level: float) -> RowNumbers:
     """The rows of ``start`` that are left when none can go any more without falling below ``level``.
 
     ``start`` itself must keep the level.
@@ -38,7 +38,7 @@ def eliminate(scale: FaithfulnessScale, candidates: Nodes, start: Rows, level: f
     return kept
 
 
-def spare(scale: FaithfulnessScale, candidates: Nodes, start: Rows, level: float) -> Rows:
+def spare(scale: FaithfulnessScale, candidates: Nodes, start: RowNumbers, level: float) -> RowNumbers:
     """Leave out nodes one by one, as long as any single one can go."""
     kept = start
     while len(kept) > 1:
@@ -50,11 +50,11 @@ def spare(scale: FaithfulnessScale, candidates: Nodes, start: Rows, level: float
     return kept
 
 
-def _weakest(scale: FaithfulnessScale, candidates: Nodes, kept: Rows) -> Rows:
+def _weakest(scale: FaithfulnessScale, candidates: Nodes, kept: RowNumbers) -> RowNumbers:
     """Places in ``kept`` by rising effect within the circuit."""
     _, slopes = share_slopes(scale, candidates.take(kept), np.ones(len(kept)))
     return np.argsort(slopes, kind="stable")
 
 
-def _keeps(scale: FaithfulnessScale, candidates: Nodes, rows: Rows, level: float) -> bool:
+def _keeps(scale: FaithfulnessScale, candidates: Nodes, rows: RowNumbers, level: float) -> bool:
     return scale.faithfulness(candidates.take(rows)) >= level

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from circuitscope.evaluation import FaithfulnessScale, Rows
+from circuitscope.evaluation import FaithfulnessScale, RowNumbers
 from circuitscope.pruning.masked import share_slopes
 from circuitscope.results import Nodes
 from circuitscope.work import Progress
@@ -40,7 +40,7 @@ LOOKED_AT = 12
 class Ranking:
     """The candidates at one step of training."""
 
-    order: Rows
+    order: RowNumbers
     """Rows of the candidates by falling share."""
     faithfulness: float
     """Of the masked run."""
@@ -81,9 +81,9 @@ def train_masks(
 
 def read_off(
     scale: FaithfulnessScale, candidates: Nodes, rankings: list[Ranking], level: float
-) -> Rows | None:
+) -> RowNumbers | None:
     """The smallest set that keeps ``level`` among the first candidates of every ranking; None if there is none."""
-    best: Rows | None = None
+    best: RowNumbers | None = None
     for ranking in rankings:
         most = len(ranking.order) if best is None else len(best) - 1
         rows = _fewest(scale, candidates, ranking.order[:most], level)
@@ -91,7 +91,9 @@ def read_off(
     return best
 
 
-def _fewest(scale: FaithfulnessScale, candidates: Nodes, order: Rows, level: float) -> Rows | None:
+def _fewest(
+    scale: FaithfulnessScale, candidates: Nodes, order: RowNumbers, level: float
+) -> RowNumbers | None:
     """The first rows of ``order`` that keep the level, by halves; None if all together do not."""
 
     def keeps(count: int) -> bool:
@@ -106,5 +108,5 @@ def _fewest(scale: FaithfulnessScale, candidates: Nodes, order: Rows, level: flo
     return np.sort(order[:above])
 
 
-def _falling(theta: NDArray[np.float64]) -> Rows:
+def _falling(theta: NDArray[np.float64]) -> RowNumbers:
     return np.argsort(-theta, kind="stable")

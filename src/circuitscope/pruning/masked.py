@@ -53,32 +53,32 @@ class _MaskIndex:
 
 
 class MaskedRuns:
-    """Runs of one bench whose candidates are kept by shares."""
+    """Ablated runs whose candidates are kept by shares."""
 
-    def __init__(self, bench: AblatedRuns, candidates: Nodes, sites: Collection[Site]) -> None:
+    def __init__(self, runs: AblatedRuns, candidates: Nodes, sites: Collection[Site]) -> None:
         """``candidates`` are nodes of ``sites``, the sites that are ablated; each node once."""
-        self._bench = bench
+        self._runs = runs
         self._sites = tuple(sites)
         self._places = {
-            site: _places(candidates, index, bench.model.device)
-            for index, site in enumerate(bench.dictionaries)
+            site: _places(candidates, index, runs.model.device)
+            for index, site in enumerate(runs.dictionaries)
             if site in self._sites
         }
-        self._taps = bench.dictionaries.taps(bench.model)
+        self._taps = runs.dictionaries.taps(runs.model)
 
     def values(self, shares: Float[Tensor, " candidate"]) -> Float[Tensor, " example"]:
         """−m of every example, as ``AblatedRuns.run`` has it; autograd as the caller has it."""
-        return torch.cat([self._batch(shares, number) for number in range(len(self._bench.inputs))])
+        return torch.cat([self._batch(shares, number) for number in range(len(self._runs.inputs))])
 
     def slopes(self, shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """−m of every example, and the gradient of its mean with respect to every candidate's share.
 
         Batch by batch, so that no more than one batch's graph is held at a time.
         """
-        model = self._bench.model
+        model = self._runs.model
         leaf = torch.tensor(shares, dtype=model.dtype, device=model.device, requires_grad=True)
         values, gradient = [], torch.zeros(len(shares), dtype=torch.float64)
-        for number in range(len(self._bench.inputs)):
+        for number in range(len(self._runs.inputs)):
             with torch.enable_grad():
                 value = self._batch(leaf, number)
                 (part,) = torch.autograd.grad(value.double().sum(), leaf)
@@ -88,19 +88,19 @@ class MaskedRuns:
         return every.numpy(), (gradient / len(every)).numpy()
 
     def _batch(self, shares: Tensor, number: int) -> Tensor:
-        bench, inputs = self._bench, self._bench.inputs[number]
+        runs, inputs = self._runs, self._runs.inputs[number]
         edits = {site: self._edit(site, inputs, shares, number) for site in self._sites}
-        logits = bench.model.logits(inputs.clean, bench.metric.positions(inputs), edits)
-        return -bench.metric(logits, inputs)
+        logits = runs.model.logits(inputs.clean, runs.metric.positions(inputs), edits)
+        return -runs.metric(logits, inputs)
 
     def _edit(self, site: Site, inputs: Inputs, shares: Tensor, number: int) -> tuple[Tap, Edit]:
-        bench, places = self._bench, self._places[site]
-        values = bench.baseline.at(site, number, places.features)
-        dictionary, tokens = bench.dictionaries[site], inputs.clean
-        place = tokens.position_ids.clamp(max=bench.places - 1)
-        feature_mask = places.feature_mask(shares, bench.places)[place]
-        error_mask = places.error_mask(shares, bench.places, bench.errors)[place]
-        needs_error = bench.errors == "keep" or (bench.errors == "circuit" and len(places.of_error[0]) > 0)
+        runs, places = self._runs, self._places[site]
+        values = runs.baseline.at(site, number, places.features)
+        dictionary, tokens = runs.dictionaries[site], inputs.clean
+        place = tokens.position_ids.clamp(max=runs.places - 1)
+        feature_mask = places.feature_mask(shares, runs.places)[place]
+        error_mask = places.error_mask(shares, runs.places, runs.errors)[place]
+        needs_error = runs.errors == "keep" or (runs.errors == "circuit" and len(places.of_error[0]) > 0)
 
         def replace(x: Tensor) -> Tensor:
             new = (

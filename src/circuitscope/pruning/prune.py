@@ -26,7 +26,7 @@ from circuitscope.evaluation import (
     COVERAGE,
     LEVELS,
     FaithfulnessScale,
-    Rows,
+    RowNumbers,
     ablated_runs_for,
     free_layers_of,
 )
@@ -178,7 +178,7 @@ def _with_free(chosen: Nodes, circuit: Circuit, scale: FaithfulnessScale) -> Nod
     return nodes.take(np.lexsort((last, nodes.position, nodes.site)))
 
 
-def _best(found: Table, config: PruneConfig) -> tuple[str, Rows]:
+def _best(found: Table, config: PruneConfig) -> tuple[str, RowNumbers]:
     """The smallest set of those that were looked for; the first of equals."""
     asked = config.faithfulness
     sets = [(name, found[name][asked].rows) for name in METHODS[config.method]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from circuitscope.config import PruneConfig
 from circuitscope.errors import NothingFound, argument
-from circuitscope.evaluation import FaithfulnessScale, Rows
+from circuitscope.evaluation import FaithfulnessScale, RowNumbers
 from circuitscope.pruning.greedy import eliminate, spare
 from circuitscope.pruning.learned import Ranking, read_off, train_masks
 from circuitscope.pruning.thresholding import most_faithful, threshold
@@ -25,15 +25,15 @@ MORE = 4
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundNodes:
     """What one way of choosing found for one level."""
 
-    rows: Rows | None
+    rows: RowNumbers | None
     """Among the ranked nodes; None if nothing that keeps the level was found."""
     seconds: float
 
 
-ByLevel = dict[float, Found]
+ByLevel = dict[float, FoundNodes]
 Table = dict[str, ByLevel]
 """By name of the way of choosing."""
 
@@ -59,10 +59,10 @@ def search(
     return found
 
 
-def _timed(work: Callable[[], Rows | None]) -> Found:
+def _timed(work: Callable[[], RowNumbers | None]) -> FoundNodes:
     started = time.perf_counter()
     rows = work()
-    return Found(rows, time.perf_counter() - started)
+    return FoundNodes(rows, time.perf_counter() - started)
 
 
 def _thresholds(scale: FaithfulnessScale, ranked: Nodes, levels: list[float], progress: Progress) -> ByLevel:
@@ -91,20 +91,20 @@ def _greedy(scale: FaithfulnessScale, pool: Nodes, simple: ByLevel, progress: Pr
     """From the highest level down, each going on from the last."""
     found: ByLevel = {}
     whole = scale.faithfulness(pool)
-    last: Rows | None = None
+    last: RowNumbers | None = None
     for number, level in enumerate(sorted(simple, reverse=True)):
         start = last
         if start is None:
             start = np.arange(len(pool)) if whole >= level else _inside(simple[level].rows, pool)
         found[level] = (
-            Found(None, 0.0) if start is None else _timed(partial(eliminate, scale, pool, start, level))
+            FoundNodes(None, 0.0) if start is None else _timed(partial(eliminate, scale, pool, start, level))
         )
         last = found[level].rows
         progress(number + 1, len(simple), GREEDY)
     return found
 
 
-def _inside(rows: Rows | None, pool: Nodes) -> Rows | None:
+def _inside(rows: RowNumbers | None, pool: Nodes) -> RowNumbers | None:
     return rows if rows is not None and len(rows) <= len(pool) else None
 
 
@@ -125,11 +125,11 @@ def _masks(
     found: ByLevel = {}
     for number, level in enumerate(levels):
         one = _timed(partial(_read, scale, pool, rankings, level))
-        found[level] = Found(one.rows, training + one.seconds)
+        found[level] = FoundNodes(one.rows, training + one.seconds)
         progress(number + 1, len(levels), MASKS)
     return found
 
 
-def _read(scale: FaithfulnessScale, pool: Nodes, rankings: list[Ranking], level: float) -> Rows | None:
+def _read(scale: FaithfulnessScale, pool: Nodes, rankings: list[Ranking], level: float) -> RowNumbers | None:
     rows = read_off(scale, pool, rankings, level)
     return None if rows is None else spare(scale, pool, rows, level)

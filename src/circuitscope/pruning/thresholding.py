@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from circuitscope.evaluation import FaithfulnessScale, Rows
+from circuitscope.evaluation import FaithfulnessScale, RowNumbers
 from circuitscope.results import Nodes
 
 GROWTH = 1.1
 
 
-def threshold(scale: FaithfulnessScale, candidates: Nodes, level: float, *, start: int = 1) -> Rows | None:
+def threshold(
+    scale: FaithfulnessScale, candidates: Nodes, level: float, *, start: int = 1
+) -> RowNumbers | None:
     """Rows of the fewest strongest candidates that keep ``level``; None if no number of them does.
 
     Args:

@@ -4,7 +4,7 @@ from circuitscope.results.activity_shares import active_sentence, split_by_share
 from circuitscope.results.circuit import Circuit, Edges, Nodes
 from circuitscope.results.circuit_files import load, save
 from circuitscope.results.comparison import Comparison, compare
-from circuitscope.results.evaluation import CircuitScores, Evaluation, Means
+from circuitscope.results.evaluation import CircuitScores, Evaluation, MetricMeans
 from circuitscope.results.features import (
     FeatureContexts,
     FeatureDashboard,
@@ -17,6 +17,7 @@ from circuitscope.results.features import (
     label_of,
 )
 from circuitscope.results.groups import GROUPS_SCHEMA, Group, GroupEdge, Groups, groups_of, read_groups
+from circuitscope.results.json_schema import json_schema
 from circuitscope.results.judged_features import (
     AUTOMATIC,
     VERDICTS,
@@ -55,6 +56,7 @@ from circuitscope.results.result_files import (
 )
 from circuitscope.results.scores import Score, Spread, free_layers_text
 from circuitscope.results.shift_results import (
+    ClassifierScores,
     ComparisonRow,
     CurvePoint,
     DictionaryRow,
@@ -62,7 +64,6 @@ from circuitscope.results.shift_results import (
     Interval,
     MeanPoint,
     RemovalCurve,
-    Scores,
     ScoresRow,
     ScrTpp,
     SeedScores,
@@ -76,11 +77,11 @@ from circuitscope.results.strict import (
     HOLDS,
     UNKNOWN,
     CannotBeSaid,
-    Outcome,
     RandomCircuits,
     SpareNodes,
     SplitScore,
     Stability,
+    StrictOutcome,
     StrictTests,
     Transfer,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "Circuit",
     "CircuitScores",
     "ClassifierHead",
+    "ClassifierScores",
     "Comparison",
     "ComparisonRow",
     "Curve",
@@ -125,11 +127,10 @@ __all__ = [
     "JudgedFeature",
     "MarkedContext",
     "MeanPoint",
-    "Means",
+    "MetricMeans",
     "ModelSource",
     "NodeActivity",
     "Nodes",
-    "Outcome",
     "PruneChoice",
     "PruneResult",
     "PruneRow",
@@ -138,7 +139,6 @@ __all__ = [
     "Recipe",
     "RemovalCurve",
     "Score",
-    "Scores",
     "ScoresRow",
     "ScrTpp",
     "SeedScores",
@@ -150,6 +150,7 @@ __all__ = [
     "SplitScore",
     "Spread",
     "Stability",
+    "StrictOutcome",
     "StrictTests",
     "Summary",
     "Sweep",
@@ -166,6 +167,7 @@ __all__ = [
     "free_layers_text",
     "from_plain",
     "groups_of",
+    "json_schema",
     "label_of",
     "load",
     "read_evaluation",

@@ -11,7 +11,7 @@ from circuitscope.results.strict import StrictTests
 
 
 @dataclass(frozen=True)
-class Means:
+class MetricMeans:
     """Means of the higher-is-better metric over the examples."""
 
     model: float
@@ -34,7 +34,7 @@ class CircuitScores:
     """How many of the circuit's nodes are in layers that are not free."""
     faithfulness: Score
     completeness: Score
-    means: Means
+    means: MetricMeans
 
     def __repr__(self) -> str:
         return (
@@ -80,4 +80,4 @@ def _short(score: Score) -> str:
     return "undefined" if score.value is None else f"{score.value:.2f}"
 
 
-__all__ = ["CircuitScores", "Evaluation", "Means"]
+__all__ = ["CircuitScores", "Evaluation", "MetricMeans"]

@@ -58,17 +58,19 @@ def from_plain(kind: type[_Plain], value: Any) -> _Plain:
 
 def _dataclass(kind: Any, value: Any) -> Any:
     """``kind`` is a dataclass, or a generic one with its parameter (``Box[Egg]``)."""
-    hints = _hints(kind)
+    hints = field_types(kind)
     origin: Any = typing.get_origin(kind) or kind
     fields = dataclasses.fields(origin)
     if not isinstance(value, Mapping):
-        raise _unreadable(_name(kind), type(value).__name__, ", ".join(hints))
+        raise _unreadable(name_of(kind), type(value).__name__, ", ".join(hints))
     given = _with_flat(fields, value)
     missing = {item.name for item in fields if _is_required(item)} - set(given)
     unknown = set(given) - set(hints)
     if missing or unknown:
-        raise _unreadable(_name(kind), sorted(missing | unknown), ", ".join(hints))
-    return kind(**{name: _field(hints[name], item, f"{_name(kind)}.{name}") for name, item in given.items()})
+        raise _unreadable(name_of(kind), sorted(missing | unknown), ", ".join(hints))
+    return kind(
+        **{name: _field(hints[name], item, f"{name_of(kind)}.{name}") for name, item in given.items()}
+    )
 
 
 def read_plain(
@@ -101,12 +103,12 @@ def read_plain(
             expected=f"{what} of at most version {newest}",
             mend=f"install a newer circuitscope, or {again}",
         )
-    if "schema_version" not in _hints(kind):
+    if "schema_version" not in field_types(typing.cast(Any, kind)):
         value = {key: item for key, item in value.items() if key != "schema_version"}
     return from_plain(kind, value)
 
 
-def _name(kind: Any) -> str:
+def name_of(kind: Any) -> str:
     return str((typing.get_origin(kind) or kind).__name__)
 
 
@@ -115,7 +117,7 @@ def _unreadable(what: str, got: Any, expected: str) -> BadFile:
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
+def field_types(kind: Any) -> dict[str, Any]:
     """The types of a dataclass's fields; those of ``Box[Egg]`` have Egg in the place of Box's variable."""
     origin = typing.get_origin(kind) or kind
     hints = typing.get_type_hints(origin)
@@ -187,7 +189,7 @@ def _one_of(kinds: tuple[Any, ...], value: Any, name: str) -> Any:
     some = [kind for kind in kinds if kind is not type(None)]
     fitting = [kind for kind in some if _fits(kind, value)]
     if not fitting:
-        raise _unreadable(name, _shown(value), " or ".join(_name(kind) for kind in some))
+        raise _unreadable(name, _shown(value), " or ".join(name_of(kind) for kind in some))
     return _field(fitting[0], value, name)
 
 
@@ -195,7 +197,7 @@ def _fits(kind: Any, value: Any) -> bool:
     if not dataclasses.is_dataclass(typing.get_origin(kind) or kind):
         return kind not in _SCALARS or isinstance(value, _SCALARS[kind])
     literals = {
-        name: hint for name, hint in _hints(kind).items() if typing.get_origin(hint) is typing.Literal
+        name: hint for name, hint in field_types(kind).items() if typing.get_origin(hint) is typing.Literal
     }
     return isinstance(value, Mapping) and all(
         value.get(name) in typing.get_args(hint) for name, hint in literals.items()

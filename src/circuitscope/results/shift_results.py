@@ -15,7 +15,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Scores:
+class ClassifierScores:
     """Shares of texts, with intervals that cover 95 % (bootstrap over texts, group by group)."""
 
     intended: float
@@ -37,7 +37,7 @@ class Scores:
 
     def __repr__(self) -> str:
         return (
-            f"Scores: intended {_share(self.intended, self.intended_interval)}, "
+            f"ClassifierScores: intended {_share(self.intended, self.intended_interval)}, "
             f"unintended {_share(self.unintended, self.unintended_interval)}, "
             f"worst group {_share(self.worst_group, self.worst_group_interval)}; {self.n:,} texts"
         )
@@ -51,7 +51,7 @@ class ScoresRow:
     """``original``, ``SHIFT`` or ``SHIFT + retrain``."""
     texts: str
     """``balanced`` or ``ambiguous``."""
-    scores: Scores = field(metadata=FLAT)
+    scores: ClassifierScores = field(metadata=FLAT)
 
     def __repr__(self) -> str:
         return f"{self.classifier}, {self.texts} texts: {self.scores!r}"
@@ -229,6 +229,7 @@ def _share(value: float, interval: Interval) -> str:
 
 
 __all__ = [
+    "ClassifierScores",
     "ComparisonRow",
     "CurvePoint",
     "DictionaryRow",
@@ -236,7 +237,6 @@ __all__ = [
     "Interval",
     "MeanPoint",
     "RemovalCurve",
-    "Scores",
     "ScoresRow",
     "ScrTpp",
     "SeedScores",

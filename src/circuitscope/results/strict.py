@@ -1,6 +1,6 @@
 """What a sceptic asks of a circuit, as values: four tests, each with its figures and a verdict.
 
-A test whose verdict can be told is an ``Outcome``, one that cannot be told a ``CannotBeSaid`` with the reason.
+A test whose verdict can be told is a ``StrictOutcome``, one that cannot be told a ``CannotBeSaid`` with the reason.
 ``circuitscope.evaluation.strict`` says how each is done.
 """
 
@@ -22,7 +22,7 @@ Figures = TypeVar("Figures")
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[Figures]):
+class StrictOutcome(Generic[Figures]):
     """A test that came to a verdict."""
 
     verdict: Literal["holds", "does not hold"]
@@ -164,10 +164,10 @@ class StrictTests:
     """The four tests, with the same free layers."""
 
     free_layers: int
-    random: Outcome[RandomCircuits] | CannotBeSaid[RandomCircuits]
-    stability: Outcome[Stability] | CannotBeSaid[Stability]
-    transfer: Outcome[Transfer] | CannotBeSaid[Transfer]
-    spare: Outcome[SpareNodes] | CannotBeSaid[SpareNodes]
+    random: StrictOutcome[RandomCircuits] | CannotBeSaid[RandomCircuits]
+    stability: StrictOutcome[Stability] | CannotBeSaid[Stability]
+    transfer: StrictOutcome[Transfer] | CannotBeSaid[Transfer]
+    spare: StrictOutcome[SpareNodes] | CannotBeSaid[SpareNodes]
 
     def __repr__(self) -> str:
         tests = {
@@ -185,11 +185,11 @@ __all__ = [
     "HOLDS",
     "UNKNOWN",
     "CannotBeSaid",
-    "Outcome",
     "RandomCircuits",
     "SpareNodes",
     "SplitScore",
     "Stability",
+    "StrictOutcome",
     "StrictTests",
     "Transfer",
 ]

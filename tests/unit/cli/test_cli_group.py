@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from schema_check import faults_in
 from tiny_world import WIDTH
 
 import circuitscope as cs
@@ -115,6 +116,7 @@ def test_group_adds_a_stage_once(program, run):
     last = result.out.splitlines()[-1]
     assert last == f"written to {run / 'group'}; to see them: circuitscope plot {run} --groups"
     assert "12 nodes in " in result.out
+    assert faults_in(run / "group" / "groups.json", "groups") == []
     found = read_groups(run / "group")
     assert sorted(found.of_nodes()) == sorted(map(str, cs.load(run).ids))
     again = program("group", run)
@@ -138,6 +140,7 @@ def test_plot_groups_needs_no_torch_and_says_what_is_missing(program, grouped, r
 
 
 def test_the_report_shows_groups_and_on_which_texts_nodes_are_active(grouped):
+    assert faults_in(grouped / "report" / "report.json", "report") == []
     made = read_report(grouped / "report")
     page = (grouped / "report" / "index.html").read_text()
     assert made.groups is not None

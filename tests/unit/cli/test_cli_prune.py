@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from schema_check import faults_in
 from tiny_world import make_run
 
 import circuitscope as cs
@@ -49,6 +50,7 @@ def test_the_command_writes_a_stage_and_says_what_is_next(program, discovered, t
     for word in ("thresholding", "greedy", "masks", "0.75", "held-out test"):
         assert word in result.out
     assert result.out.splitlines()[-1] == f"next: circuitscope evaluate {run / 'prune' / 'circuit'}"
+    assert faults_in(run / "prune" / "prune.json", "prune") == []
     again = program(*words)
     assert again.status == 1
     assert "already exists" in again.err

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from schema_check import faults_in
 
 import circuitscope as cs
 from circuitscope.dashboards import known
@@ -153,6 +154,7 @@ def test_what_was_measured_is_on_the_page(program, run):
     assert program("evaluate", run, "--examples", 6, "--device", "cpu").status == 0
     assert program("sweep", run, "--sizes", 2, "--random", 0, "--no-neurons", "--device", "cpu").status == 0
     assert program("report", run, "--device", "cpu").status == 0
+    assert faults_in(run / "report" / "report.json", "report") == []
     made = read_report(run / "report")
     assert made.evaluation == read_evaluation(run / "evaluation")
     assert made.sweep == read_sweep(run / "sweep")

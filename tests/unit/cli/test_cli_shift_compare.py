@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from schema_check import faults_in
 from shift_world import fill_sheet, settings, steps, write_data
 
 from circuitscope.config import ShiftApplyConfig, ShiftCompareConfig, ShiftEvaluateConfig
@@ -18,9 +19,9 @@ from circuitscope.pages.pictures.plot_removal import plot_removal
 from circuitscope.pipeline.shift import compare as stage
 from circuitscope.pipeline.shift import open_shift, run_shift_apply, run_shift_compare, run_shift_evaluate
 from circuitscope.results import (
+    ClassifierScores,
     CurvePoint,
     MeanPoint,
-    Scores,
     SeedScores,
     ShiftComparison,
     read_shift_comparison,
@@ -60,6 +61,8 @@ def result(walked):
 
 def test_what_is_written_is_what_is_returned(walked, result):
     assert read_shift_comparison(walked / "comparison") == result
+    assert faults_in(walked / "comparison" / "comparison.json", "comparison") == []
+    assert faults_in(walked / "scores" / "scores.json", "scores") == []
 
 
 def rows(result):
@@ -199,8 +202,8 @@ def test_other_words_do_not_go_on_with_what_was_kept(walked, tmp_path, monkeypat
     words = tmp_path / "words.txt"
     plans = []
 
-    def note(bench, seeds, task, progress):
-        plans.append(read_json(bench.kept.folder / "plan.json"))
+    def note(setup, seeds, task, progress):
+        plans.append(read_json(setup.kept.folder / "plan.json"))
         return ShiftComparison(task, tuple(seeds), (), {}, 0.0, (), ())
 
     monkeypatch.setattr(stage, "compare", note)
@@ -237,7 +240,9 @@ def test_an_automatic_judge_is_asked_once_about_a_feature(walked, monkeypatch):
 
 def drawn(intended):
     interval = (0.0, 1.0)
-    return Scores(intended, 0.5, 0.1, (0.1, 0.2, 0.3, 0.4), 40, (10,) * 4, *[interval] * 3, (interval,) * 4)
+    return ClassifierScores(
+        intended, 0.5, 0.1, (0.1, 0.2, 0.3, 0.4), 40, (10,) * 4, *[interval] * 3, (interval,) * 4
+    )
 
 
 def test_a_mean_over_draws_is_a_mean():

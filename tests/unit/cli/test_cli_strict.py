@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from schema_check import faults_in
 from tiny_world import make_run, pair, write_lines
 
 import circuitscope as cs
 from circuitscope.evaluation.cpr_cmd import FRACTIONS
-from circuitscope.results import CannotBeSaid, Outcome, to_plain
+from circuitscope.results import CannotBeSaid, StrictOutcome, to_plain
 
 FRONTS = ("The", "The old", "The old old")
 FEW = ("--strict", "--random-circuits", 19, "--halvings", 3)
@@ -63,6 +64,7 @@ def test_strict_tests_are_written_and_shown(program, divided):
     assert all(words in shown for words in asked)
     assert json.loads(program("show", divided, "--json").out)["evaluation"]["strict"] == to_plain(strict)
     assert json.loads((divided / "evaluation" / "evaluation.json").read_text())["strict"] == to_plain(strict)
+    assert faults_in(divided / "evaluation" / "evaluation.json", "evaluation") == []
 
 
 def test_a_behaviour_that_is_not_there_cannot_be_judged(program, run):
@@ -74,7 +76,7 @@ def test_a_behaviour_that_is_not_there_cannot_be_judged(program, run):
         assert isinstance(test, CannotBeSaid)
         assert test.verdict == "cannot be said"
         assert "contains 0" in test.why
-    assert isinstance(found.strict.stability, Outcome), "which needs no scores"
+    assert isinstance(found.strict.stability, StrictOutcome), "which needs no scores"
     words = " ".join(result.out.split())
     assert words.count("Undefined: m(M) − m(∅) lies between") == 3
     # The world's single file is divided by examples, so every noun is on both sides.

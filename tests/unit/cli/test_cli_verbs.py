@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from schema_check import faults_in
 from tiny_world import pair, write_lines
 
 import circuitscope as cs
@@ -162,6 +163,7 @@ def test_sweep_writes_numbers_a_table_and_a_picture(program, run):
     result = program("sweep", run, "--sizes", 3, "--random", 1, "--examples", 6)
     assert result.status == 0
     assert files(run / "sweep") == ["manifest.json", "sweep.csv", "sweep.json", "sweep.png"]
+    assert faults_in(run / "sweep" / "sweep.json", "sweep") == []
     sweep = json.loads((run / "sweep" / "sweep.json").read_text())
     names = ["features", "random features", "neurons of the sites", "MLP-hidden neurons"]
     assert [curve["name"] for curve in sweep["curves"]] == names

@@ -66,8 +66,8 @@ def scale() -> FaithfulnessScale:
     dictionaries = Dictionaries(by_site, name="planted")
     inputs = [make_inputs([Encoded((CLEAN,), (PATCH,), (CLEAN_ANSWER,), (PATCH_ANSWER,))] * 3, has_bos=False)]
     baseline = make_baseline("mean", model, dictionaries, inputs, places=1)
-    bench = AblatedRuns(model, dictionaries, LOGIT_DIFFERENCE, inputs, baseline, 1, "circuit", {})
-    return FaithfulnessScale(bench, 0)
+    runs = AblatedRuns(model, dictionaries, LOGIT_DIFFERENCE, inputs, baseline, 1, "circuit", {})
+    return FaithfulnessScale(runs, 0)
 
 
 def _reading() -> ReluDictionary:

@@ -6,6 +6,7 @@ from circuitscope.results import (
     Areas,
     CannotBeSaid,
     CircuitScores,
+    ClassifierScores,
     ComparisonRow,
     Curve,
     CurvePoint,
@@ -13,14 +14,12 @@ from circuitscope.results import (
     DictionaryScores,
     Evaluation,
     MeanPoint,
-    Means,
-    Outcome,
+    MetricMeans,
     PruneResult,
     PruneRow,
     RandomCircuits,
     RemovalCurve,
     Score,
-    Scores,
     ScoresRow,
     ScrTpp,
     SeedScores,
@@ -30,6 +29,7 @@ from circuitscope.results import (
     SplitScore,
     Spread,
     Stability,
+    StrictOutcome,
     StrictTests,
     Summary,
     Sweep,
@@ -42,19 +42,21 @@ SPREAD = Spread(0.5, 0.25, 0.75)
 
 STRICT = StrictTests(
     1,
-    Outcome("holds", RandomCircuits(100, 0, 1 / 101, 0.972, SPREAD, True, 9, 90, 0.25)),
+    StrictOutcome("holds", RandomCircuits(100, 0, 1 / 101, 0.972, SPREAD, True, 9, 90, 0.25)),
     CannotBeSaid("it was discovered on 3 examples, too few to divide"),
     CannotBeSaid(
         "the splits share the words that matter",
         Transfer(SplitScore("train", 40, GOOD), SplitScore("test", 40, NONE), NONE, pairs=True, known=3),
     ),
-    Outcome("does not hold", SpareNodes(9, 40, 0.972, 0.00972, 4, 3, 0.97, 0.5, {"resid_1/9@2": 0.125})),
+    StrictOutcome(
+        "does not hold", SpareNodes(9, 40, 0.972, 0.00972, 4, 3, 0.97, 0.5, {"resid_1/9@2": 0.125})
+    ),
 )
-STABILITY = Outcome("holds", Stability(20, 100, None, 9, 9.0, 90, SPREAD, SPREAD, 0.75, 0.0625, 1.0))
+STABILITY = StrictOutcome("holds", Stability(20, 100, None, 9, 9.0, 90, SPREAD, SPREAD, 0.75, 0.0625, 1.0))
 
 
 def scores_with(free: int) -> CircuitScores:
-    return CircuitScores(free, 9, GOOD, NEAR_0, Means(2.0, 0.0, 1.9375, 0.125))
+    return CircuitScores(free, 9, GOOD, NEAR_0, MetricMeans(2.0, 0.0, 1.9375, 0.125))
 
 
 EVALUATION = Evaluation(
@@ -103,7 +105,7 @@ PRUNE = PruneResult(
 )
 
 ENDS = (0.25, 0.75)
-SCORES = Scores(
+SCORES = ClassifierScores(
     0.75, 0.5, 0.25, (0.25, None, 0.75, 1.0), 40, (20, 0, 10, 10), ENDS, ENDS, ENDS, (ENDS, None, ENDS, ENDS)
 )
 SHIFT_SCORES = ShiftScores(

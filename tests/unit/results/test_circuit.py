@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import circuitscope as cs
 from circuitscope.errors import BadFile
-from circuitscope.results import Circuit, CircuitScores, Edges, Evaluation, Means, Nodes, Score, compare
+from circuitscope.results import Circuit, CircuitScores, Edges, Evaluation, MetricMeans, Nodes, Score, compare
 from circuitscope.terms import ERROR, OUTPUT, SUMMED, NodeId, Site
 
 quick = settings(deadline=None, max_examples=50)
@@ -187,7 +187,7 @@ def test_the_notebook_view_has_the_scores():
     circuit = circuit_of({"mlp_0/2": 1.5})
     assert "not evaluated yet" in circuit._repr_html_()
     scores = CircuitScores(
-        2, 1, Score(0.5, 0.25, 0.75), Score(None, None, None, "undefined"), Means(1.0, 0.0, 1.0, 0.0)
+        2, 1, Score(0.5, 0.25, 0.75), Score(None, None, None, "undefined"), MetricMeans(1.0, 0.0, 1.0, 0.0)
     )
     measured = Evaluation("m", "m", "test", 40, {}, "mean", "circuit", 0.95, 2, (scores,))
     shown = replace(circuit, evaluation=measured)._repr_html_()

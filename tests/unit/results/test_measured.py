@@ -125,7 +125,7 @@ def test_each_says_in_a_few_words_what_it_is():
         "PruneResult: 12 of 120 nodes (greedy) keep 0.9 on 300 train examples, 0.97 (0.93 … 1.01) on held-out test; "
         "1 free layer"
     )
-    assert "SHIFT, balanced texts: Scores: intended 0.750 (0.250 … 0.750)" in repr(SHIFT_SCORES)
+    assert "SHIFT, balanced texts: ClassifierScores: intended 0.750 (0.250 … 0.750)" in repr(SHIFT_SCORES)
     assert "as published, SHIFT: worst group 0.500" in repr(COMPARISON)
     assert "resid_2: ScrTpp: SCR 0.50/–, TPP 0.25/0.50 for 2/5 features" in repr(DICTIONARIES)
     for value in (EVALUATION, SWEEP, PRUNE, SHIFT_SCORES, COMPARISON, DICTIONARIES):

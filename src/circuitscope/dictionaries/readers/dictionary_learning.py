@@ -23,7 +23,13 @@ from torch import Tensor
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
-from circuitscope.dictionaries.readers.gather import Found, gather, read_object, rows, unit_write_vectors
+from circuitscope.dictionaries.readers.gather import (
+    FoundDictionary,
+    gather,
+    read_object,
+    rows,
+    unit_write_vectors,
+)
 from circuitscope.dictionaries.readers.site_names import word_place
 from circuitscope.errors import BadDictionary, BadFile
 from circuitscope.terms import Site
@@ -42,10 +48,10 @@ def read(folder: Path, site: Site | None = None) -> Dictionaries:
     return gather(folder, [_found(folder, path) for path in sorted(folder.rglob(WEIGHTS))], site)
 
 
-def _found(folder: Path, path: Path) -> Found:
+def _found(folder: Path, path: Path) -> FoundDictionary:
     config = _read_config(path.parent / "config.json")
     bos = config.get("buffer", {}).get("add_special_tokens")
-    return Found(
+    return FoundDictionary(
         path,
         _site(folder.resolve().name / path.parent.relative_to(folder), config),
         partial(read_one, path, config),

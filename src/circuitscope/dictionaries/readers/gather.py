@@ -21,7 +21,7 @@ from circuitscope.terms import Site
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundDictionary:
     """One published dictionary on this disk, not read yet."""
 
     path: Path
@@ -37,7 +37,7 @@ class Found:
     """What besides the weights says what it computes; it enters the content hash."""
 
 
-def gather(folder: Path, found: Sequence[Found], wanted: Site | None = None) -> Dictionaries:
+def gather(folder: Path, found: Sequence[FoundDictionary], wanted: Site | None = None) -> Dictionaries:
     """Read what was found.
 
     Args:
@@ -48,7 +48,7 @@ def gather(folder: Path, found: Sequence[Found], wanted: Site | None = None) -> 
     """
     if wanted is not None:
         found = [_pick(folder, found, wanted)]
-    by_site: dict[Site, Found] = {}
+    by_site: dict[Site, FoundDictionary] = {}
     for one in found:
         site = one.site if wanted is None else wanted
         if site is None:
@@ -73,7 +73,7 @@ def gather(folder: Path, found: Sequence[Found], wanted: Site | None = None) -> 
     )
 
 
-def _pick(folder: Path, found: Sequence[Found], wanted: Site) -> Found:
+def _pick(folder: Path, found: Sequence[FoundDictionary], wanted: Site) -> FoundDictionary:
     fitting = [one for one in found if one.site == wanted]
     if not fitting and len(found) == 1 and found[0].site is None:
         return found[0]
@@ -94,7 +94,7 @@ def agreed(said: Any) -> bool | None:
     return answer if isinstance(answer, bool) else None
 
 
-def _hash(by_site: Mapping[Site, Found]) -> str:
+def _hash(by_site: Mapping[Site, FoundDictionary]) -> str:
     parts: dict[str, Any] = {}
     for site, one in by_site.items():
         parts[str(site)] = hash_file(one.path)

@@ -27,7 +27,7 @@ from torch import Tensor
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
-from circuitscope.dictionaries.readers.gather import Found, gather, refuse_transcoder, rows
+from circuitscope.dictionaries.readers.gather import FoundDictionary, gather, refuse_transcoder, rows
 from circuitscope.errors import BadDictionary, BadFile
 from circuitscope.terms import Site
 
@@ -111,7 +111,7 @@ def kind_of(name: str) -> str | None:
     return found[1] if found else None
 
 
-def _found(path: Path) -> Found:
+def _found(path: Path) -> FoundDictionary:
     parts = path.parts
     kind = next((kind for kind in map(kind_of, reversed(parts)) if kind), None)
     if kind == "transcoders":
@@ -126,7 +126,7 @@ def _found(path: Path) -> Found:
     elif kind is not None and layer is not None:
         word, tensor = _TENSORS[kind]
         site = Site(word, int(layer))
-    return Found(
+    return FoundDictionary(
         path,
         site,
         partial(read_one, path, tensor, scaled=embedding),

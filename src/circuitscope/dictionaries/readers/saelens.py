@@ -23,7 +23,7 @@ from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
 from circuitscope.dictionaries.readers.gather import (
-    Found,
+    FoundDictionary,
     gather,
     read_object,
     read_tensors,
@@ -75,12 +75,12 @@ def read(folder: Path, site: Site | None = None) -> Dictionaries:
     return gather(folder, found, site)
 
 
-def _found(path: Path) -> Found:
+def _found(path: Path) -> FoundDictionary:
     raw = read_object(path.with_name("cfg.json"))
     config = parse_config(raw, str(path.with_name("cfg.json")))
     place = hook_place(config.hook_name) or module_place(config.hook_name)
     scale = _scale(path, config)
-    return Found(
+    return FoundDictionary(
         path,
         place.site if place else None,
         partial(read_one, path, config, place.tensor if place else None, 1.0 if scale is None else scale),

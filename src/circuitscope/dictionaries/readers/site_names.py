@@ -14,7 +14,7 @@ from circuitscope.model import RESID, TOKEN_EMBEDDING, module_tensor
 from circuitscope.terms import Site
 
 
-class Place(NamedTuple):
+class SiteTensor(NamedTuple):
     """A site, and the word for the tensor there; None for the usual one."""
 
     site: Site
@@ -35,47 +35,47 @@ _EMBEDDINGS = ("embed_tokens", "embed_in", "wte")
 _BLOCK = re.compile(r"(?:[a-z_]+\.)*(?:layers|h)\.(\d+)(?:\.(.+))?")
 
 
-def hook_place(name: str) -> Place | None:
+def hook_place(name: str) -> SiteTensor | None:
     """The place of a TransformerLens hook; None for hooks that are at no site."""
     if name == "hook_embed":
-        return Place(Site("embed", -1), "hook_embed")
+        return SiteTensor(Site("embed", -1), "hook_embed")
     found = re.fullmatch(r"blocks\.(\d+)\.(.+)", name)
     if found is None:
         return None
     layer, hook = int(found[1]), found[2]
     if hook == "hook_resid_pre":  # what enters a block is what the block before has left
-        return Place(Site("resid", layer - 1) if layer else Site("embed", -1), None)
+        return SiteTensor(Site("resid", layer - 1) if layer else Site("embed", -1), None)
     if hook not in _HOOKS:
         return None
     site = Site(_HOOKS[hook], layer)
-    return Place(site, None if hook in RESID.hooks else hook)
+    return SiteTensor(site, None if hook in RESID.hooks else hook)
 
 
-def module_place(path: str) -> Place | None:
+def module_place(path: str) -> SiteTensor | None:
     """The place of a module's output in a HuggingFace model, such as ``layers.10`` or ``layers.10.mlp``."""
     if path.split(".")[-1] in _EMBEDDINGS:
-        return Place(Site("embed", -1), TOKEN_EMBEDDING)
+        return SiteTensor(Site("embed", -1), TOKEN_EMBEDDING)
     found = _BLOCK.fullmatch(path)
     if found is None:
         return None
     layer, module = int(found[1]), found[2]
     if module is None:
-        return Place(Site("resid", layer), None)
+        return SiteTensor(Site("resid", layer), None)
     for kind, words in _MODULES:
         if any(word in module.lower() for word in words):
-            return Place(Site(kind, layer), module_tensor(module))
+            return SiteTensor(Site(kind, layer), module_tensor(module))
     return None
 
 
-def word_place(text: str, layer: object = None) -> Place | None:
+def word_place(text: str, layer: object = None) -> SiteTensor | None:
     """The place that words such as ``resid_out_layer3``, ``mlp_3`` or ``embed`` mean; the usual tensor."""
     words = re.findall(r"[a-z]+|\d+", text.lower())
     if words and words[0] in ("embed", "embedding"):
-        return Place(Site("embed", -1), None)
+        return SiteTensor(Site("embed", -1), None)
     numbers = [int(word) for word in words if word.isdigit()]
     if not numbers and isinstance(layer, int):
         numbers = [layer]
     for kind, names in _WORDS.items():
         if len(numbers) == 1 and words and words[0] in names:
-            return Place(Site(kind, numbers[0]), None)
+            return SiteTensor(Site(kind, numbers[0]), None)
     return None

@@ -19,7 +19,7 @@ from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
 from circuitscope.dictionaries.readers.gather import (
-    Found,
+    FoundDictionary,
     gather,
     read_object,
     read_tensors,
@@ -45,7 +45,7 @@ def read(folder: Path, site: Site | None = None) -> Dictionaries:
     return gather(folder, [_found(path) for path in sorted(folder.resolve().rglob(WEIGHTS))], site)
 
 
-def _found(path: Path) -> Found:
+def _found(path: Path) -> FoundDictionary:
     config = read_object(path.with_name("cfg.json"))
     where = str(path.with_name("cfg.json"))
     if config.get("transcode") or config.get("skip_connection"):
@@ -58,7 +58,7 @@ def _found(path: Path) -> Found:
             mend="this activation is not supported",
         )
     place = module_place(path.parent.name)
-    return Found(
+    return FoundDictionary(
         path,
         place.site if place else None,
         partial(read_one, path, config, place.tensor if place else None),

@@ -1,6 +1,6 @@
 """What SHIFT is compared with: the published baselines and skylines, and what its critics ask for.
 
-* ``bench``: what every row works on; a row's predictions are kept as soon as they are there;
+* ``setup``: what every row works on; a row's predictions are kept as soon as they are there;
 * ``choosers``: which features to take out, by the circuit and in simpler ways;
 * ``rows``: the table, a function per row;
 * ``concepts``: concept bottleneck probing;
@@ -9,16 +9,16 @@
 
 from circuitscope.editing.comparison.choosers import CHOOSERS
 from circuitscope.editing.comparison.figures import SeedFigures, compare, figures_of, joined
-from circuitscope.editing.comparison.setup import Bench, Feature, Judge, Verdicts
+from circuitscope.editing.comparison.setup import AutomaticJudge, ComparisonSetup, Feature, Verdicts
 from circuitscope.editing.comparison.words import CONCEPTS, CUE_WORDS, concepts_of, cue_words_of
 
 __all__ = [
     "CHOOSERS",
     "CONCEPTS",
     "CUE_WORDS",
-    "Bench",
+    "AutomaticJudge",
+    "ComparisonSetup",
     "Feature",
-    "Judge",
     "SeedFigures",
     "Verdicts",
     "compare",

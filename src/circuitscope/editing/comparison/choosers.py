@@ -21,7 +21,7 @@ from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries, neurons_like
 from circuitscope.editing.classifier import Classifier
-from circuitscope.editing.comparison.setup import Bench, Feature
+from circuitscope.editing.comparison.setup import ComparisonSetup, Feature
 from circuitscope.editing.effects import classifier_circuit, up_to
 from circuitscope.editing.pooled_features import class_means
 from circuitscope.results import effects_of
@@ -30,30 +30,30 @@ from circuitscope.terms import Site
 
 log = logging.getLogger("circuitscope")
 
-Chooser = Callable[[Bench, Classifier, int], list[Feature]]
+Chooser = Callable[[ComparisonSetup, Classifier, int], list[Feature]]
 """At most so many features."""
 
 
-def by_circuit(bench: Bench, classifier: Classifier) -> list[Feature]:
+def by_circuit(setup: ComparisonSetup, classifier: Classifier) -> list[Feature]:
     """The features of the classifier's circuit, as many as its settings keep."""
-    circuit = classifier_circuit(classifier, bench.dictionaries, bench.sets.train_ambiguous, **bench.circuit)
+    circuit = classifier_circuit(classifier, setup.dictionaries, setup.sets.train_ambiguous, **setup.circuit)
     return list(effects_of(circuit))
 
 
-def by_direct_attribution(bench: Bench, classifier: Classifier, most: int) -> list[Feature]:
-    return _at_the_probe(bench, classifier, lambda write: (write @ classifier.weight.to(write)).abs(), most)
+def by_direct_attribution(setup: ComparisonSetup, classifier: Classifier, most: int) -> list[Feature]:
+    return _at_the_probe(setup, classifier, lambda write: (write @ classifier.weight.to(write)).abs(), most)
 
 
-def by_mean_difference(bench: Bench, classifier: Classifier, most: int) -> list[Feature]:
-    return _at_the_probe(bench, classifier, lambda write: write.norm(dim=1), most)
+def by_mean_difference(setup: ComparisonSetup, classifier: Classifier, most: int) -> list[Feature]:
+    return _at_the_probe(setup, classifier, lambda write: write.norm(dim=1), most)
 
 
-def by_embedding(bench: Bench, classifier: Classifier, most: int) -> list[Feature]:
+def by_embedding(setup: ComparisonSetup, classifier: Classifier, most: int) -> list[Feature]:
     embed = Site("embed", -1)
-    if embed not in bench.dictionaries:
+    if embed not in setup.dictionaries:
         return []
     return _strongest(
-        classifier, bench.dictionaries.only([embed]), bench.sets.train_ambiguous, most, bench.circuit
+        classifier, setup.dictionaries.only([embed]), setup.sets.train_ambiguous, most, setup.circuit
     )
 
 
@@ -66,15 +66,15 @@ CHOOSERS: dict[str, Chooser] = {
 
 
 def promoting_the_attribute(
-    bench: Bench, classifier: Classifier, most: int, *, neurons: bool
+    setup: ComparisonSetup, classifier: Classifier, most: int, *, neurons: bool
 ) -> tuple[Dictionaries, list[Feature]]:
     """What a skyline takes out: the units that most promote the attribute, on balanced texts where it is known."""
-    units = up_to(classifier, bench.dictionaries)
+    units = up_to(classifier, setup.dictionaries)
     if neurons:
-        units = neurons_like(units, bench.model)
-    texts = by_attribute(bench.sets.train_balanced)
+        units = neurons_like(units, setup.model)
+    texts = by_attribute(setup.sets.train_balanced)
     with _about("the neuron skyline" if neurons else "the feature skyline"):
-        return units, _strongest(classifier, units, texts, most, bench.circuit, promoting=True)
+        return units, _strongest(classifier, units, texts, most, setup.circuit, promoting=True)
 
 
 @contextmanager
@@ -109,17 +109,17 @@ def _strongest(
 
 
 def _at_the_probe(
-    bench: Bench, classifier: Classifier, weigh: Callable[[Tensor], Tensor], most: int
+    setup: ComparisonSetup, classifier: Classifier, weigh: Callable[[Tensor], Tensor], most: int
 ) -> list[Feature]:
     """The features of the classifier's site whose difference between the classes weighs most."""
     site = classifier.site
-    if site not in bench.dictionaries:
+    if site not in setup.dictionaries:
         return []
-    dictionary = bench.dictionaries[site]
+    dictionary = setup.dictionaries[site]
     first, second = class_means(
-        bench.model, dictionary, site, bench.sets.train_ambiguous, pooling=bench.pooling, bos=bench.bos
+        setup.model, dictionary, site, setup.sets.train_ambiguous, pooling=setup.pooling, bos=setup.bos
     )
-    every = torch.arange(dictionary.n_features, device=bench.model.device)
+    every = torch.arange(dictionary.n_features, device=setup.model.device)
     strength = weigh(dictionary.write_vectors(every)) * (second - first).abs()
     order = torch.argsort(strength, descending=True, stable=True)[:most]
     return [(site, feature) for feature in order.tolist() if strength[feature] > 0]

@@ -13,15 +13,15 @@ import numpy as np
 
 from circuitscope.editing.comparison.choosers import CHOOSERS
 from circuitscope.editing.comparison.rows import CURVE, OneSeed, Predictions
-from circuitscope.editing.comparison.setup import Bench
+from circuitscope.editing.comparison.setup import ComparisonSetup
 from circuitscope.editing.scores import score
 from circuitscope.results import (
+    ClassifierScores,
     ComparisonRow,
     CurvePoint,
     Interval,
     MeanPoint,
     RemovalCurve,
-    Scores,
     SeedScores,
     ShiftComparison,
     Spread,
@@ -45,35 +45,37 @@ class SeedFigures:
     """By way to choose, along its curve."""
 
 
-def compare(bench: Bench, seeds: Sequence[int], task: str, progress: Progress = silent) -> ShiftComparison:
+def compare(
+    setup: ComparisonSetup, seeds: Sequence[int], task: str, progress: Progress = silent
+) -> ShiftComparison:
     """All figures."""
-    found = [figures_of(bench, seed, labelled(progress, f"seed {seed}")) for seed in seeds]
-    return joined(bench, found, task)
+    found = [figures_of(setup, seed, labelled(progress, f"seed {seed}")) for seed in seeds]
+    return joined(setup, found, task)
 
 
-def figures_of(bench: Bench, seed: int, progress: Progress = silent) -> SeedFigures:
+def figures_of(setup: ComparisonSetup, seed: int, progress: Progress = silent) -> SeedFigures:
     """Every row and curve of one seed."""
-    one = OneSeed(bench, seed)
-    choosers = ("circuit", *CHOOSERS) if bench.cue_words else ()
+    one = OneSeed(setup, seed)
+    choosers = ("circuit", *CHOOSERS) if setup.cue_words else ()
     with step(progress, "choosing features"):
         rows = list(one.rows())
         points = [(chooser, count, make) for chooser in choosers for count, make in one.curve(chooser)]
     units = [_unit(f"{seed}-{row.section}-{row.name}", row.make) for row in rows]
     units += [_unit(f"{seed}-{count} by {chooser}", make) for chooser, count, make in points]
-    arrays = (found for _, found in finished(units, None, bench.kept, progress, "rows"))
-    scores = [_scores(bench, found, seed) for found in arrays]
+    arrays = (found for _, found in finished(units, None, setup.kept, progress, "rows"))
+    scores = [_scores(setup, found, seed) for found in arrays]
     curves: dict[str, list[CurvePoint]] = {}
     for (chooser, _, _), found in zip(points, scores[len(rows) :], strict=True):
         curves.setdefault(chooser, []).append(CurvePoint(found, seed))
     return SeedFigures(
         seed,
-        sum(feature not in bench.person for feature in one.chosen("circuit")),
+        sum(feature not in setup.person for feature in one.chosen("circuit")),
         {(row.section, row.name): found for row, found in zip(rows, scores, strict=False)},
         curves,
     )
 
 
-def joined(bench: Bench, found: Sequence[SeedFigures], task: str) -> ShiftComparison:
+def joined(setup: ComparisonSetup, found: Sequence[SeedFigures], task: str) -> ShiftComparison:
     """The figures of all seeds; a summary is over the seeds, or with one seed the bootstrap interval over texts."""
     rows: dict[tuple[str, str], list[SeedScores]] = {}
     points: dict[str, list[CurvePoint]] = {}
@@ -85,8 +87,8 @@ def joined(bench: Bench, found: Sequence[SeedFigures], task: str) -> ShiftCompar
     return ShiftComparison(
         task=task,
         seeds=tuple(one.seed for one in found),
-        groups=tuple(bench.sets.groups),
-        sizes=bench.sets.sizes,
+        groups=tuple(setup.sets.groups),
+        sizes=setup.sets.sizes,
         unjudged=sum(one.unjudged for one in found) / len(found),
         rows=tuple(
             ComparisonRow(section, name, summary(scores), tuple(scores))
@@ -106,12 +108,12 @@ def _unit(name: str, make: Callable[[], tuple[Predictions, int]]) -> Unit[None, 
     return Unit(name.replace("/", " "), do)
 
 
-def _scores(bench: Bench, found: Arrays, seed: int) -> SeedScores:
-    drawn = [score(row, bench.sets.test_balanced, seed=seed) for row in found["predictions"]]
+def _scores(setup: ComparisonSetup, found: Arrays, seed: int) -> SeedScores:
+    drawn = [score(row, setup.sets.test_balanced, seed=seed) for row in found["predictions"]]
     return _mean_scores(drawn, int(found["removed"]))
 
 
-def _mean_scores(drawn: Sequence[Scores], removed: int) -> SeedScores:
+def _mean_scores(drawn: Sequence[ClassifierScores], removed: int) -> SeedScores:
     """One row's scores, averaged over its draws; intervals are those of the first draw if there is only one."""
     intended, unintended, worst_group = (_values(drawn, figure) for figure in FIGURES)
 
@@ -165,9 +167,9 @@ def _mean_point(scores: Sequence[SeedScores]) -> MeanPoint:
     return MeanPoint(intended, unintended, worst_group, removed)
 
 
-def _values(scores: Sequence[Scores] | Sequence[SeedScores], figure: str) -> list[float]:
+def _values(scores: Sequence[ClassifierScores] | Sequence[SeedScores], figure: str) -> list[float]:
     return [float(getattr(one, figure)) for one in scores]
 
 
-def _mean_groups(scores: Sequence[Scores] | Sequence[SeedScores]) -> tuple[float, ...]:
+def _mean_groups(scores: Sequence[ClassifierScores] | Sequence[SeedScores]) -> tuple[float, ...]:
     return tuple(np.array([one.groups for one in scores], float).mean(axis=0).tolist())

@@ -1,4 +1,4 @@
-"""Bench: one classifier per seed, and what all rows of a comparison share."""
+"""ComparisonSetup: one classifier per seed, and what all rows of a comparison share."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Feature = tuple[Site, int]
 Verdicts = Mapping[Feature, str]
 """What somebody said of features; those that are missing were not judged."""
 
-Judge = Callable[[Sequence[Feature]], Verdicts]
+AutomaticJudge = Callable[[Sequence[Feature]], Verdicts]
 """Judges any features: an automatic judge."""
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class ComparisonSetup:
     """Everything that rows are made from, but the seed."""
 
     model: LanguageModel
@@ -44,7 +44,7 @@ class Bench:
     """The arguments of ``classifier_circuit``: examples, node_threshold or nodes, and others."""
     person: Verdicts
     """What a person judged."""
-    judge: Judge
+    judge: AutomaticJudge
     """An automatic judge, the same for every way to choose features."""
     cue_words: tuple[str, ...]
     concepts: tuple[str, ...]

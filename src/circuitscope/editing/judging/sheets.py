@@ -68,7 +68,7 @@ def read_sheet(path: str | Path, circuit: Circuit, *, finished: bool = True) -> 
     rows = list(read_rows(place))
     features = []
     for number, row in rows:
-        where = _Place(place, number, _name_in(row))
+        where = _SheetRow(place, number, _name_in(row))
         features.append(_feature(where, row, form))
         _check_identity(where, row, features[-1], form, circuit)
     _check_complete(place, [number for number, _ in rows], features, circuit)
@@ -92,7 +92,7 @@ def sheet_for(path: str | Path, circuit: Circuit, *, every: bool = False) -> lis
     form = _CSV if is_csv(place) else _JSON
     effects, known = effects_of(circuit), {}
     for number, row in read_rows(place):
-        where = _Place(place, number, _name_in(row))
+        where = _SheetRow(place, number, _name_in(row))
         item = _feature(where, row, form)
         if item.site in circuit.sites:
             _check_identity(where, row, item, form, circuit)
@@ -107,7 +107,7 @@ def sheet_for(path: str | Path, circuit: Circuit, *, every: bool = False) -> lis
     ]
 
 
-class _Place:
+class _SheetRow:
     """A row of a sheet, for messages."""
 
     def __init__(self, path: Path, number: int, name: str = "") -> None:
@@ -209,7 +209,7 @@ def _shown(content_hash: str) -> str:
 # -- reading a row ---------------------------------------------------------------------------------------
 
 
-def _feature(place: _Place, row: Row, form: _Form) -> JudgedFeature:
+def _feature(place: _SheetRow, row: Row, form: _Form) -> JudgedFeature:
     columns: Mapping[str, tuple[Callable[[Any], Any], str]] = {
         "site": (lambda value: Site.parse(_plain_text(value)), "a site such as resid_3"),
         "feature": (_index, "the feature's number, from 0"),
@@ -257,7 +257,7 @@ def _when(value: Any) -> str:
 # -- whether it is the sheet of this circuit ---------------------------------------------------------------
 
 
-def _check_identity(place: _Place, row: Row, item: JudgedFeature, form: _Form, circuit: Circuit) -> None:
+def _check_identity(place: _SheetRow, row: Row, item: JudgedFeature, form: _Form, circuit: Circuit) -> None:
     """The row's task and dictionary are those of the circuit."""
     wanted = _shown(dictionary_of(circuit, item.site))
     if row["dictionary"] != wanted:
@@ -285,7 +285,7 @@ def _check_complete(
     seen: dict[tuple[Site, int], int] = {}
     for number, item in zip(numbers, features, strict=True):
         key = (item.site, item.feature)
-        place = _Place(path, number, item.name)
+        place = _SheetRow(path, number, item.name)
         if key not in wanted:
             raise place.error(
                 "feature",
@@ -315,7 +315,7 @@ def _check_finished(path: Path, numbers: Sequence[int], features: Sequence[Judge
     if blank:
         number, item = blank[0]
         rest = f", and so are {len(blank) - 1} more: rows {_some([str(row) for row, _ in blank[1:]])}"
-        raise _Place(path, number, item.name).error(
+        raise _SheetRow(path, number, item.name).error(
             "verdict",
             "it is blank" + rest * (len(blank) > 1),
             expected=f"{', '.join(VERDICTS[:-1])} or {VERDICTS[-1]} in every row",

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuitscope.evaluation.strict.tested_circuit import TestedCircuit, distance
-from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Nodes, Outcome, RandomCircuits, Spread
+from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Nodes, RandomCircuits, Spread, StrictOutcome
 from circuitscope.terms import ERROR
 from circuitscope.work import Progress
 
@@ -29,7 +29,7 @@ _SAME = 1e-9
 
 def random_circuits(
     subject: TestedCircuit, count: int, progress: Progress
-) -> Outcome[RandomCircuits] | CannotBeSaid[RandomCircuits]:
+) -> StrictOutcome[RandomCircuits] | CannotBeSaid[RandomCircuits]:
     """Compare a circuit with ``count`` random ones of equal size per place."""
     circuit = subject.circuit
     if circuit.candidates is None:
@@ -72,12 +72,12 @@ def random_circuits(
 
 def _verdict(
     values: NDArray[np.float64], found: RandomCircuits
-) -> Outcome[RandomCircuits] | CannotBeSaid[RandomCircuits]:
+) -> StrictOutcome[RandomCircuits] | CannotBeSaid[RandomCircuits]:
     if np.ptp([found.faithfulness, *values]) <= _SAME:
         return CannotBeSaid("the circuit and every random one do exactly the same", found)
     if 1 / (len(values) + 1) > LEVEL:
         return CannotBeSaid(f"{len(values)} random circuits are too few for any p up to {LEVEL:g}", found)
-    return Outcome(HOLDS if found.p <= LEVEL else FAILS, found)
+    return StrictOutcome(HOLDS if found.p <= LEVEL else FAILS, found)
 
 
 def draw_alike(nodes: Nodes, pool: Nodes, draw: np.random.Generator) -> NDArray[np.int64]:

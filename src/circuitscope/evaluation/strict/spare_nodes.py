@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuitscope.evaluation.strict.tested_circuit import TestedCircuit, distance
-from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Circuit, Edges, Outcome, SpareNodes
+from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Circuit, Edges, SpareNodes, StrictOutcome
 from circuitscope.work import Progress
 
 ALLOWED = 0.01
@@ -27,7 +27,7 @@ MOST = 0.1
 
 def spare_nodes(
     subject: TestedCircuit, examples: int | None, progress: Progress
-) -> Outcome[SpareNodes] | CannotBeSaid[SpareNodes]:
+) -> StrictOutcome[SpareNodes] | CannotBeSaid[SpareNodes]:
     """Leave every node out, one at a time, and then those that can go together."""
     subject = subject.on(examples)
     if subject.score.value is None:
@@ -65,7 +65,7 @@ def spare_nodes(
         faithfulness_without_all=without(droppable),
         without={str(names[row]): float(alone[row]) for row in order[::-1]},
     )
-    return Outcome(HOLDS if together <= MOST * len(nodes) else FAILS, found)
+    return StrictOutcome(HOLDS if together <= MOST * len(nodes) else FAILS, found)
 
 
 def _most_together(count: int, fits: Callable[[int], bool]) -> int:

@@ -14,12 +14,12 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool
-from numpy.typing import NDArray
 
 from circuitscope.discovery import job_again, part_means, select_nodes
 from circuitscope.errors import NothingFound
+from circuitscope.evaluation.faithfulness_scale import RowNumbers
 from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
-from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Circuit, Nodes, Outcome, Spread, Stability
+from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Circuit, Nodes, Spread, Stability, StrictOutcome
 from circuitscope.sources import Loaded
 from circuitscope.tasks import METRICS, Metric
 from circuitscope.work import Progress
@@ -28,12 +28,10 @@ LEAST = 0.5
 """Halves whose mean Jaccard index is at least this, which is two nodes of three in common, agree."""
 LEAST_EXAMPLES = 4
 
-Rows = NDArray[np.int64]
-
 
 def stability(
     subject: TestedCircuit, loaded: Loaded, halvings: int, progress: Progress
-) -> Outcome[Stability] | CannotBeSaid[Stability]:
+) -> StrictOutcome[Stability] | CannotBeSaid[Stability]:
     """Divide the circuit's examples into halves and compare what each half keeps."""
     circuit = subject.circuit
     if circuit.recipe is None or circuit.findings.node_threshold is None:
@@ -69,7 +67,7 @@ def stability(
         by_chance=sizes / (2 * len(whole) - sizes),
         again=_again(circuit, whole, _kept(whole, threshold, count)),
     )
-    return Outcome(HOLDS if np.mean(found) >= LEAST else FAILS, figures)
+    return StrictOutcome(HOLDS if np.mean(found) >= LEAST else FAILS, figures)
 
 
 def _metric(subject: TestedCircuit, loaded: Loaded) -> Metric:
@@ -87,20 +85,20 @@ def _halves(examples: int, times: int, draw: np.random.Generator) -> Bool[np.nda
     return parts
 
 
-def _kept(nodes: Nodes, threshold: float | None, count: int | None) -> Rows:
+def _kept(nodes: Nodes, threshold: float | None, count: int | None) -> RowNumbers:
     try:
         return select_nodes(nodes, threshold, count)[0]
     except NothingFound:
         return np.zeros(0, np.int64)
 
 
-def jaccard(first: Rows, second: Rows) -> float:
+def jaccard(first: RowNumbers, second: RowNumbers) -> float:
     """|both| / |either|; two empty sets are equal."""
     either = len(np.union1d(first, second))
     return len(np.intersect1d(first, second)) / either if either else 1.0
 
 
-def _shared(first: Rows, second: Rows) -> float:
+def _shared(first: RowNumbers, second: RowNumbers) -> float:
     """The share of a half's nodes that the other has too."""
     total = len(first) + len(second)
     return 2 * len(np.intersect1d(first, second)) / total if total else 1.0
@@ -110,7 +108,7 @@ def _spread(values: Sequence[float]) -> Spread:
     return Spread(float(np.mean(values)), float(min(values)), float(max(values)))
 
 
-def _again(circuit: Circuit, nodes: Nodes, rows: Rows) -> float:
+def _again(circuit: Circuit, nodes: Nodes, rows: RowNumbers) -> float:
     """Jaccard index of the circuit and of what all its examples keep now."""
 
     def names(some: Nodes) -> set[tuple[int, int, int]]:

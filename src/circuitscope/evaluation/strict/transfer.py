@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from circuitscope.errors import BadInput, NothingFound
 from circuitscope.evaluation.scores import Values, difference
 from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
-from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Outcome, SplitScore, Transfer
+from circuitscope.results import FAILS, HOLDS, CannotBeSaid, SplitScore, StrictOutcome, Transfer
 from circuitscope.tasks import Encoded, Task
 
 MARGIN = 0.1
@@ -28,7 +28,7 @@ LEAST = 0.1
 
 def transfer(
     subject: TestedCircuit, other: Callable[[str], TestedCircuit], task: Task, split: str
-) -> Outcome[Transfer] | CannotBeSaid[Transfer]:
+) -> StrictOutcome[Transfer] | CannotBeSaid[Transfer]:
     """Compare the two splits of a task.
 
     Args:
@@ -64,7 +64,7 @@ def _three(tested: TestedCircuit) -> tuple[Values, Values, Values]:
     return tested.kept, tested.scale.empty, tested.scale.full
 
 
-def _verdict(found: Transfer) -> Outcome[Transfer] | CannotBeSaid[Transfer]:
+def _verdict(found: Transfer) -> StrictOutcome[Transfer] | CannotBeSaid[Transfer]:
     value, gap = found.discovery.score.value, found.difference
     if value is None or gap.low is None or gap.high is None:
         return CannotBeSaid(gap.why, found)
@@ -75,9 +75,9 @@ def _verdict(found: Transfer) -> Outcome[Transfer] | CannotBeSaid[Transfer]:
     if found.known:
         return CannotBeSaid("the splits share the words that matter", found)
     if gap.low >= -MARGIN:
-        return Outcome(HOLDS, found)
+        return StrictOutcome(HOLDS, found)
     if gap.high < -MARGIN:
-        return Outcome(FAILS, found)
+        return StrictOutcome(FAILS, found)
     return CannotBeSaid("the examples are too few, or too different, to tell", found)
 
 

@@ -15,10 +15,10 @@ from circuitscope.pages.report_content import (
     EdgeLine,
     ExampleText,
     NodeLine,
-    Place,
     Question,
     Report,
     RunOrigin,
+    SiteAtPosition,
 )
 from circuitscope.pages.words.how_it_was_made import settings_of, warnings_of
 from circuitscope.pages.words.visible import visible
@@ -143,14 +143,14 @@ def _node_lines(circuit: Circuit, headings: Mapping[int, str]) -> tuple[NodeLine
     return tuple(found)
 
 
-def _places(circuit: Circuit, headings: Mapping[int, str]) -> tuple[Place, ...]:
+def _places(circuit: Circuit, headings: Mapping[int, str]) -> tuple[SiteAtPosition, ...]:
     """The nodes summed by site and position, in the order of computation."""
     cells: dict[tuple[int, int], list[tuple[NodeId, float]]] = {}
     rows = zip(circuit.nodes.site.tolist(), circuit.ids, circuit.nodes.effect.tolist(), strict=True)
     for site, node, effect in rows:
         cells.setdefault((site, node.position), []).append((node, abs(effect)))
     return tuple(
-        Place(
+        SiteAtPosition(
             site=circuit.sites[site].name,
             layer=circuit.sites[site].layer,
             position=None if position == SUMMED else position,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
-from circuitscope.pages.report_content import NodeLine, Place, Report
+from circuitscope.pages.report_content import NodeLine, Report, SiteAtPosition
 from circuitscope.pages.words.visible import visible
 from circuitscope.results import FeatureDashboard, Sweep, TokenContext, Word, active_sentence, split_by_share
 from circuitscope.terms import NodeId
@@ -128,7 +128,7 @@ def cards(report: Report) -> list[Card]:
 class Cell:
     """One place in the table of where the effect sits."""
 
-    place: Place
+    place: SiteAtPosition
     strength: float
 
 
@@ -141,7 +141,7 @@ class Grid:
     rows: tuple[tuple[str, tuple[Cell | None, ...]], ...]
 
 
-def grid(places: Sequence[Place]) -> Grid:
+def grid(places: Sequence[SiteAtPosition]) -> Grid:
     """Where the effect sits: only sites and positions that have nodes."""
     headings = {place.position: place.heading for place in places}
     positions = tuple(sorted(headings, key=lambda position: -1 if position is None else position))

@@ -50,7 +50,7 @@ _MOST_EDGES = 600
 
 
 @dataclass(frozen=True)
-class Row:
+class SiteRow:
     """All nodes of one site."""
 
     site: Site
@@ -87,7 +87,7 @@ class Layout:
     y: Floats
     output: tuple[float, float]
     """Centre of the output's box, which has the size of the others."""
-    rows: tuple[Row, ...]
+    rows: tuple[SiteRow, ...]
     """From the bottom upward; only sites that have nodes."""
     columns: tuple[Column, ...]
     edges: Ints
@@ -378,10 +378,10 @@ def _line_bottoms(
 
 def _rows(
     circuit: Circuit, cells: _Cells, lines_of_row: Ints, bottoms: Floats, box_height: float
-) -> tuple[Row, ...]:
+) -> tuple[SiteRow, ...]:
     after = np.cumsum(lines_of_row)
     return tuple(
-        Row(circuit.sites[site], float(bottoms[end - lines]), float(bottoms[end - 1] + box_height))
+        SiteRow(circuit.sites[site], float(bottoms[end - lines]), float(bottoms[end - 1] + box_height))
         for site, lines, end in zip(cells.sites, lines_of_row, after, strict=True)
     )
 

@@ -15,7 +15,7 @@ from circuitscope.pages.pictures import figure_text
 from circuitscope.pages.pictures.circuit_layout import LEGEND_HEIGHT, TITLE_HEIGHT, Layout, layout
 from circuitscope.pages.pictures.circuit_legend import caption
 from circuitscope.pages.pictures.shapes import edge_width
-from circuitscope.pages.report_content import Band, Box, Drawing, Line
+from circuitscope.pages.report_content import Band, Drawing, DrawnEdge, DrawnNode
 from circuitscope.pages.words.visible import visible
 from circuitscope.results import Circuit
 from circuitscope.terms import OUTPUT, SUMMED, NodeId, Site
@@ -102,9 +102,9 @@ def fit(text: str, room: float, points: float) -> str:
 def box_at(
     placed: Layout, node: str, centre: tuple[float, float], name: str, lines: tuple[str, ...] = (),
     effect: float = 0.0, largest: float = 0.0, error: bool = False,
-) -> Box:  # fmt: skip
+) -> DrawnNode:  # fmt: skip
     width, height = placed.box
-    return Box(
+    return DrawnNode(
         node,
         x=_round((centre[0] - width / 2) * _PIXELS),
         y=y_of(placed, centre[1] + height / 2),
@@ -119,7 +119,7 @@ def box_at(
     )
 
 
-def _boxes(placed: Layout, labels: Mapping[NodeId, tuple[str, ...]]) -> list[Box]:
+def _boxes(placed: Layout, labels: Mapping[NodeId, tuple[str, ...]]) -> list[DrawnNode]:
     nodes = placed.circuit.nodes
     largest = float(np.abs(nodes.effect).max(initial=0))
     room = placed.box[0] - 0.1
@@ -132,7 +132,7 @@ def _boxes(placed: Layout, labels: Mapping[NodeId, tuple[str, ...]]) -> list[Box
     return found
 
 
-def lines_of(placed: Layout, names: Sequence[str], largest: float | None = None) -> list[Line]:
+def lines_of(placed: Layout, names: Sequence[str], largest: float | None = None) -> list[DrawnEdge]:
     """The edges that the layout has led around boxes.
 
     Args:
@@ -148,7 +148,7 @@ def lines_of(placed: Layout, names: Sequence[str], largest: float | None = None)
         source, target, effect = int(edges.source[row]), int(edges.target[row]), float(edges.effect[row])
         end_x, end_y = points[-1]
         found.append(
-            Line(
+            DrawnEdge(
                 names[source],
                 OUTPUT if target < 0 else names[target],
                 _path(placed, points),

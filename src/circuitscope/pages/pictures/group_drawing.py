@@ -19,7 +19,7 @@ from circuitscope.pages.pictures.drawing import (
 )
 from circuitscope.pages.pictures.group_layout import Arch, GroupLayout, caption, group_layout, row_name
 from circuitscope.pages.pictures.plot_groups import numbers_of
-from circuitscope.pages.report_content import Box, Drawing, Line
+from circuitscope.pages.report_content import Drawing, DrawnEdge, DrawnNode
 from circuitscope.results import Group, Groups
 from circuitscope.terms import OUTPUT
 
@@ -57,7 +57,7 @@ def group_id(index: int) -> str:
     return f"group-{index}"
 
 
-def _boxes(shown: GroupLayout) -> list[Box]:
+def _boxes(shown: GroupLayout) -> list[DrawnNode]:
     placed = shown.placed
     effects = placed.circuit.nodes.effect
     largest = float(np.abs(effects).max(initial=0))
@@ -69,20 +69,20 @@ def _boxes(shown: GroupLayout) -> list[Box]:
 
 def _box(
     shown: GroupLayout, group: Group, index: int, centre: tuple[float, float], effect: float, largest: float
-) -> Box:
+) -> DrawnNode:
     room = shown.placed.box[0] - 0.2
     aim = (fit(group.aim, room, _WORDS_POINTS),) if group.aim else ()
     name = fit(group.where, room * 0.94, _NAME_POINTS)  # bold is wider than what is measured
     return box_at(shown.placed, group_id(index), centre, name, (*aim, numbers_of(group)), effect, largest)
 
 
-def _arch(shown: GroupLayout, names: list[str], arch: Arch, largest: float) -> Line:
+def _arch(shown: GroupLayout, names: list[str], arch: Arch, largest: float) -> DrawnEdge:
     edges = shown.all.edges
     spots = [(pixels(x), y_of(shown.placed, y)) for x, y in arch.points.tolist()]
     (x0, y0), *rest = spots
     curve = " ".join(f"{x:g} {y:g}" for x, y in rest)
     effect = float(edges.effect[arch.edge])
-    return Line(
+    return DrawnEdge(
         names[int(edges.source[arch.edge])],
         names[int(edges.target[arch.edge])],
         f"M{x0:g} {y0:g}C{curve}",

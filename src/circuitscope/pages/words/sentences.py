@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from circuitscope.pages.report_content import NodeLine, Place, Question, Report
+from circuitscope.pages.report_content import NodeLine, Question, Report, SiteAtPosition
 from circuitscope.pages.words.visible import visible
 from circuitscope.results import Evaluation
 
@@ -163,7 +163,7 @@ def layer_name(layer: int) -> str:
     return "the embedding" if layer < 0 else f"layer {layer}"
 
 
-def _positions(places: Sequence[Place], total: float) -> str:
+def _positions(places: Sequence[SiteAtPosition], total: float) -> str:
     """Which position leads in which layers."""
     leaders = []
     for layer, group in groupby(places, key=lambda place: place.layer):
@@ -194,7 +194,7 @@ def _span(layers: Sequence[int]) -> str:
     return f"From {layer_name(layers[0])} to {layer_name(layers[-1])}"
 
 
-def _layers(places: Sequence[Place], total: float) -> str:
+def _layers(places: Sequence[SiteAtPosition], total: float) -> str:
     sums: dict[str, float] = {}
     for place in places:
         sums[place.site] = sums.get(place.site, 0.0) + place.total

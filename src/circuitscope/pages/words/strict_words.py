@@ -9,13 +9,13 @@ from typing import TypeVar
 from circuitscope.pages.words.sentences import number, plural, share, signed
 from circuitscope.results import (
     CannotBeSaid,
-    Outcome,
     RandomCircuits,
     Score,
     SpareNodes,
     SplitScore,
     Spread,
     Stability,
+    StrictOutcome,
     StrictTests,
     Transfer,
 )
@@ -49,7 +49,7 @@ def strict_lines(strict: StrictTests) -> list[StrictLine]:
 
 def _line(
     question: str,
-    found: Outcome[Figures] | CannotBeSaid[Figures],
+    found: StrictOutcome[Figures] | CannotBeSaid[Figures],
     figures: Callable[[Figures], str],
     sentences: Callable[[Figures], str],
 ) -> StrictLine:

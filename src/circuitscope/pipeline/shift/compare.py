@@ -13,9 +13,9 @@ from circuitscope.bundled import BUNDLED
 from circuitscope.config import ShiftCompareConfig
 from circuitscope.editing import read_removal
 from circuitscope.editing.comparison import (
-    Bench,
+    AutomaticJudge,
+    ComparisonSetup,
     Feature,
-    Judge,
     SeedFigures,
     Verdicts,
     compare,
@@ -69,8 +69,8 @@ def compare_step(prepared: Prepared[ShiftCompareConfig]) -> ShiftComparison:
     run, config = prepared.run, prepared.config
     first = int(training_in(run.folder)["seed"])
     seeds = range(first, first + config.seeds)
-    bench = _kept_bench(run, config)
-    return _compared(prepared, bench, seeds)
+    setup = _kept_setup(run, config)
+    return _compared(prepared, setup, seeds)
 
 
 def finish_compare(prepared: Prepared[ShiftCompareConfig], result: ShiftComparison) -> None:
@@ -83,46 +83,48 @@ def finish_compare(prepared: Prepared[ShiftCompareConfig], result: ShiftComparis
     prepared.write(write)
 
 
-def _compared(prepared: Prepared[ShiftCompareConfig], bench: Bench, seeds: Sequence[int]) -> ShiftComparison:
+def _compared(
+    prepared: Prepared[ShiftCompareConfig], setup: ComparisonSetup, seeds: Sequence[int]
+) -> ShiftComparison:
     """The figures of all seeds."""
     run, config, progress = prepared.run, prepared.config, prepared.progress
     if config.workers == 1:
-        return compare(bench, seeds, run.task.name, progress)
+        return compare(setup, seeds, run.task.name, progress)
     units = [Unit(f"seed {seed}", partial(_one_seed, seed=seed)) for seed in seeds]
-    setup = Setup(_open_bench, (run.folder, config))
-    outcomes = list(engine_for(config.workers).run(setup, units, progress=progress, what="seeds"))
+    in_a_worker = Setup(_open_setup, (run.folder, config))
+    outcomes = list(engine_for(config.workers).run(in_a_worker, units, progress=progress, what="seeds"))
     refuse_failures(outcomes, "seeds")
     found = [outcome.value for outcome in outcomes if outcome.value is not None]
-    return joined(bench, found, run.task.name)
+    return joined(setup, found, run.task.name)
 
 
-def _open_bench(folder: Path, config: ShiftCompareConfig) -> Bench:
+def _open_setup(folder: Path, config: ShiftCompareConfig) -> ComparisonSetup:
     """The same in another process."""
-    return _kept_bench(open_shift(folder, device=config.device, progress=silent), config)
+    return _kept_setup(open_shift(folder, device=config.device, progress=silent), config)
 
 
-def _one_seed(bench: Bench, *, seed: int) -> SeedFigures:
+def _one_seed(setup: ComparisonSetup, *, seed: int) -> SeedFigures:
     with shown() as tell:
-        return figures_of(bench, seed, tell)
+        return figures_of(setup, seed, tell)
 
 
-def _kept_bench(run: ShiftRun, config: ShiftCompareConfig) -> Bench:
+def _kept_setup(run: ShiftRun, config: ShiftCompareConfig) -> ComparisonSetup:
     """What rows are made from; finished rows are kept beside the comparison."""
-    bench = _bench(run, run.folder, config)
+    setup = _setup(run, run.folder, config)
     words = [
-        bench.cue_words,
-        bench.concepts,
-        sorted((str(site), f, v) for (site, f), v in bench.person.items()),
+        setup.cue_words,
+        setup.concepts,
+        sorted((str(site), f, v) for (site, f), v in setup.person.items()),
     ]
     origins = made_from(run.folder, COMPARISON)
     kept = Partial.beside(
         COMPARISON.in_(run.folder),
-        plan(run, run.sets.test_balanced, origins, bench.how, bench.draws, *words),
+        plan(run, run.sets.test_balanced, origins, setup.how, setup.draws, *words),
     )
-    return replace(bench, kept=kept)
+    return replace(setup, kept=kept)
 
 
-def _bench(run: ShiftRun, folder: Path, config: ShiftCompareConfig) -> Bench:
+def _setup(run: ShiftRun, folder: Path, config: ShiftCompareConfig) -> ComparisonSetup:
     training = training_in(folder)
     del training["seed"]
     classifier, circuit = run.classifier(), load(CLASSIFIER_CIRCUIT.in_(folder))
@@ -130,7 +132,7 @@ def _bench(run: ShiftRun, folder: Path, config: ShiftCompareConfig) -> Bench:
     cues = read_words(config.cue_words) if config.cue_words else cue_words_of(source, run.sets)
     concepts = read_words(config.task_words) if config.task_words else concepts_of(source, run.sets)
     _say_what_is_missing(cues, concepts)
-    return Bench(
+    return ComparisonSetup(
         run.model,
         run.dictionaries,
         run.sets,
@@ -182,7 +184,7 @@ def _kept_words(source: str, concepts: Sequence[str], config: ShiftCompareConfig
     return tuple(dict.fromkeys(words))
 
 
-def _judge(run: ShiftRun, bos: bool, cues: Sequence[str], keep: Sequence[str]) -> Judge:
+def _judge(run: ShiftRun, bos: bool, cues: Sequence[str], keep: Sequence[str]) -> AutomaticJudge:
     """Word lists, asked once about each feature."""
     folded = {word.casefold() for word in cues}
     kept = tuple(word for word in keep if word.casefold() not in folded)

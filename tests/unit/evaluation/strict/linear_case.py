@@ -54,13 +54,13 @@ def case(count: int = 12) -> TestedCircuit:
     candidates = candidates.take(np.flatnonzero(candidates.effect != 0))
     inputs = list(batches(encoded, 6, has_bos=False))
     baseline = make_baseline("mean", model, dictionaries, inputs, places=LENGTH)
-    bench = AblatedRuns(model, dictionaries, METRIC, inputs, baseline, LENGTH, "circuit", {})
+    runs = AblatedRuns(model, dictionaries, METRIC, inputs, baseline, LENGTH, "circuit", {})
     info = {
         "positions": "keep", "method": "exact", "rule": None, "points": None, "bos": False, "split": "train",
         "examples": count, "metric": METRIC.name, "thresholds": {"node": 0.0, "edge": 0.0}, "nodes_asked": None,
     }  # fmt: skip
     circuit = described(tuple(dictionaries), candidates, Edges.none(), info, candidates=candidates)
-    return TestedCircuit(circuit, FaithfulnessScale(bench, free_layers=0))
+    return TestedCircuit(circuit, FaithfulnessScale(runs, free_layers=0))
 
 
 @dataclass(frozen=True)
