@@ -420,7 +420,7 @@ def test_effects_by_hand_run(stage):
 def test_a_metric_of_ones_own_runs(stage):
     made = run_snippet("metric.py")
     assert made["circuit"].info["metric"] == "margin"
-    assert made["result"]["metric"] == "margin"
+    assert made["result"].metric == "margin"
 
 
 def test_a_dictionary_of_ones_own_runs(stage):

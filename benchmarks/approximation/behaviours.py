@@ -13,7 +13,8 @@ from circuitscope.config import TrainConfig
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.model import LanguageModel, load_model
 from circuitscope.model.bos import decide_bos
-from circuitscope.pipeline import load_parts, run_training
+from circuitscope.pipeline import run_training
+from circuitscope.sources import open_named
 from circuitscope.tasks import Inputs, Metric, make_inputs, metric_named
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +49,7 @@ class Source:
     def settings(self, examples: int, dtype: str) -> Iterator[Setting]:
         """Each behaviour with its first usable training examples as one batch."""
         for task in self.tasks:
-            parts = load_parts(self.model, self.dictionaries, task, device="cpu", dtype=dtype)
+            parts = open_named(self.model, self.dictionaries, task, device="cpu", dtype=dtype)
             tokenizer: Any = parts.model.tokenizer
             bos = decide_bos("auto", parts.dictionaries.prepend_bos, tokenizer)
             encoded, _ = parts.task.encode("train", tokenizer, bos=bos, limit=examples)

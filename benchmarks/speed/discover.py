@@ -27,7 +27,7 @@ from rich.table import Table
 
 from circuitscope import Circuit
 from circuitscope.discovery import discover, edge_pass
-from circuitscope.pipeline import load_parts
+from circuitscope.sources import open_named
 from circuitscope.work import Partial
 
 out = Console()
@@ -103,7 +103,7 @@ class Here:
 def run_here(options: argparse.Namespace, folder: Path) -> Here:
     """Load once, then discover with a clock on each part."""
     started = time.perf_counter()
-    parts = load_parts(options.model, options.dictionaries, options.task, device="cpu", dtype="float32")
+    parts = open_named(options.model, options.dictionaries, options.task, device="cpu", dtype="float32")
     loading = time.perf_counter() - started
     moments: dict[str, float] = {}
 

@@ -1,6 +1,6 @@
 """The content of a report as plain values: what the page is made from, and what is kept as JSON beside it.
 
-This file has no functions but the two that write and read it. Nothing here needs numpy or torch.
+The only function here reads it back. Nothing here needs torch.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Engine: does units of work in this process or in several, with model and dictionaries loaded once in each.
 
-    setup = Setup(load_parts, ("bundled", "bundled", "agreement/simple"))
+    setup = Setup(open_model, ("bundled",))
     units = [Unit(name, partial(measure, name=name)) for name in names]
     for outcome in WorkerProcesses(4).run(setup, units):
         ...
