@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks import clock
 from benchmarks.shapes import Shape, random_dictionaries, random_model, random_pairs
 from benchmarks.speed.works import afresh
+from circuitscope.config import DiscoverySettings
 from circuitscope.discovery.edge_pass import edge_pass
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import node_pass
@@ -89,13 +90,13 @@ def spend(case: dict[str, int]) -> Spent:
         random_dictionaries(model, calibration, case["features"], ACTIVE),
         metric_named("logit-difference", pairs=True),
         tuple(pairs),
-        has_bos=False,
-        keep_positions=False,
-        method="ig",
-        rule="gauss",
-        points=POINTS,
-        batch_size=case["examples"],
-        budget=DEFAULT_BUDGET,
+        DiscoverySettings(
+            points=POINTS,
+            positions="sum",
+            bos="no",
+            batch_size=case["examples"],
+            memory=str(DEFAULT_BUDGET),
+        ),
     )
     _passes(afresh(replace(job, examples=job.examples[:1])), case["nodes"])
     return _passes(afresh(job), case["nodes"])

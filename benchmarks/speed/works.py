@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchmarks import naive
 from benchmarks.speed.presets import Preset, World
+from circuitscope.config import DiscoverySettings
 from circuitscope.discovery.edge_pass import edge_pass
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import node_pass
@@ -128,19 +129,16 @@ def _job(world: World) -> Job:
         world.dictionaries,
         world.metric,
         world.examples,
-        has_bos=False,
-        keep_positions=True,
-        method="ig",
-        rule="gauss",
-        points=None,
-        batch_size=len(world.examples),
-        budget=DEFAULT_BUDGET,
+        DiscoverySettings(
+            positions="keep", bos="no", batch_size=len(world.examples), memory=str(DEFAULT_BUDGET)
+        ),
     )
 
 
 def circuit_nodes(job: Job, count: int) -> Nodes:
     """The strongest nodes of a first pass under left, so that the naive side has the same circuit."""
-    found = node_pass(afresh(replace(job, rule="left", points=POINTS)))
+    left = replace(job, settings=replace(job.settings, rule="left", points=POINTS))
+    found = node_pass(afresh(left))
     rows, _ = select_nodes(found.nodes, None, count)
     return found.nodes.take(rows)
 

@@ -49,7 +49,7 @@ class GroupConfig(Config):
         if not all(weight >= 0 for weight in weights.values()) or not sum(weights.values()) > 0:
             raise BadInput(
                 "the weights of similarity are "
-                + ", ".join(f"--{name} {value:g}" for name, value in weights.items()),
+                + ", ".join(argument(name, value) for name, value in weights.items()),
                 expected="numbers from 0, at least one of them above 0",
                 mend="leave one at 1",
             )

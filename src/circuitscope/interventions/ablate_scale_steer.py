@@ -27,7 +27,7 @@ from torch import Tensor
 from circuitscope.dictionaries import Dictionaries, Dictionary
 from circuitscope.errors import BadInput, expect
 from circuitscope.interventions.asked_nodes import Numbers, Value, numbers_for
-from circuitscope.interventions.change import Change, at_live, changed
+from circuitscope.interventions.change import SiteChange, at_live, changed
 from circuitscope.interventions.running_tokens import RunningTokens
 from circuitscope.model import Edit, LanguageModel, hooked
 from circuitscope.results import Circuit
@@ -148,7 +148,7 @@ def _changing(
 
 def _change(
     numbers: Mapping[NodeId, float], verb: str, *, device: torch.device, dtype: torch.dtype
-) -> Change:
+) -> SiteChange:
     """What a verb makes of the nodes of one site."""
     features = [node for node in numbers if not node.is_error]
     errors = [node for node in numbers if node.is_error]
@@ -162,7 +162,7 @@ def _change(
     number = of(features)
     nothing = torch.zeros_like(number)
     factor, amount = {HOLD: (nothing, number), SCALE: (number, nothing), STEER: (None, number)}[verb]
-    return Change(
+    return SiteChange(
         feature=whole([node.feature for node in features]),
         position=whole([node.position for node in features]),
         factor=factor,
@@ -172,7 +172,7 @@ def _change(
     )
 
 
-def _edit(dictionary: Dictionary, change: Change, running: RunningTokens) -> Edit:
+def _edit(dictionary: Dictionary, change: SiteChange, running: RunningTokens) -> Edit:
     def edit(x: Tensor) -> Tensor:
         live = running.live.to(x.device)
         position = running.position.to(x.device)[live]

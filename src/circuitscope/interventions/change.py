@@ -29,7 +29,7 @@ from circuitscope.terms import SUMMED
 
 
 @dataclass(frozen=True)
-class Change:
+class SiteChange:
     """What becomes of one site; a row per feature and position, and per position of the error."""
 
     feature: Int[Tensor, " row"]
@@ -45,7 +45,10 @@ class Change:
 
 
 def changed(
-    dictionary: Dictionary, change: Change, x: Float[Tensor, "token width"], position: Int[Tensor, " token"]
+    dictionary: Dictionary,
+    change: SiteChange,
+    x: Float[Tensor, "token width"],
+    position: Int[Tensor, " token"],
 ) -> Float[Tensor, "token width"]:
     """x' for tokens at some positions of their texts."""
     new = x

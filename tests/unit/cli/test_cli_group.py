@@ -98,11 +98,11 @@ def test_settings_that_make_no_sense(world):
     dictionaries = cs.load_dictionaries(str(world.dictionaries), model)
     circuit = cs.discover(model, dictionaries, world.task, nodes=4)
     for settings, said in (
-        ({"groups": 2, "similarity": 0.5}, "both --groups and --similarity"),
-        ({"similarity": 1.5}, "--similarity 1.5"),
+        ({"groups": 2, "similarity": 0.5}, "both groups and similarity"),
+        ({"similarity": 1.5}, "similarity=1.5"),
         ({"layers": 0}, "layers=0"),
         ({"activity": 0.0, "vectors": 0.0, "edges": 0.0}, "the weights of similarity"),
-        ({"edges": -1.0}, "--edges -1"),
+        ({"edges": -1.0}, r"edges=-1"),
     ):
         with pytest.raises(BadInput, match=said):
             cs.group(circuit, model, dictionaries, world.task, **settings)

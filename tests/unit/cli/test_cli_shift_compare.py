@@ -177,8 +177,8 @@ def test_rows_that_lack_their_words_are_left_out(walked, caplog):
     assert "concept bottleneck" not in names
     assert {row.section for row in found.rows} == {"as published"}
     assert found.curves == ()
-    assert "--task-words" in caplog.text
-    assert "--cue-words" in caplog.text
+    assert "task_words" in caplog.text
+    assert "cue_words" in caplog.text
 
 
 def test_features_are_set_to_what_the_run_sets_them_to(walked, tmp_path, monkeypatch):

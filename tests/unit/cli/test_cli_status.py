@@ -118,7 +118,9 @@ def test_the_options_of_a_report_are_those_of_the_shell():
     own = {
         name: item.default for name, item in given.items() if name not in ("circuit", "overwrite", "progress")
     }
-    assert own == vars(ReportConfig())
+    settings = dict(vars(ReportConfig()))
+    del settings["workers"]  # one circuit has nothing to divide
+    assert own == settings
 
 
 def test_a_report_is_a_value_that_opens_and_shows_itself(run, tmp_path):

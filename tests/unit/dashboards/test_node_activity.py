@@ -129,11 +129,11 @@ def test_the_sentence_splits_by_case_where_answers_do_not_tell():
 
 
 def test_the_sentence_says_when_nothing_tells():
-    assert "Active on 50 % of the task's texts, whatever" in active_sentence(
+    assert "Active on 50 % of the task's texts, whichever" in active_sentence(
         activity(("are", 50, 0.5, 1.0), ("is", 50, 0.5, 1.0))
     )
     assert active_sentence(activity(("are", 5, 0.0, 0.0))) == "Silent on all of the task's texts."
-    assert "on all of the task's texts, whatever" in active_sentence(
+    assert "on all of the task's texts, whichever" in active_sentence(
         activity(("a", 9, 1.0, 2.0), ("b", 9, 1.0, 1.9))
     )
 

@@ -41,7 +41,7 @@ def test_bos_follows_the_choice_then_the_dictionaries_then_the_tokenizer(
 def test_a_bos_that_the_tokenizer_lacks_is_refused(choice, dictionaries):
     with pytest.raises(BadInput, match="no BOS token") as error:
         decide_bos(choice, dictionaries, tokenizer_of(bos=False))
-    assert error.value.mend == "--bos no"
+    assert error.value.mend == "bos='no'"
 
 
 def test_a_choice_of_bos_that_is_none_is_refused():

@@ -125,7 +125,7 @@ def test_no_nodes() -> None:
 
 
 def test_effects_must_be_numbers() -> None:
-    with pytest.raises(BadInput, match="no numbers"):
+    with pytest.raises(BadInput, match="not numbers"):
         layout(circuit_of({"embed/1": float("nan")}))
 
 

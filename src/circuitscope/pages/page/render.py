@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from circuitscope.pages.page import page_parts
-from circuitscope.pages.pictures.group_parts import group_cards
+from circuitscope.pages.page.group_parts import group_cards
 from circuitscope.pages.report_content import IndexRow, Report
 from circuitscope.pages.words import sentences
 from circuitscope.pages.words.meanings import MEANINGS

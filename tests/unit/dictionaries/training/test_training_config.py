@@ -20,8 +20,8 @@ def test_every_field_has_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kind": "vanilla"}, "--kind 'vanilla'"),
-        ({"bos": "perhaps"}, "--bos 'perhaps'"),
+        ({"kind": "vanilla"}, "kind='vanilla'"),
+        ({"bos": "perhaps"}, "bos='perhaps'"),
         ({"k": 0}, "k = 0"),
         ({"k": 9, "features": 8}, "k = 9 with 8 features"),
         ({"tokens": 0}, "tokens = 0"),
