@@ -14,7 +14,9 @@ from tiny_world import make_run
 
 MAIN = "from circuitscope.cli import main; main()"
 SLOWLY = f"""
-import time
+import signal, time
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from circuitscope.work import Partial
 
 put = Partial.put
