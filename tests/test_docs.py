@@ -459,3 +459,14 @@ def test_the_site_builds(tmp_path):
     start = (tmp_path / "site" / "start" / "index.html").read_text(encoding="utf-8")
     assert "cs.evaluate" in re.sub(r"<[^>]+>", "", start)
     assert "fonts.googleapis" not in start
+
+
+def test_first_steps_says_which_options_are_required():
+    required = [item.name for item in fields(config.DiscoverConfig) if item.metadata.get("required")]
+    assert required == ["task", "out"]
+    assert "Only `--task` and `--out` are required" in text_of("start.md")
+
+
+def test_every_verb_is_in_the_table_of_the_first_page():
+    verbs = set(re.findall(r"^## ([a-z-]+)$", text_of("cli.md"), re.MULTILINE)) - {"circuitscope"}
+    assert verbs == set(re.findall(r"^\| `circuitscope ([a-z-]+)` \|", text_of("index.md"), re.MULTILINE))

@@ -22,8 +22,8 @@ class LabelledData(Config):
 
     data: str = option(
         BUNDLED,
-        "The labelled texts: bundled, a data set on the hub such as LabHC/bias_in_bios, or a parquet, JSON-lines or "
-        "CSV file or folder of one's own.",
+        "The labelled texts: bundled, a data set on the hub such as LabHC/bias_in_bios, or your own parquet, "
+        "JSON-lines or CSV file or folder.",
     )
     classes: str = option("", "The two classes to tell apart, as professor,nurse; by default the usual two.")
     attributes: str = option("", "The two values of the attribute, as male,female; by default the usual two.")

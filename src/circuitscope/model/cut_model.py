@@ -1,4 +1,4 @@
-"""cut_after: the part of a model up to one residual site, with a head of one's own on it.
+"""cut_after: the part of a model up to one residual site, with a head of your own on it.
 
 The part shares blocks and embedding with the whole model, so it takes no memory of its own, and what hooks do to a
 block they do to both. The last norm is left out: the head reads the residual stream itself.
@@ -65,7 +65,7 @@ def _own(module: nn.Module) -> nn.Module:
     """A module with the same children and weights, to which others can be given without changing the original.
 
     Every dictionary of the module (children, parameters, hooks) is its own; so is its config, which says nothing of a
-    cap on the logits any more, since a head of one's own has none.
+    cap on the logits any more, since a head of your own has none.
     """
     mine = copy.copy(module)
     for name, value in vars(module).items():

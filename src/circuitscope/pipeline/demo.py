@@ -102,5 +102,5 @@ def _refuse_other_settings(run: Path, config: DemoConfig) -> None:
             raise BadInput(
                 f"{run} was made with {name} = {getattr(made_with, name)}",
                 expected=f"{name} = {getattr(config, name)}, as asked for now",
-                mend=f"add {argument('overwrite', True)} to make it anew, or choose another {argument('out')}",
+                mend=f"add {argument('overwrite', True)} to make it again, or choose another {argument('out')}",
             )

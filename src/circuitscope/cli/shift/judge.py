@@ -64,7 +64,7 @@ def judge(
         raise BadInput(
             f"--interactive with --judge {config.judge}",
             expected="one judge",
-            mend=f"leave --interactive away; what --judge {config.judge} says can be corrected in its sheet",
+            mend=f"leave out --interactive; you can correct what --judge {config.judge} says in its sheet",
         )
     with progress() as show:  # no bar runs while somebody is asked: it would write over the question
         judging = prepare_judging(

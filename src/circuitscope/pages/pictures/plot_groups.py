@@ -132,7 +132,7 @@ def _draw_legend(axes: matplotlib.axes.Axes, shown: GroupLayout) -> None:
     placed = shown.placed
     axes.plot([0, placed.width], [LEGEND_HEIGHT - 0.06] * 2, color=(0.8, 0.8, 0.8), linewidth=0.8)
     lines = (
-        "A box is a group of features: what they are active on, the answers that they are for, how many they are, "
+        "A box is a group of features: what they are active on, the answers they push towards, how many they are, "
         "and the sum of their effects.",
         "Blue promotes the clean behaviour, red suppresses it. A line is the sum of all edges from one group to "
         "another; an arch joins groups of one layer.",
