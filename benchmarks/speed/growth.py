@@ -108,7 +108,7 @@ def _passes(job: Job, count: int) -> Spent:
     found = node_pass(job)
     rows, _ = select_nodes(found.nodes, None, count)
     between = time.process_time()
-    edge_pass(job, found.nodes.take(rows), "clean")
+    edge_pass(job, found.nodes.take(rows))
     finished = time.process_time()
     peak = clock.peak_memory()
     return Spent(

@@ -147,7 +147,7 @@ def _circuit(job: Job, count: int) -> Any:
     fresh = afresh(job)
     found = node_pass(fresh)
     rows, _ = select_nodes(found.nodes, None, count)
-    return edge_pass(fresh, found.nodes.take(rows), "clean")
+    return edge_pass(fresh, found.nodes.take(rows))
 
 
 def afresh(job: Job) -> Job:

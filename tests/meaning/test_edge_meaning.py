@@ -14,8 +14,9 @@ import torch
 from toys import EVERY_FAMILY, FAMILIES, KINDS, linear_model, toy_dictionaries, toy_inputs, toy_model
 
 from circuitscope.dictionaries import neuron_dictionaries
-from circuitscope.effects import Rows, direct, edge_effects, node_effects, output_effects
-from circuitscope.effects.edges import direct_sites
+from circuitscope.effects import Rows, edge_effects, node_effects, output_effects
+from circuitscope.effects.direct import DirectPath
+from circuitscope.effects.output_edges import direct_sites
 from circuitscope.effects.replayer import Replayer
 from circuitscope.model import linear_rules
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
@@ -191,7 +192,7 @@ def test_the_pointwise_shortcut_equals_the_general_way(family, monkeypatch):
     model = toy_model(family)
     dictionaries, inputs = toy_dictionaries(model, "relu"), toy_inputs([5, 4])
     effects, rows, fast = every_edge(model, dictionaries, inputs)
-    monkeypatch.setattr(direct, "_pointwise", lambda *_: None)
+    monkeypatch.setattr(DirectPath, "_pointwise", None)
     slow = edge_effects(model, dictionaries, effects, rows)
     for pair, entries in slow.items():
         assert_same_entries(fast[pair], entries)

@@ -13,9 +13,8 @@ import torch
 from torch import nn
 from toys import EVERY_FAMILY, FAMILIES, linear_model, toy_dictionaries, toy_hf, toy_inputs, toy_model
 
-from circuitscope.effects import edge_effects, node_effects
+from circuitscope.effects import Rows, edge_effects, node_effects
 from circuitscope.effects.at_clean import gradients_at_clean
-from circuitscope.effects.edges import Rows
 from circuitscope.effects.relp import coefficients_at_clean
 from circuitscope.errors import UnsupportedModel
 from circuitscope.model import linear_rules, load_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config.base import ComputeConfig, option, part_of, required
+from circuitscope.config.base import ComputeConfig, option, part_of, positive, required
 from circuitscope.config.effects import EffectsConfig
 from circuitscope.errors import BadInput, argument
 
@@ -40,7 +40,15 @@ class DiscoverySettings(EffectsConfig):
         "auto",
         "What the behaviour is measured by: auto, logit-difference, probability-difference, log-probability, logit.",
     )
-    edges_at: str = option("clean", "Where edges are linearised.", choices=("clean", "patch", "both"))
+    edges_at: str = option(
+        "auto",
+        "What an edge is: a share of what happens between clean and patch (secant), or a derivative at clean, patch "
+        "or both; auto takes secant for pairs and clean for single inputs.",
+        choices=("auto", "secant", "clean", "patch", "both"),
+    )
+    edge_points: int | None = option(
+        None, "Quadrature points of secant edges; by default 1, 3, 7, 15, 31 as needed."
+    )
     positions: str = option(
         "auto",
         "Keep a node per position or sum over positions; auto keeps for templates.",
@@ -52,6 +60,10 @@ class DiscoverySettings(EffectsConfig):
         choices=("mean", "zero", "resample", "clean-mean"),
     )
     bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(edge_points=self.edge_points)
 
     @property
     def has_bos(self) -> bool:

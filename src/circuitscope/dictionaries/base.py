@@ -35,6 +35,9 @@ class Dictionary(ABC):
     separable: bool = True
     """Whether a feature's activation depends on that feature alone (so a few can be encoded by themselves)."""
 
+    reads_constant: bool = True
+    """Whether read vectors are the same wherever the feature is active."""
+
     n_features: int
     width: int
     """Length of the vectors that it reads and writes."""
@@ -115,7 +118,7 @@ class Dictionary(ABC):
     ) -> Float[Tensor, "{n_tokens} width"]:
         """Σ value · v_feature into each token, without the bias."""
         out = value.new_zeros(n_tokens, self.width)
-        for part in self._parts(token):
+        for part in self.parts_of(token):
             out.index_add_(0, token[part], value[part, None] * self.write_vectors(feature[part]))
         return out
 
@@ -133,7 +136,7 @@ class Dictionary(ABC):
         if not gradient.is_cuda and is_sorted(token) and len(token) > gradient.shape[0]:
             return self._write_dot_by_token(gradient, token, feature)
         out = gradient.new_empty(token.shape)
-        for part in self._parts(token):
+        for part in self.parts_of(token):
             out[part] = (gradient[token[part]] * self.write_vectors(feature[part])).sum(dim=1)
         return out
 
@@ -167,12 +170,12 @@ class Dictionary(ABC):
     ) -> Float[Tensor, "token width"]:
         """Σ value · ∂f_feature/∂x into each token, for features that are active there."""
         out = torch.zeros_like(x)
-        for part in self._parts(token):
+        for part in self.parts_of(token):
             read = self.read_vectors(x[token[part]], feature[part])
             out.index_add_(0, token[part], value[part, None] * read)
         return out
 
-    def _parts(self, entries: Tensor) -> list[slice]:
-        """Slices of the entries, so that one ``entry × width`` temporary stays small."""
+    def parts_of(self, entries: Int[Tensor, " entry"]) -> list[slice]:
+        """Slices of some entries, so that one ``entry × width`` temporary stays small."""
         step = max(1, CHUNK_BYTES // (8 * self.width))
         return [slice(start, start + step) for start in range(0, entries.numel(), step)]

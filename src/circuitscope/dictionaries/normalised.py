@@ -98,6 +98,8 @@ NORMALISATIONS: Mapping[str, type[Normalisation]] = {
 class NormalisedDictionary(Dictionary):
     """value = s(x) · f(n(x)), with f a dictionary with an affine encoder; b = 0."""
 
+    reads_constant = False
+
     def __init__(self, inner: AffineDictionary, normalisation: str) -> None:
         self.inner, self.normalisation = inner, normalisation
         self.kind = f"{normalisation} {inner.kind}"

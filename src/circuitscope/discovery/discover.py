@@ -23,6 +23,7 @@ from circuitscope.discovery.edge_pass import edge_pass
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import NodePass, node_pass
 from circuitscope.discovery.select import reaching_output, select_edges, select_nodes
+from circuitscope.effects import SECANT
 from circuitscope.errors import BadInput, NothingFound, argument, expect
 from circuitscope.model import LanguageModel, decide_bos
 from circuitscope.results import Circuit, Findings, Recipe
@@ -56,7 +57,8 @@ def discover(
     node_threshold: float | None = None,
     nodes: int | None = None,
     edge_threshold: float | None = None,
-    edges_at: str = "clean",
+    edges_at: str = "auto",
+    edge_points: int | None = None,
     connected: bool = False,
     positions: str = "auto",
     baseline: str = "mean",
@@ -103,7 +105,7 @@ def discover_circuit(
         metric: a metric that has no name, in place of that of ``settings``.
         seed: recorded in the recipe; discovery itself draws nothing.
     """
-    _check_edges_at(settings, loaded.task)
+    edges_at_of(settings.edges_at, loaded.task)  # before any work
     job, skipped = prepare(loaded, settings, work or Work(), metric=metric)
     recipe = Recipe(
         loaded.model.as_source(),
@@ -130,18 +132,23 @@ def prepare(
         metric=chosen.name,
         positions="keep" if keeps else "sum",
         bos="yes" if has_bos else "no",
+        edges_at=edges_at_of(settings.edges_at, task),
     )
     job = Job(model, loaded.dictionaries, chosen, tuple(encoded), settled, progress=work.progress)
     return (job if work.partial is None else replace(job, partial=work.partial(job.plan()))), skipped
 
 
-def _check_edges_at(settings: DiscoverySettings, task: Task) -> None:
-    if settings.edges_at != "clean" and not task.pairs:
+def edges_at_of(choice: str, task: Task) -> str:
+    """What ``auto`` comes to for a task; single inputs have no other choice."""
+    if choice == "auto":
+        return SECANT if task.pairs else "clean"
+    if choice != "clean" and not task.pairs:
         raise BadInput(
-            f"{argument('edges_at', settings.edges_at)} for single inputs",
+            f"{argument('edges_at', choice)} for single inputs",
             expected="clean: the zero baseline of single inputs has no active features that edges could go into",
             mend=f"leave out {argument('edges_at')}",
         )
+    return choice
 
 
 def _circuit(job: Job, recipe: Recipe, skipped: Skipped) -> Circuit:
@@ -149,8 +156,8 @@ def _circuit(job: Job, recipe: Recipe, skipped: Skipped) -> Circuit:
     found = node_pass(job)
     rows, node_cut = select_nodes(found.nodes, settings.node_threshold, settings.nodes)
     kept = found.nodes.take(rows)
-    edges, silent_rows = edge_pass(job, kept, settings.edges_at)
-    edges, edge_cut = select_edges(edges, settings.edge_threshold, node_cut)
+    found_edges = edge_pass(job, kept)
+    edges, edge_cut = select_edges(found_edges.edges, settings.edge_threshold, node_cut)
     circuit = Circuit(tuple(job.dictionaries), kept, edges, recipe, candidates=found.nodes)
     reached = reaching_output(len(kept), edges) if settings.connected else np.arange(len(kept))
     if len(reached) == 0:
@@ -166,9 +173,10 @@ def _circuit(job: Job, recipe: Recipe, skipped: Skipped) -> Circuit:
         clean_metric=found.clean_metric,
         patch_metric=found.patch_metric,
         quadrature=found.gaps,
+        edge_gaps=found_edges.gaps,
         tokens=_tokens(job),
         skipped=dict(skipped),
-        silent=tuple(str(circuit.ids[row]) for row in np.intersect1d(silent_rows, reached)),
+        silent=tuple(str(circuit.ids[row]) for row in np.intersect1d(found_edges.silent, reached)),
     )
     return replace(circuit, findings=findings).keep(reached)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,19 +17,25 @@ from circuitscope.discovery.job import Job
 from circuitscope.discovery.sums import Sums, add, sum_examples
 from circuitscope.effects import (
     DEFAULT_POINTS,
-    EdgeBlocks,
+    SECANT,
+    TOLERANCE,
+    EdgeEffects,
     EdgeEntries,
+    Inflow,
     NodeEffects,
     Rows,
     SiteEffects,
     edge_effects,
     output_effects,
 )
-from circuitscope.results import Edges, Nodes
+from circuitscope.errors import argument
+from circuitscope.results import EdgeGap, Edges, Nodes
 from circuitscope.runs import hash_json
 from circuitscope.tasks import Inputs
 from circuitscope.terms import ERROR, Site
 from circuitscope.work import Arrays, Unit, finished
+
+log = logging.getLogger("circuitscope")
 
 OUTPUT_POINTS = {"gauss": 12}
 """Quadrature points of edges into the output that have to be integrated anew; other rules take their usual."""
@@ -51,15 +58,25 @@ class Index:
         return torch.where(have[place] == keys, self.rows[site][place], -1)
 
 
-def edge_pass(job: Job, nodes: Nodes, edges_at: str) -> tuple[Edges, NDArray[np.int64]]:
-    """Mean edge effects between ``nodes``, and the nodes that are silent where edges are linearised.
+@dataclass(frozen=True)
+class EdgePass:
+    """What the second pass found."""
 
-    A node that is never active there has no in-edges, whatever its effect.
-    """
-    index = _index(job, nodes)
-    chosen = hash_json([edges_at, nodes.site.tolist(), nodes.feature.tolist(), nodes.position.tolist()])[:12]
+    edges: Edges
+    """Every edge with an effect between the nodes, and into the output."""
+    silent: NDArray[np.int64]
+    """Rows of the nodes that are never active where edges are taken: they have no in-edges, whatever their effect."""
+    gaps: Mapping[str, EdgeGap]
+    """Per site, how well the in-edges of its nodes add up."""
+
+
+def edge_pass(job: Job, nodes: Nodes) -> EdgePass:
+    """Mean edge effects between ``nodes``."""
+    index, settings = _index(job, nodes), job.settings
+    asked = [settings.edges_at, settings.edge_points]
+    chosen = hash_json([*asked, nodes.site.tolist(), nodes.feature.tolist(), nodes.position.tolist()])[:12]
     units = [  # another threshold uses the first pass again, but not these
-        Unit(f"edges-{chosen}-{number:05d}", partial(_batch, number=number, index=index, edges_at=edges_at))
+        Unit(f"edges-{chosen}-{number:05d}", partial(_batch, number=number, index=index))
         for number in range(job.n_batches)
     ]
     done = [arrays for _, arrays in finished(units, job, job.partial, job.progress, "edges")]
@@ -73,7 +90,47 @@ def edge_pass(job: Job, nodes: Nodes, edges_at: str) -> tuple[Edges, NDArray[np.
         sums.mean(n),
         sums.stderr(n),
     )
-    return edges, np.setdiff1d(np.arange(len(nodes)), spoke)
+    gaps = _gaps(job, done)
+    _warn_of_gaps(job, gaps)
+    return EdgePass(edges, np.setdiff1d(np.arange(len(nodes)), spoke), gaps)
+
+
+def _gaps(job: Job, done: list[Arrays]) -> dict[str, EdgeGap]:
+    """The edge gap of every site with rows, over all batches."""
+    found = {}
+    for site in job.dictionaries:
+        parts = [part[f"{site}.inflow"] for part in done if f"{site}.inflow" in part]
+        if not parts:
+            continue
+        missing, effect, remainder, elsewhere, points = np.stack(parts).T
+        total = max(float(effect.sum()), 1e-30)
+        shares = (float(part.sum()) / total for part in (missing, remainder, elsewhere))
+        gap, by_remainder, from_elsewhere = shares
+        found[site.name] = EdgeGap(gap, float(points.max()), by_remainder, from_elsewhere)
+    return found
+
+
+def _warn_of_gaps(job: Job, gaps: Mapping[str, EdgeGap]) -> None:
+    """Say where shares do not add up; derivatives never claim to."""
+    if job.settings.edges_at != SECANT:
+        return
+    for site, entry in gaps.items():
+        if entry.gap > TOLERANCE:
+            log.warning(
+                "the edges into %s do not add up to its nodes' effects: the edge gap is %.1e with %d points; "
+                f"use more ({argument('edge_points', 63)}), or a larger {argument('dtype')}",
+                site,
+                entry.gap,
+                entry.points,
+            )
+
+
+def _inflow_sums(inflow: Inflow) -> NDArray[np.float64]:
+    """What ``_gaps`` adds up: |missing|, |effect|, |remainder|, |elsewhere|, and the most points of a row."""
+    missing = inflow.edges + inflow.elsewhere - inflow.effect
+    columns = (missing, inflow.effect, inflow.remainder, inflow.elsewhere)
+    sums = [float(column.abs().double().sum()) for column in columns]
+    return np.array([*sums, float(inflow.points.max())])
 
 
 def _index(job: Job, nodes: Nodes) -> Index:
@@ -116,18 +173,31 @@ def _again(job: Job, number: int, inputs: Inputs) -> NodeEffects:
     )
 
 
-def _batch(job: Job, *, number: int, index: Index, edges_at: str) -> Arrays:
+def _batch(job: Job, *, number: int, index: Index) -> Arrays:
     """Sums of one batch over (source, target), with the output as the target after the last node."""
     inputs = job.batch(number)
     effects = _effects(job, number, inputs, index)
-    rows = {site: _rows(job, inputs, side, site, index, edges_at) for site, side in effects.sites.items()}
-    active = [_row_nodes(job, inputs, index, site, asked) for site, asked in rows.items()]
-    blocks = edge_effects(job.model, job.dictionaries, effects, rows, at=edges_at)
+    rows = {site: _rows(job, inputs, side, site, index) for site, side in effects.sites.items()}
+    active = [
+        _row_nodes(job, inputs, index, site, asked)[
+            _is_active(effects.sites[site], asked, job.settings.edges_at)
+        ]
+        for site, asked in rows.items()
+    ]
+    blocks = edge_effects(
+        job.model,
+        job.dictionaries,
+        effects,
+        rows,
+        at=job.settings.edges_at,
+        points=job.settings.edge_points,
+    )
     example, source, target, value = _flatten(job, inputs, rows, blocks, index)
     outputs = output_effects(
         job.model,
         job.dictionaries,
         effects,
+        at=job.settings.edges_at,
         rule=job.settings.rule,
         points=job.settings.points or OUTPUT_POINTS.get(job.settings.rule, DEFAULT_POINTS),
     )
@@ -140,20 +210,27 @@ def _batch(job: Job, *, number: int, index: Index, edges_at: str) -> Arrays:
     n = index.n_nodes + 1
     key = torch.cat(source) * n + torch.cat(target)
     sums = sum_examples(torch.cat(example), key, torch.cat(value), n * n)
-    return {**vars(sums), "active": torch.unique(torch.cat(active)).cpu().numpy()}
+    inflow = {f"{site}.inflow": _inflow_sums(found) for site, found in blocks.inflow.items()}
+    return {**vars(sums), **inflow, "active": torch.unique(torch.cat(active)).cpu().numpy()}
 
 
-def _rows(job: Job, inputs: Inputs, side: SiteEffects, site: Site, index: Index, edges_at: str) -> Rows:
-    """The kept nodes of a site at every token where edges can go into them."""
-    at_clean, at_patch = side.features.clean != 0, side.features.patch != 0
-    active = {"clean": at_clean, "patch": at_patch, "both": at_clean | at_patch}[edges_at]
+def _rows(job: Job, inputs: Inputs, side: SiteEffects, site: Site, index: Index) -> Rows:
+    """The kept nodes of a site at every token where they have an effect."""
     tokens = inputs.clean.live.flatten().nonzero()[:, 0]
     keys = job.error_keys(inputs, tokens, side.features.n_features)
     with_error = tokens[(index.find(site, keys) >= 0) & (side.error_delta.flatten(0, 1)[tokens] != 0).any(1)]
-    token = torch.cat([side.features.token[active], with_error])
-    feature = torch.cat([side.features.feature[active], torch.full_like(with_error, ERROR)])
+    token = torch.cat([side.features.token, with_error])
+    feature = torch.cat([side.features.feature, torch.full_like(with_error, ERROR)])
     example = torch.div(token, inputs.clean.positions, rounding_mode="floor")
     return Rows(example, token - example * inputs.clean.positions, feature)
+
+
+def _is_active(side: SiteEffects, rows: Rows, edges_at: str) -> Bool[Tensor, " row"]:
+    """Whether a row's node is active where edges are taken; errors always are."""
+    at_clean, at_patch = side.features.clean != 0, side.features.patch != 0
+    either = at_clean | at_patch
+    active = {"clean": at_clean, "patch": at_patch}.get(edges_at, either)
+    return torch.cat([active, torch.ones_like(rows.feature[len(active) :], dtype=torch.bool)])
 
 
 def _row_nodes(job: Job, inputs: Inputs, index: Index, site: Site, rows: Rows) -> Tensor:
@@ -171,7 +248,7 @@ def _nodes(
 
 
 def _flatten(
-    job: Job, inputs: Inputs, rows: Mapping[Site, Rows], blocks: EdgeBlocks, index: Index
+    job: Job, inputs: Inputs, rows: Mapping[Site, Rows], blocks: EdgeEffects, index: Index
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
     """All blocks as lists of (example, source node, target node, effect)."""
     example: list[Tensor] = []

@@ -28,13 +28,14 @@ def circuit_of(nodes: Nodes, circuit: Circuit, job: Job) -> Circuit:
     The node threshold that it records is the smallest |mean effect| of its nodes, and says nothing about how they
     were chosen.
     """
-    edges, silent_rows = edge_pass(job, nodes, job.settings.edges_at)
-    edges, edge_cut = select_edges(edges, circuit.findings.edge_threshold or 0.0, 0.0)
+    found = edge_pass(job, nodes)
+    edges, edge_cut = select_edges(found.edges, circuit.findings.edge_threshold or 0.0, 0.0)
     made = replace(circuit, nodes=nodes, edges=edges, evaluation=None)
     findings = replace(
         circuit.findings,
         node_threshold=float(np.abs(nodes.effect).min()),
         edge_threshold=edge_cut,
-        silent=tuple(str(made.ids[row]) for row in silent_rows),
+        silent=tuple(str(made.ids[row]) for row in found.silent),
+        edge_gaps=found.gaps,
     )
     return replace(made, findings=findings)

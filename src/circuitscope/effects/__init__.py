@@ -1,24 +1,21 @@
 """Indirect effects of nodes (exact, atp, ig with its quadrature) and of edges."""
 
-from circuitscope.effects.edges import (
-    EDGES_AT,
-    EdgeBlocks,
-    EdgeEntries,
-    Rows,
-    edge_effects,
-    output_effects,
-)
+from circuitscope.effects.edges import EDGES_AT, SECANT, EdgeEffects, EdgeEntries, Inflow, edge_effects
 from circuitscope.effects.nodes import METHODS, NodeEffects, SiteEffects, node_effects
+from circuitscope.effects.output_edges import output_effects
 from circuitscope.effects.quadrature import DEFAULT_POINTS, RULES, TOLERANCE
+from circuitscope.effects.row_vectors import Rows
 
 __all__ = [
     "DEFAULT_POINTS",
     "EDGES_AT",
     "METHODS",
     "RULES",
+    "SECANT",
     "TOLERANCE",
-    "EdgeBlocks",
+    "EdgeEffects",
     "EdgeEntries",
+    "Inflow",
     "NodeEffects",
     "Rows",
     "SiteEffects",

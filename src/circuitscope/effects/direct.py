@@ -1,209 +1,188 @@
 """The direct path between two sites: vector-Jacobian products through everything but other dictionaries' sites.
 
-``direct_products`` takes a vector r at a downstream site (one per row) and returns Jᵀ r at every upstream site
-that reaches it directly, J the Jacobian of all model paths that pass no other dictionary's site. Three cases:
+A ``DirectPath`` takes a vector r at a downstream site (one per copy of an example) and returns Jᵀ r at every upstream
+site that reaches it directly, J the Jacobian of all model paths that pass no other dictionary's site. Two cases:
 
 * *pointwise*: where all neighbouring sites have dictionaries, resid_l and mlp_l are reached position by
-  position: J is the identity, or goes through a norm and the MLP. All rows go through at once.
-* *spread*: paths through attention, or past sites without a dictionary. Every row gets its own copy of its example;
-  the blocks between run on all copies at once, with every dictionary's tensor made a leaf of its own, and one
-  backward pass serves all rows. The run ends at the target: nothing after it is computed.
+  position: J is the identity, or goes through a norm and the MLP. All copies go through at once.
+* *spread*: paths through attention, or past sites without a dictionary. The blocks between run on all copies at
+  once, with every dictionary's tensor made a leaf of its own, and one backward pass serves all copies. The run ends
+  at the target: nothing after it is computed.
 
 Both are exact; tests hold the first against the second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitscope.model import Cache, Edit, LanguageModel, Tap, Taps
+from circuitscope.effects.run_line import RunCopies
+from circuitscope.model import Edit, LanguageModel, Tap, Taps
 from circuitscope.terms import Site
 
 
 @dataclass(frozen=True)
 class Products:
-    """Jᵀ r for some rows, at the upstream sites that they reach."""
+    """Jᵀ r of some copies, at the upstream sites that reach their rows."""
 
-    rows: Int[Tensor, " row"]
-    """Which of the rows asked for."""
-    spread: bool
-    """Whether the products have a position axis; if not, they are at the row's own position."""
     at: Mapping[Site, Tensor]
-    """Per upstream site (row, width) or, when spread, (row, position, width)."""
+    """Per upstream site (copy, width) or, when spread, (copy, position, width)."""
+    elsewhere: Tensor | None = None
+    """The same at the stream that the path starts from, where no dictionary covers it."""
 
 
-def direct_products(
-    model: LanguageModel,
-    taps: Taps,
-    cache: Cache,
-    target: Site,
-    example: Int[Tensor, " row"],
-    position: Int[Tensor, " row"],
-    vector: Float[Tensor, "row width"],
-    budget: int,
-) -> Iterator[Products]:
-    """Jᵀ r for rows at ``target``; ``position`` is the column in the batch.
+@dataclass(frozen=True)
+class DirectPath:
+    """All model paths into one site, other than the embedding, that pass no other dictionary's site."""
 
-    ``budget`` is the number of bytes that the copies of examples for rows may hold at a time.
-    """
-    if len(example) == 0 or target.kind == "embed":
-        return
-    pointwise = _pointwise(model, taps, target)
-    if pointwise is None:
-        yield from _spread(model, taps, cache, target, example, position, vector, budget)
-    else:
-        picked = torch.arange(len(example), device=vector.device)
-        yield Products(picked, False, pointwise(cache, example, position, vector))
+    model: LanguageModel
+    taps: Taps
+    target: Site
 
+    @cached_property
+    def is_spread(self) -> bool:
+        """Whether a row depends on other positions than its own, so that products have a position axis."""
+        return self._pointwise is None
 
-# -- pointwise -----------------------------------------------------------------------------------------
+    @cached_property
+    def entry(self) -> Site | None:
+        """The last residual site with a dictionary before the target: it cuts every path, so a run starts there."""
+        return last_cut(self.taps, self.target)
 
-Pointwise = Callable[[Cache, Tensor, Tensor, Tensor], dict[Site, Tensor]]
+    @property
+    def entry_layer(self) -> int:
+        """The block after which a run starts; -1 is before the first."""
+        return self.entry.layer if self.entry else -1
 
+    def bytes_per_copy(self, positions: int) -> int:
+        """What a copy of an example holds during a run, generously."""
+        blocks = self.target.layer - self.entry_layer if self.is_spread else 0
+        return self.model.bytes_per_example(positions, self.model.n_layers - blocks)
 
-def _pointwise(model: LanguageModel, taps: Taps, target: Site) -> Pointwise | None:
-    """The pointwise way to ``target`` if its neighbours all have dictionaries, else None."""
-    before = Site("resid", target.layer - 1) if target.layer > 0 else Site("embed", -1)
-    attn, mlp = Site("attn", target.layer), Site("mlp", target.layer)
-    if target.kind == "resid" and {before, attn, mlp} <= set(taps):
-        return lambda cache, example, position, vector: _to_resid(
-            model, taps, cache, (before, attn, mlp), example, position, vector
-        )
-    usual = target.kind == "mlp" and taps[target] == model.tap(target)
-    if usual and before in taps and (model.parallel or attn in taps):
-        return lambda cache, example, position, vector: _to_mlp(
-            model, taps, cache, (before, attn, target), example, position, vector
-        )
-    return None
+    def products(
+        self, copies: RunCopies, position: Int[Tensor, " copy"], vector: Float[Tensor, "copy width"]
+    ) -> Products:
+        """Jᵀ r for one row per copy; ``position`` is its column in the batch."""
+        if self._pointwise is not None:
+            return Products(self._pointwise(copies, position, vector))
+        return self._through_blocks(copies, position, vector)
 
+    # -- pointwise -------------------------------------------------------------------------------------
 
-def _to_resid(
-    model: LanguageModel,
-    taps: Taps,
-    cache: Cache,
-    sites: tuple[Site, Site, Site],
-    example: Tensor,
-    position: Tensor,
-    vector: Tensor,
-) -> dict[Site, Tensor]:
-    """resid_l = resid_{l−1} + contribution(attn_l) + contribution(mlp_l), with the other two held."""
-    before, attn, mlp = sites
-    return {
-        before: vector,
-        attn: _through_contribution(model, attn, taps[attn], cache.x[attn][example, position], vector),
-        mlp: _through_contribution(model, mlp, taps[mlp], cache.x[mlp][example, position], vector),
-    }
+    @cached_property
+    def _pointwise(self) -> Callable[[RunCopies, Tensor, Tensor], dict[Site, Tensor]] | None:
+        """The pointwise way to the target if its neighbours all have dictionaries, else None."""
+        model, target, taps = self.model, self.target, self.taps
+        attn, mlp = Site("attn", target.layer), Site("mlp", target.layer)
+        if target.kind == "resid" and {self._before, attn, mlp} <= set(taps):
+            return self._to_resid
+        usual = target.kind == "mlp" and taps[target] == model.tap(target)
+        if usual and self._before in taps and (model.parallel or attn in taps):
+            return self._to_mlp
+        return None
 
+    @property
+    def _before(self) -> Site:
+        """The residual stream before the target's block."""
+        return Site("resid", self.target.layer - 1) if self.target.layer > 0 else Site("embed", -1)
 
-def _to_mlp(
-    model: LanguageModel,
-    taps: Taps,
-    cache: Cache,
-    sites: tuple[Site, Site, Site],
-    example: Tensor,
-    position: Tensor,
-    vector: Tensor,
-) -> dict[Site, Tensor]:
-    """Through norm and MLP, to the stream before the block; in a sequential block attention adds to it."""
-    before, attn, mlp = sites
-    block = model.blocks[mlp.layer]
-    stream = cache.streams[mlp.layer][example, position]
-    if not model.parallel:
-        stream = stream + taps[attn].contributes(block, cache.x[attn][example, position])
-    at_stream = _vjp(lambda x: model.family.mlp_from_stream(block, x), stream, vector)
-    products = {before: at_stream}
-    if not model.parallel:
-        x = cache.x[attn][example, position]
-        products[attn] = _through_contribution(model, attn, taps[attn], x, at_stream)
-    return products
+    def _to_resid(self, copies: RunCopies, position: Tensor, vector: Tensor) -> dict[Site, Tensor]:
+        """resid_l = resid_{l−1} + contribution(attn_l) + contribution(mlp_l), with the other two held."""
+        parts = (Site(kind, self.target.layer) for kind in ("attn", "mlp"))
+        through = {site: self._through_contribution(site, copies, position, vector) for site in parts}
+        return {self._before: vector, **through}
 
+    def _to_mlp(self, copies: RunCopies, position: Tensor, vector: Tensor) -> dict[Site, Tensor]:
+        """Through norm and MLP, to the stream before the block; in a sequential block attention adds to it."""
+        model, attn = self.model, Site("attn", self.target.layer)
+        block = model.blocks[self.target.layer]
+        stream = copies.stream(self.target.layer, position)
+        if not model.parallel:
+            stream = stream + self.taps[attn].contributes(block, copies.x(attn, position))
+        at_stream = _vjp(lambda x: model.family.mlp_from_stream(block, x), stream, vector)
+        products = {self._before: at_stream}
+        if not model.parallel:
+            products[attn] = self._through_contribution(attn, copies, position, at_stream)
+        return products
 
-def _through_contribution(model: LanguageModel, site: Site, tap: Tap, x: Tensor, vector: Tensor) -> Tensor:
-    """Pull a vector at the residual stream back to a tapped tensor."""
-    if tap.contribution is None:
-        return vector
-    return _vjp(lambda value: tap.contributes(model.blocks[site.layer], value), x, vector)
+    def _through_contribution(
+        self, site: Site, copies: RunCopies, position: Tensor, vector: Tensor
+    ) -> Tensor:
+        """Pull a vector at the residual stream back to a tapped tensor."""
+        tap = self.taps[site]
+        if tap.contribution is None:
+            return vector
+        block = self.model.blocks[site.layer]
+        return _vjp(lambda value: tap.contributes(block, value), copies.x(site, position), vector)
 
+    # -- spread ----------------------------------------------------------------------------------------
 
-def _vjp(function: Callable[[Tensor], Tensor], x: Tensor, vector: Tensor) -> Tensor:
-    with torch.enable_grad():
-        leaf = x.detach().requires_grad_()
-        (product,) = torch.autograd.grad(function(leaf), leaf, vector)
-    return product
+    def _through_blocks(self, copies: RunCopies, position: Tensor, vector: Tensor) -> Products:
+        """One run of the blocks between, and one backward pass, for all copies."""
+        leaves, start, output = self._local_graph(copies)
+        if not output.requires_grad:  # the target's tensor is the input of its path
+            return Products({})
+        picked = output[torch.arange(len(copies), device=vector.device), position]
+        wanted = [*leaves.values(), start]
+        *gradients, of_start = torch.autograd.grad(picked, wanted, vector.to(picked.dtype), allow_unused=True)
+        at = {site: part for site, part in zip(leaves, gradients, strict=True) if part is not None}
+        if self.entry is not None and of_start is not None:
+            at[self.entry] = of_start
+        return Products(at, of_start if self.entry is None else None)
 
+    def _local_graph(self, copies: RunCopies) -> tuple[dict[Site, Tensor], Tensor, Tensor]:
+        """Leaves at the sites between, the stream that the run starts from, and the target's tensor."""
+        leaves: dict[Site, Tensor] = {}
+        reached: list[Tensor] = []
 
-# -- spread --------------------------------------------------------------------------------------------
+        def reach(tensor: Tensor) -> Tensor:
+            reached.append(tensor)
+            raise _Reached
 
-
-def _spread(
-    model: LanguageModel,
-    taps: Taps,
-    cache: Cache,
-    target: Site,
-    example: Tensor,
-    position: Tensor,
-    vector: Tensor,
-    budget: int,
-) -> Iterator[Products]:
-    """One run of the blocks between, and one backward pass, for as many rows as the budget allows."""
-    entry = _last_cut(taps, target)
-    blocks = target.layer - (entry.layer if entry else -1)
-    each = model.bytes_per_example(cache.tokens.positions, model.n_layers - blocks)
-    for rows in torch.split(torch.arange(len(example), device=vector.device), max(1, budget // each)):
-        leaves, output = _local_graph(model, taps, cache, target, entry, example[rows])
-        if not output.requires_grad:  # nothing with a dictionary comes before
-            return
-        sites = list(leaves)
-        picked = output[torch.arange(len(rows), device=vector.device), position[rows]]
-        gradients = torch.autograd.grad(
-            picked, [leaves[site] for site in sites], vector[rows], allow_unused=True
-        )
-        at = {site: gradient for site, gradient in zip(sites, gradients, strict=True) if gradient is not None}
-        yield Products(rows, True, at)
-
-
-def _last_cut(taps: Taps, target: Site) -> Site | None:
-    """The last residual site with a dictionary before the target: it cuts every path, so a run starts there."""
-    cuts = [site for site in taps if site.kind in ("embed", "resid") and site.layer < target.layer]
-    return max(cuts, default=None)
+        after = self.entry_layer
+        start = copies.stream(after + 1).detach().requires_grad_()
+        between = [
+            site for site in self.taps if after < site.layer and site < self.target and site.kind != "embed"
+        ]
+        edits: dict[Site, tuple[Tap, Edit]] = {
+            site: (self.taps[site], leaf_edit(leaves, site, copies)) for site in between
+        }
+        edits[self.target] = (self.taps[self.target], reach)
+        with torch.enable_grad(), suppress(_Reached):
+            self.model.replay_blocks(after, start, copies.tokens, self.target.layer + 1, edits)
+        return leaves, start, reached[0]
 
 
 class _Reached(Exception):
     """The target's tensor is there; what comes after it need not run."""
 
 
-def _local_graph(
-    model: LanguageModel, taps: Taps, cache: Cache, target: Site, entry: Site | None, example: Tensor
-) -> tuple[dict[Site, Tensor], Tensor]:
-    """Leaves at the upstream sites and the target's tensor, for copies of examples, from a run after ``entry``."""
-    after = entry.layer if entry else -1
-    leaves: dict[Site, Tensor] = {}
-    reached: list[Tensor] = []
+def last_cut(taps: Taps, target: Site) -> Site | None:
+    """The last residual site with a dictionary before a site's layer; None where there is none."""
+    cuts = [site for site in taps if site.kind in ("embed", "resid") and site.layer < target.layer]
+    return max(cuts, default=None)
 
-    def leaf(site: Site) -> Edit:
-        def replace(tensor: Tensor) -> Tensor:
-            leaves[site] = cache.x[site][example].detach().requires_grad_()
-            return leaves[site]
 
-        return replace
+def leaf_edit(leaves: dict[Site, Tensor], site: Site, copies: RunCopies) -> Edit:
+    """Replaces a site's tensor by a leaf at its value in the copies, and leaves it in ``leaves``."""
 
-    def reach(tensor: Tensor) -> Tensor:
-        reached.append(tensor)
-        raise _Reached
+    def replace(tensor: Tensor) -> Tensor:
+        leaves[site] = copies.x(site).detach().requires_grad_()
+        return leaves[site]
 
-    start = cache.streams[after + 1][example].detach()
-    if entry:
-        start.requires_grad_()
-        leaves[entry] = start
-    between = [site for site in taps if after < site.layer and site < target and site.kind != "embed"]
-    edits: dict[Site, tuple[Tap, Edit]] = {site: (taps[site], leaf(site)) for site in between}
-    edits[target] = (taps[target], reach)
-    with torch.enable_grad(), suppress(_Reached):
-        model.replay_blocks(after, start, cache.tokens.take(example), target.layer + 1, edits)
-    return leaves, reached[0]
+    return replace
+
+
+def _vjp(function: Callable[[Tensor], Tensor], x: Tensor, vector: Tensor) -> Tensor:
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        output = function(leaf)
+        (product,) = torch.autograd.grad(output, leaf, vector.to(output.dtype))
+    return product

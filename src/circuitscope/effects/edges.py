@@ -4,13 +4,13 @@ For a downstream row (example, position, node) with vector r the edge from upstr
 (Jᵀ r · v_j)(f_j,patch − f_j,clean), from an upstream error Jᵀ r · (ε_patch − ε_clean), with J the Jacobian of
 the direct path (``direct.py``).
 
-1. The vector of a feature's row: ḡ · v_i (its averaged gradient) times its read vector, 0 where it is silent.
-   The vector of an error's row: ḡ minus its pull-back through encode and decode, in closed form.
-2. Jᵀ r for every upstream site.
+1. The vector of a row (``row_vectors.py``): a derivative at one run, or the secant between the two.
+2. Jᵀ r for every upstream site; with the secant, averaged along the line between the runs (``path_integral.py``).
 3. One product per active upstream feature.
 
-An edge is a derivative, at the clean run or at the patch run. A feature that is silent there has no in-edges,
-though it can carry a good part of the effects.
+``clean`` and ``patch`` say what a small upstream change does around that run; a feature that is silent there has no
+in-edges, though it can carry a good part of the effects. ``secant`` shares out what happens between the runs: the
+in-edges of every node add up to its node effect.
 
 Nothing here runs a whole model backward, or holds a dense row over features.
 """
@@ -18,38 +18,25 @@ Nothing here runs a whole model backward, or holds a dense row over features.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitscope.activations import SiteState
 from circuitscope.dictionaries import CHUNK_BYTES, Dictionaries
-from circuitscope.effects.direct import Products, direct_products
-from circuitscope.effects.nodes import NodeEffects, SiteEffects, line_of, with_gradient
-from circuitscope.effects.quadrature import quadrature
-from circuitscope.effects.replayer import Replayer
+from circuitscope.effects.direct import DirectPath
+from circuitscope.effects.nodes import NodeEffects, SiteEffects, line_of
+from circuitscope.effects.path_integral import AT_ONE_POINT, Asked, Changes, Pulled, pull_back
+from circuitscope.effects.quadrature import PATH_LEVELS, Level, schedule
+from circuitscope.effects.row_vectors import Rows, derivative_rows, row_effects, secant_rows
+from circuitscope.effects.run_line import RunLine
 from circuitscope.errors import BadInput, argument, expect
-from circuitscope.model import LanguageModel, Taps, linear_rules
+from circuitscope.model import LanguageModel
 from circuitscope.terms import ERROR, Site
 
-EDGES_AT = ("clean", "patch", "both")
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Downstream nodes at tokens of a batch, all of one site."""
-
-    example: Int[Tensor, " row"]
-    position: Int[Tensor, " row"]
-    """Column in the batch."""
-    feature: Int[Tensor, " row"]
-    """Dictionary element, or ``ERROR``."""
-
-    def __len__(self) -> int:
-        return len(self.example)
+SECANT = "secant"
+EDGES_AT = ("clean", "patch", "both", SECANT)
 
 
 @dataclass(frozen=True)
@@ -65,8 +52,48 @@ class EdgeEntries:
     effect: Float[Tensor, " entry"]
 
 
-EdgeBlocks = dict[tuple[Site, Site], EdgeEntries]
-"""By (upstream site, downstream site)."""
+@dataclass(frozen=True)
+class Inflow:
+    """What reaches the rows of one site over the edges from all upstream nodes, wanted or not."""
+
+    effect: Float[Tensor, " row"]
+    """The node effect of each row by ḡ: what its in-edges should add up to."""
+    edges: Float[Tensor, " row"]
+    """What they add up to."""
+    elsewhere: Float[Tensor, " row"]
+    """What comes from the model's input where no dictionary covers it, and so over no edge."""
+    remainder: Float[Tensor, " row"]
+    """The part of the effect that is owed to no direction of the node's own (``row_vectors.py``)."""
+    points: Int[Tensor, " row"]
+    """Quadrature points of the path's Jacobian."""
+
+    @property
+    def gap(self) -> float:
+        """The edge gap: mean |Σ in-edges − node effect|, relative to mean |node effect|."""
+        missing = (self.edges + self.elsewhere - self.effect).abs().sum()
+        return float(missing / self.effect.abs().sum().clamp(min=1e-30))
+
+
+class EdgeEffects(Mapping[tuple[Site, Site], EdgeEntries]):
+    """Edge effects by (upstream site, downstream site), and how well the in-edges of the rows add up."""
+
+    def __init__(
+        self, blocks: Mapping[tuple[Site, Site], EdgeEntries], inflow: Mapping[Site, Inflow]
+    ) -> None:
+        self._blocks, self.inflow = dict(blocks), dict(inflow)
+
+    def __getitem__(self, pair: tuple[Site, Site]) -> EdgeEntries:
+        return self._blocks[pair]
+
+    def __iter__(self) -> Iterator[tuple[Site, Site]]:
+        return iter(self._blocks)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __repr__(self) -> str:
+        entries = sum(len(block.row) for block in self._blocks.values())
+        return f"EdgeEffects({entries:,} edges between {len(self)} pairs of sites)"
 
 
 def edge_effects(
@@ -76,13 +103,19 @@ def edge_effects(
     rows: Mapping[Site, Rows],
     *,
     at: str = "clean",
-) -> EdgeBlocks:
+    rule: str = "gauss",
+    points: int | None = None,
+) -> EdgeEffects:
     """Effects of all upstream nodes in ``effects`` on explicit downstream rows, unfiltered.
 
     Args:
         effects: from ``node_effects`` with ``ig`` or ``atp`` (``exact`` has no gradients).
         rows: per downstream site, the nodes at tokens whose in-edges are wanted.
-        at: where the derivative is taken: ``clean``, ``patch``, or ``both``, the mean of the two.
+        at: ``clean`` or ``patch`` for the derivative there, ``both`` for the mean of the two, ``secant`` for shares
+            of what happens between them, which add up to the row's node effect.
+        rule: quadrature of the secant's paths: ``gauss``, ``left`` or ``midpoint``.
+        points: quadrature points; None lets ``gauss`` take 1, 3, 7, 15, 31 until the edge gap is within 1e-2, and
+            gives the other rules 10.
     """
     call = "edge_effects(model, dictionaries, effects, {site: rows})"
     expect(model, LanguageModel, "model", call)
@@ -97,77 +130,92 @@ def edge_effects(
             expected="clean: the zero baseline has no active features that edges could go into",
             mend=f"leave out {argument('edges_at')}",
         )
-    sides = ("clean", "patch") if at == "both" else (at,)
-    taps = dictionaries.taps(model)
+    taps, changes = dictionaries.taps(model), _changes(effects)
     found: dict[tuple[Site, Site], list[EdgeEntries]] = {}
+    inflow = {}
+    for target, asked in rows.items():
+        if target.kind == "embed" or len(asked) == 0:  # nothing comes before the embedding
+            continue
+        path = DirectPath(model, taps, target)
+        parts = []
+        for way in _ways(effects, effects.sites[target], asked, at, schedule(rule, points, PATH_LEVELS)):
+            for pulled in way.pull(path, asked, changes, effects.budget):
+                parts.append((way, pulled))
+                for source, product in pulled.at.items():
+                    entries = _entries(effects.sites[source], asked, pulled.number, product)
+                    found.setdefault((source, target), []).append(entries)
+        inflow[target] = _inflow(effects.sites[target], asked, parts)
+    n_ways = 2 if at == "both" else 1
+    return EdgeEffects({pair: _joined(parts, n_ways) for pair, parts in found.items()}, inflow)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One linearisation: the rows' vectors, and where their paths are looked at."""
+
+    vector: Float[Tensor, "row width"]
+    line: RunLine
+    levels: list[Level]
+    effect: Float[Tensor, " row"]
+    remainder: Float[Tensor, " row"]
+
+    def pull(self, path: DirectPath, rows: Rows, changes: Changes, budget: int) -> Iterator[Pulled]:
+        return pull_back(Asked(path, rows, self.vector, self.effect), self.line, self.levels, changes, budget)
+
+
+def _ways(
+    effects: NodeEffects, site: SiteEffects, rows: Rows, at: str, levels: list[Level]
+) -> Iterator[_Way]:
+    """The linearisations whose edges are added up."""
+    effect, caches = row_effects(site, rows), {"clean": effects.clean_cache, "patch": effects.patch_cache}
+    if at == SECANT:
+        vector, remainder = secant_rows(site, rows)
+        yield _Way(vector, RunLine(effects.clean_cache, effects.patch_cache), levels, effect, remainder)
+        return
+    sides = ("clean", "patch") if at == "both" else (at,)
     for side in sides:
-        for target, asked in rows.items():
-            vector = row_vectors(effects.sites[target], asked, side) / len(sides)
-            for source, entries in _into(model, taps, effects, side, target, asked, vector):
-                found.setdefault((source, target), []).append(entries)
-    return {pair: _joined(parts, len(sides)) for pair, parts in found.items()}
+        cache = caches[side]
+        assert cache is not None
+        vector = derivative_rows(site, rows, side) / len(sides)
+        yield _Way(vector, RunLine(cache), AT_ONE_POINT, effect, torch.zeros_like(effect))
 
 
-def _into(
-    model: LanguageModel,
-    taps: Taps,
-    effects: NodeEffects,
-    side: str,
-    target: Site,
-    asked: Rows,
-    vector: Float[Tensor, "row width"],
-) -> Iterator[tuple[Site, EdgeEntries]]:
-    """The edges into one site's rows with their vectors r, linearised at one side; each with its upstream site."""
-    cache = effects.clean_cache if side == "clean" else effects.patch_cache
-    assert cache is not None
-    for products in direct_products(
-        model, taps, cache, target, asked.example, asked.position, vector, effects.budget
-    ):
-        for source, product in products.at.items():
-            yield source, _entries(effects.sites[source], asked, products, product)
+def _changes(effects: NodeEffects) -> Changes:
+    """What every site's tensor does between clean and patch, and the model's input."""
+    lines = {site: line_of(site, side).delta for site, side in effects.sites.items()}
+    start, end = effects.clean_cache.streams[0], effects.patch_cache
+    if end is None:
+        return Changes(lines, torch.zeros_like(start))
+    return Changes(lines, (end.streams[0] - start) * effects.inputs.clean.live[:, :, None])
 
 
-def row_vectors(site: SiteEffects, rows: Rows, side: str = "clean") -> Float[Tensor, "row width"]:
-    """r: the gradient, at the site's tensor, of (the row's activation × its averaged gradient)."""
-    if site.gradient is None:
-        raise BadInput(
-            "these node effects have no gradients", expected="effects by ig or atp", mend="method='ig'"
-        )
-    state = site.clean if side == "clean" else site.patch
-    assert state is not None
-    token = rows.example * state.x.shape[1] + rows.position
-    flat = site.gradient.reshape(-1, site.gradient.shape[-1])
-    vector = flat[token].clone()
-    is_error = rows.feature == ERROR
-    if bool(is_error.any()):
-        vector[is_error] -= _pulled_back(state, token[is_error], flat)
-    features, tokens = rows.feature[~is_error], token[~is_error]
-    slope = site.dictionary.write_dot(flat, tokens, features)
-    slope = slope * (state.active.lookup(tokens, features) != 0)
-    vector[~is_error] = slope[:, None] * site.dictionary.read_vectors(state.flat[tokens], features)
-    return vector
+def _inflow(site: SiteEffects, rows: Rows, parts: list[tuple[_Way, Pulled]]) -> Inflow:
+    """What reaches each row, over all linearisations."""
+    effect = row_effects(site, rows)
+    edges, elsewhere, remainder = effect.new_zeros(3, len(effect))
+    points = torch.zeros_like(rows.example)
+    for way, pulled in parts:
+        edges[pulled.number] += pulled.inflow
+        elsewhere[pulled.number] += pulled.elsewhere
+        remainder[pulled.number] += way.remainder[pulled.number]
+        points[pulled.number] = pulled.points
+    return Inflow(effect, edges, elsewhere, remainder, points)
 
 
-def _pulled_back(state: SiteState, token: Tensor, gradient: Tensor) -> Tensor:
-    """The pull-back of ḡ through encode and decode at some tokens (which may repeat)."""
-    wanted, place = torch.unique(token, return_inverse=True)
-    number = torch.full((state.flat.shape[0],), -1, device=token.device)
-    number[wanted] = torch.arange(len(wanted), device=token.device)
-    active = state.active.select(number[state.active.token] >= 0)
-    active = replace(active, token=number[active.token], n_tokens=len(wanted))
-    return state.dictionary.pull_back(state.flat[wanted], active, gradient[wanted])[place]
+def _entries(source: SiteEffects, rows: Rows, number: Int[Tensor, " row"], product: Tensor) -> EdgeEntries:
+    """One product per active upstream feature, and one per error, that each row can come from.
 
-
-def _entries(source: SiteEffects, rows: Rows, products: Products, product: Tensor) -> EdgeEntries:
-    """One product per active upstream feature, and one per error, that each row can come from."""
+    Args:
+        number: which rows ``product`` is of.
+        product: (row, position, width), or (row, width) at the rows' own positions.
+    """
     positions = source.clean.x.shape[1]
-    first = rows.example[products.rows] * positions
-    if products.spread:  # every token of the row's example
+    first = rows.example[number] * positions
+    if product.dim() == 3:  # every token of the row's example
         token = (first[:, None] + torch.arange(positions, device=first.device)).flatten()
-        row = products.rows.repeat_interleave(positions)
-    else:  # the row's own token
-        token = first + rows.position[products.rows]
-        row = products.rows
+        row = number.repeat_interleave(positions)
+    else:
+        token, row = first + rows.position[number], number
     vectors = product.reshape(-1, product.shape[-1])
     some = (vectors != 0).any(dim=1)  # nothing reaches a row from the tokens after it
     vectors, token, row = vectors[some], token[some], row[some]
@@ -231,13 +279,13 @@ def _padded(start: Int[Tensor, " group"], length: Int[Tensor, " group"]) -> Int[
     return torch.where(offset < length[:, None], start[:, None] + offset, -1)
 
 
-def _joined(parts: list[EdgeEntries], n_sides: int) -> EdgeEntries:
-    """All entries of a pair of sites; what both linearisations gave is summed."""
+def _joined(parts: list[EdgeEntries], n_ways: int) -> EdgeEntries:
+    """All entries of a pair of sites; what several linearisations gave is summed."""
     row, position, feature, effect = (
         torch.cat([getattr(part, name) for part in parts])
         for name in ("row", "position", "feature", "effect")
     )
-    if len(row) == 0 or n_sides == 1:
+    if len(row) == 0 or n_ways == 1:
         return EdgeEntries(row, position, feature, effect)
     # One whole number per entry sorts faster than three columns; the error, -1, comes first.
     n_positions, n_features = int(position.max()) + 1, int(feature.max()) + 2
@@ -251,46 +299,3 @@ def _joined(parts: list[EdgeEntries], n_sides: int) -> EdgeEntries:
         found % n_features - 1,
         total,
     )
-
-
-# -- edges into the output -------------------------------------------------------------------------------
-
-
-def direct_sites(model: LanguageModel, dictionaries: Dictionaries) -> dict[Site, list[Site]]:
-    """Sites with a direct path to the logits, each with the later sites that such a path must not pass.
-
-    The last residual site with a dictionary cuts off everything before it.
-    """
-    cuts = [site for site in dictionaries if site.kind in ("embed", "resid")]
-    last = max(cuts, default=None)
-    reaching = [site for site in dictionaries if last is None or site >= last]
-    return {site: [later for later in reaching if later > site] for site in reaching}
-
-
-def output_effects(
-    model: LanguageModel,
-    dictionaries: Dictionaries,
-    effects: NodeEffects,
-    *,
-    rule: str = "gauss",
-    points: int = 12,
-) -> dict[Site, SiteEffects]:
-    """Edges into the output: each node's effect that passes no later dictionary's site.
-
-    For a site that nothing follows (the usual last residual site) that is the node effect itself. Otherwise
-    the method's own gradient is taken again with the later sites held at their clean values: ig's integral, the
-    gradient at clean of ``atp`` (with GradDrop too: nothing is left to drop), the coefficient of ``relp``.
-    """
-    taps = dictionaries.taps(model)
-    replayer = Replayer(model, effects.inputs, effects.metric, effects.clean_cache, effects.budget)
-    alphas, weights = quadrature(rule, points) if effects.method == "ig" else ([0.0], [1.0])
-    found = {}
-    with linear_rules(model) if effects.method == "relp" else nullcontext():
-        for site, later in direct_sites(model, dictionaries).items():
-            side = effects.sites[site]
-            if later:
-                frozen = {other: taps[other] for other in later}
-                (gradients,) = replayer.mean_gradients([line_of(site, side)], alphas, [weights], frozen)
-                side = with_gradient(side, gradients[0])
-            found[site] = side
-    return found

@@ -24,6 +24,9 @@ RULES = ("gauss", "left", "midpoint")
 LEVELS = (3, 7, 15, 31)
 """Nested points that are tried until the quadrature gap is within the tolerance."""
 
+PATH_LEVELS = (1, *LEVELS)
+"""The same for paths between sites, which are nearer to linear: the midpoint comes first."""
+
 TOLERANCE = 1e-2
 """The quadrature gap up to which a site's effects are taken as integrated."""
 
@@ -63,31 +66,31 @@ def quadrature(rule: str, points: int) -> tuple[list[float], list[float]]:
     raise BadInput(f"no such quadrature rule: {rule!r}", expected=" or ".join(RULES), mend="use gauss")
 
 
-def schedule(rule: str, points: int | None) -> list[Level]:
-    """What to try, one level after the other: the points asked for, or the rule's own."""
+def schedule(rule: str, points: int | None, levels: tuple[int, ...] = LEVELS) -> list[Level]:
+    """What to try, one level after the other: the points asked for, or the rule's own (``levels`` of gauss)."""
     if points is None and rule == "gauss":
-        return nested()
+        return nested(levels)
     alphas, weights = quadrature(rule, points or DEFAULT_POINTS)
     return [Level(len(alphas), alphas, [weights])]
 
 
 @cache
-def nested() -> list[Level]:
-    """The nested rules of ``LEVELS``, the first of which is Gauss–Legendre's."""
-    nodes = legendre.leggauss(LEVELS[0])[0]
+def nested(levels: tuple[int, ...] = LEVELS) -> list[Level]:
+    """Nested rules of these numbers of points, n and 2 n + 1 in turn; the first is Gauss–Legendre's."""
+    nodes = legendre.leggauss(levels[0])[0]
     added = [nodes]
-    for _ in LEVELS[1:]:
+    for _ in levels[1:]:
         more = _extension(nodes)
         added.append(more)
         nodes = np.concatenate([nodes, more])
     rules = [_weights(np.concatenate(added[: count + 1])) for count in range(len(LEVELS))]
-    levels = []
+    found = []
     for number, new in enumerate(added):
-        stop = LEVELS[number]
+        stop = levels[number]
         here = slice(stop - len(new), stop)
         weights = [(rule[here] / 2).tolist() for rule in rules[number:]]
-        levels.append(Level(stop, ((new + 1) / 2).tolist(), weights))
-    return levels
+        found.append(Level(stop, ((new + 1) / 2).tolist(), weights))
+    return found
 
 
 def _extension(nodes: Floats) -> Floats:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from circuitscope.effects.clean_to_patch import CleanToPatch, Copies
 from circuitscope.errors import OutOfSpace, argument
-from circuitscope.model import Cache, Edit, LanguageModel, Tap, Taps
+from circuitscope.model import Cache, Edit, Edits, LanguageModel, Tap, Taps
 from circuitscope.tasks import Inputs, Metric
 from circuitscope.terms import Site
 
@@ -48,9 +48,9 @@ class Replayer:
         def chunk(part: slice) -> None:
             with torch.no_grad():
                 entry, stream = self.model.enter(site, tap, x[part], self.cache, rows[part])
-                out[part] = self._metric(entry, stream, rows[part], {})
+                out[part] = self.metric_after(entry, stream, rows[part], {})
 
-        self._in_chunks(len(rows), site.layer, chunk)
+        self.in_chunks(len(rows), site.layer, chunk)
         return out
 
     def mean_gradients(
@@ -79,7 +79,7 @@ class Replayer:
             for (number, piece), gradient in zip(pieces, gradients, strict=True):
                 copies[number].add_weighted(totals[number], piece, gradient)
 
-        self._in_chunks(sum(map(len, copies)), lines[0].site.layer, chunk)
+        self.in_chunks(sum(map(len, copies)), lines[0].site.layer, chunk)
         return totals
 
     def values_at_patch(self, lines: Sequence[CleanToPatch]) -> list[Float[Tensor, " row"]]:
@@ -93,7 +93,7 @@ class Replayer:
                 ends = [copies[number].at(piece) for number, piece in pieces]
                 values[part] = self._metric_of(copies, pieces, ends, {})
 
-        self._in_chunks(len(values), lines[0].site.layer, chunk)
+        self.in_chunks(len(values), lines[0].site.layer, chunk)
         return list(torch.split(values, [len(line.rows) for line in lines]))
 
     def _metric_of(
@@ -110,13 +110,19 @@ class Replayer:
             rows.append(copies[number].example(piece))
             entry, stream = self.model.enter(line.site, line.tap, x, self.cache, rows[-1], frozen)
             streams.append(stream)
-        return self._metric(entry, torch.cat(streams), torch.cat(rows), frozen)
+        every = torch.cat(rows)
+        held = {site: (tap, self._hold(site, every)) for site, tap in frozen.items()}
+        return self.metric_after(entry, torch.cat(streams), every, held)
 
-    def _metric(self, entry: int, stream: Tensor, rows: Tensor, frozen: Taps) -> Tensor:
+    def metric_after(
+        self,
+        entry: int,
+        stream: Float[Tensor, "row position width"],
+        rows: Int[Tensor, " row"],
+        edits: Edits,
+    ) -> Float[Tensor, " row"]:
+        """m of copies of the examples ``rows`` when ``stream`` enters after block ``entry``, with edits after it."""
         inputs = self.inputs.take(rows)
-        edits: dict[Site, tuple[Tap, Edit]] = {
-            site: (tap, self._hold(site, rows)) for site, tap in frozen.items()
-        }
         if self.metric.answers_only:
             asked, inputs = inputs.answers, inputs.numbered()
         else:
@@ -130,7 +136,7 @@ class Replayer:
         clean = self.cache.x[site][rows]
         return lambda _: clean
 
-    def _in_chunks(self, count: int, layer: int, chunk: Chunk) -> None:
+    def in_chunks(self, count: int, layer: int, chunk: Chunk) -> None:
         """Call ``chunk`` on slices of ``count`` rows that fit the budget."""
         each = self.model.bytes_per_example(self.inputs.clean.positions, layer)
         step, start = max(1, min(count, self.budget // each)), 0

@@ -113,6 +113,20 @@ class QuadratureGap:
 
 
 @dataclass(frozen=True)
+class EdgeGap:
+    """How well the in-edges of a site's kept nodes add up to their effects."""
+
+    gap: float
+    """mean |Σ in-edges from all nodes − node effect|, relative to mean |node effect|, over nodes at tokens."""
+    points: float
+    """The most quadrature points that a node's paths took."""
+    remainder: float = 0.0
+    """The share of the effects that nodes owe to no direction of their own; it goes by the site's whole change."""
+    elsewhere: float = 0.0
+    """The share of the effects that comes from the model's input where no dictionary covers it."""
+
+
+@dataclass(frozen=True)
 class PruneChoice:
     """How the nodes of a pruned circuit were chosen."""
 
@@ -141,6 +155,8 @@ class Findings:
     """The same on patch inputs; None for single inputs."""
     quadrature: Mapping[str, QuadratureGap] = field(default_factory=dict)
     """By site; empty for methods without an integral."""
+    edge_gaps: Mapping[str, EdgeGap] = field(default_factory=dict)
+    """By site; empty where no edges go into kept nodes, and in circuits made before edges were checked."""
     tokens: tuple[str, ...] | None = None
     """A heading per position, where positions are kept."""
     skipped: Mapping[str, int] = field(default_factory=dict)
