@@ -24,12 +24,12 @@ INTRODUCTION = """\
 This page is generated from the program (`python docs/generate_cli.py`).
 
 Results go to standard output; progress, warnings and errors go to standard error.
-The exit status is 0 after success, 1 after an [error that can be mended](errors.md), 2 after a misspelt option
-and 130 after Ctrl-C.
+The exit status is 0 on success, 1 after an [error that you can fix](errors.md), 2 after a misspelt option and 130
+after Ctrl-C.
 
-Where a verb has `--config`, its options may come from a YAML file. Names there are those of the options,
-with `_` or `-`. An option on the command line wins over the file, and the file over the default. What a verb cannot
-do without, such as `--model`, may come from either; the program names what is missing.
+If a verb has `--config`, its options may come from a YAML file. The names there are those of the options, with `_` or
+`-`. An option on the command line overrides the file, and the file overrides the default. Required options, such as
+`--task`, may come from either; the program names any that are missing.
 """
 
 

@@ -31,38 +31,38 @@ The tables on this page are generated from the program (`python docs/generate_fo
 
 ## Formats of dictionaries
 
-A folder has one of these layouts, anywhere below it; one folder may hold many sites. Its format is recognised by its
-files. circuitscope's own folder wins where its manifest is, even though a copy for SAELens lies inside it. A folder
-with two published formats is refused: name the one inside that is meant.
+A folder has one of these layouts, at any level below it; one folder may hold many sites. The format is recognised from the
+files. circuitscope's own folder takes precedence where its manifest is, even though a copy for SAELens lies inside it. A
+folder with two published formats is refused: name the one inside it that you mean.
 """
 
 AFTER_FORMATS = """\
-A folder with one zip of such a folder and nothing else is unpacked once, into the user's cache or into
-`CIRCUITSCOPE_HOME`: that is how the dictionaries of Pythia-70M are published.
+A folder that contains nothing but one zip of such a folder is unpacked once, into the user's cache or into
+`CIRCUITSCOPE_HOME`. The dictionaries of Pythia-70M are published this way.
 
 Files are read without running code from them: checkpoints with `weights_only`, npz without pickled objects.
 
-**Which site** a dictionary belongs to is said by its config (the hook of SAELens, the submodule of
-dictionary_learning), by the module that names its folder (sparsify), by the repository's name and the layer's folder
-(Gemma Scope), or by a folder named like the site. A dictionary that says nothing can be given a site in a
+**Which site** a dictionary belongs to comes from its config (the hook of SAELens, the submodule of dictionary_learning),
+from the module that names its folder (sparsify), from the repository's name and the layer's folder (Gemma Scope), or from
+a folder named like the site. A dictionary that says nothing can be given a site in a
 [YAML file](start.md#several-sources).
 
-**Which tensor** it reads is said by the same name, and must be one of those in the
-[table of families](#families-of-models). A dictionary for another tensor is refused with that reason.
+**Which tensor** it reads comes from the same name, and must be one of those in the
+[table of families](#families-of-models). A dictionary for another tensor is refused for that reason.
 
-**Gemma Scope** has several dictionaries per layer. The width 16k and the average L0 nearest to 100 are taken, and the
-log says which that was. From the hub only those files are downloaded. To take another, name its folder:
+**Gemma Scope** has several dictionaries per layer. Of width 16k, the one whose average L0 is nearest to 100 is used, and
+the log says which that was. From the hub only those files are downloaded. To use another, name its folder:
 `google/gemma-scope-2b-pt-res:layer_12/width_65k`. The dictionary of the embedding was trained before Gemma scales it;
 it is read as one of the scaled stream, decoder and both biases included.
 
 **SAELens.** Scalings by a constant are folded into the weights. `expected_average_only_in` without the scale beside
 it (`activation_scaler.json`) is read as it stands, as SAELens does, with a warning. A config that says
-`center_writing_weights` describes a dictionary of the centred stream; the mean is left in the error. Of some
+`center_writing_weights` describes a dictionary of the centred stream; the mean is left in the error. For some
 releases, such as `gpt2-small-res-jb`, SAELens's own list says so. Where the config does not, add it there, in
 `metadata` or beside the other keys: `"model_from_pretrained_kwargs": {"center_writing_weights": true}`.
 
-**Not supported**: transcoders, dictionaries of a single attention head, of several layers at once, and normalisations
-by anything else than the two below. Each is refused with a message that says what it is.
+**Not supported**: transcoders, dictionaries of a single attention head or of several layers at once, and normalisations
+other than the two below. Each is refused with a message that says what it is.
 """
 
 KINDS = """\
@@ -74,7 +74,7 @@ KINDS = """\
 
 AFTER_KINDS = """\
 `pre = w_enc (x − pre_bias) + b_enc`, and the reconstruction is `w_decᵀ f + b_dec`. `w_enc` and `w_dec` are
-(features, width), one row per feature. `pre_bias` may be left out. BatchTopK and Matryoshka dictionaries are
+(features, width), one row per feature. `pre_bias` is optional. BatchTopK and Matryoshka dictionaries are
 `jumprelu` with the threshold that their training measured; without one they are refused.
 """
 
@@ -83,16 +83,16 @@ NORMALISED = """\
 
 `{words}` in front of a kind, as in `layer_norm topk`: the dictionary reads
 n(x) instead of x, and its reconstruction is multiplied by s(x) afterwards. The *value* of a feature is then
-s(x) · f_i(n(x)), in the model's own units, and its write vector is the decoder's row, unchanged. All else, the scaled
-bias and the mean, is in the error, so that x = Σ value_i v_i + error holds exactly and b is 0.
+s(x) · f_i(n(x)), in the model's own units, and its write vector is the decoder's row, unchanged. Everything else, the
+scaled bias and the mean, is in the error, so x = Σ value_i v_i + error holds exactly and b is 0.
 """
 
 FAMILIES = """\
 ## Families of models
 
-A model is covered if the `model_type` of its `config.json` is listed, and if its record holds on a forward pass,
-which is checked whenever a model is loaded. The first tensor of a site is what a bare site name means. In brackets is
-what other libraries call a tensor; sparsify calls it by the module that gives it, which must be the one tapped.
+A model is covered if the `model_type` of its `config.json` is listed and its record holds on a forward pass, which is
+checked whenever a model is loaded. The first tensor of a site is what a bare site name means. What other libraries call a
+tensor is in brackets; sparsify names it by the module that gives it, which must be the one tapped.
 [Another family](extending.md#a-model-family) is a record of a few lines.
 """
 
