@@ -101,7 +101,7 @@ def test_settings_that_make_no_sense(world):
         ({"groups": 2, "similarity": 0.5}, "both groups and similarity"),
         ({"similarity": 1.5}, "similarity=1.5"),
         ({"layers": 0}, "layers=0"),
-        ({"activity": 0.0, "vectors": 0.0, "edges": 0.0}, "the weights of similarity"),
+        ({"activity": 0.0, "vectors": 0.0, "edges": 0.0}, "the similarity weights"),
         ({"edges": -1.0}, r"edges=-1"),
     ):
         with pytest.raises(BadInput, match=said):
