@@ -25,7 +25,7 @@ def said(name, *, why="", **changed):
 def test_random_circuits():
     line = said("random")
     assert line.verdict == "holds"
-    assert "None of 100 random circuits is at least as faithful (p = 0.0099, the least" in line.sentences
+    assert "None of 100 random circuits is at least as faithful (p = 0.0099, the smallest" in line.sentences
     assert "0.85, theirs 0.06 on average (−0.05 to 0.30)" in line.sentences
     assert "at every site and position as the circuit's 4 nodes, drawn from the 90" in line.sentences
     assert "20 % of its nodes are the circuit's own" in line.sentences
@@ -63,7 +63,7 @@ def test_spare_nodes():
     assert line.figures == "1 of 4 to spare"
     assert "2 of the 4 nodes can be dropped" in line.sentences
     assert (
-        "the 1 least needed can go together for that (leaving 0.845), all 2 would leave 0.60"
+        "the 1 least needed can be dropped together at that cost (leaving 0.845); dropping all 2 would leave 0.60"
         in line.sentences
     )
     assert "Most needed, with what is left without them: resid_1/9@2 (0.20)" in line.sentences
