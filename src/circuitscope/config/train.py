@@ -58,7 +58,7 @@ class TrainConfig(Config):
         if 0 < self.features < self.k:
             raise BadInput(
                 f"k = {self.k} with {self.features} features",
-                expected="k of at most the number of features",
+                expected="a k of at most the number of features",
                 mend=f"lower {argument('k')} or raise {argument('features')}",
             )
         if self.sites != ALL_SITES:

@@ -106,7 +106,7 @@ def test_settings_that_make_no_sense(world):
     ):
         with pytest.raises(BadInput, match=said):
             cs.group(circuit, model, dictionaries, world.task, **settings)
-    with pytest.raises(BadInput, match="lives on 7 sites"):
+    with pytest.raises(BadInput, match="has 7 sites"):
         cs.group(circuit, model, dictionaries.only([cs.Site.parse("embed")]), world.task)
 
 
@@ -180,5 +180,5 @@ def test_groups_of_another_circuit_are_refused(grouped, tmp_path):
         cs.report(run, device="cpu", overwrite=True)
     manifest = json.loads((run / "group" / "manifest.json").read_text())
     write_json(run / "group" / "manifest.json", {**manifest, "files": {}})
-    with pytest.raises(BadFile, match="are not of the circuit's nodes"):
+    with pytest.raises(BadFile, match="are not made of the circuit's nodes"):
         cs.report(run, device="cpu", overwrite=True)
