@@ -70,7 +70,7 @@ def test_spare_nodes():
     assert "Least needed: embed/7@1 (0.850)" in line.sentences
     none = said("spare", droppable=0, together=0).sentences
     assert "0 of the 4 nodes can be dropped" in none
-    assert "least needed can go" not in none
+    assert "least needed can be dropped" not in none
 
 
 def test_what_was_not_measured_says_only_why():
