@@ -51,7 +51,7 @@ class SiteState:
     part: int
     """Which part of the encoding the own tokens are."""
     like: SiteState | None = None
-    """The other side of the pairs: tokens with the very same tensor share its features and error."""
+    """The other side of the pairs: tokens with exactly the same tensor share its features and error."""
 
     @cached_property
     def active(self) -> ActiveFeatures:

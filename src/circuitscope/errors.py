@@ -1,4 +1,4 @@
-"""Errors that a user can act on: what was got, what was expected, how to mend it."""
+"""Errors that a user can act on: what was got, what was expected, how to fix it."""
 
 from __future__ import annotations
 
@@ -82,26 +82,26 @@ class WorkFailed(CircuitscopeError):
 
 
 MADE_BY = {
-    "Circuit": "a circuit, as discover or load gives it",
-    "Dictionaries": "dictionaries, as load_dictionaries gives them",
-    "Inputs": "inputs, as make_inputs gives them",
+    "Circuit": "a circuit, as returned by discover or load",
+    "Dictionaries": "dictionaries, as returned by load_dictionaries",
+    "Inputs": "inputs, as returned by make_inputs",
     "Iterable": "several of them",
-    "LanguageModel": "a language model, as load_model gives it",
+    "LanguageModel": "a language model, as returned by load_model",
     "Mapping": "a mapping",
-    "Metric": "a metric, as metric_named gives it",
-    "NodeEffects": "node effects, as node_effects gives them",
+    "Metric": "a metric, as returned by metric_named",
+    "NodeEffects": "node effects, as returned by node_effects",
     "NodeId": "a node",
     "Path": "its path",
     "Sequence": "a list of examples",
     "SupportsFloat": "a number",
-    "Task": "a task, as load_task gives it",
+    "Task": "a task, as returned by load_task",
     "str": "its name",
 }
 """What a type is called in messages, and where its values come from."""
 
 
 def expect(value: object, kind: type | UnionType, name: str, call: str = "") -> None:
-    """Raise BadInput for an argument of another type than a public function takes, such as one in another's place.
+    """Raise BadInput for an argument of a type that a public function does not take, as when two are swapped.
 
     Args:
         kind: the type, or several joined by ``|``.

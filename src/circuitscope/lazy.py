@@ -28,7 +28,7 @@ def public(face: str, places: Mapping[str, str]) -> Callable[[str], Any]:
 
     Args:
         face: the module's ``__name__``.
-        places: each public name, and the room that has it, as ``room`` or ``room:name`` where it is called otherwise.
+        places: each public name, and the room that has it, as ``room``, or ``room:name`` if its name there differs.
     """
 
     def find(name: str) -> Any:

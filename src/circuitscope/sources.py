@@ -1,8 +1,8 @@
 """From names to the things themselves: the model, the dictionaries and the task that a recipe names.
 
 ``open_named`` opens what a user names, before there is a circuit. ``reopen`` opens what a circuit was made from, so
-that ``evaluate(circuit)`` needs nothing else; what is given besides is used instead, and what was loaded is checked
-to be what it was.
+that ``evaluate(circuit)`` needs nothing else; what is passed is used instead, and what was loaded is checked to be
+what it was.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def expect_sources(
     dictionaries: Dictionaries | None,
     task: Task | str | Path | Examples | None,
 ) -> None:
-    """Raise BadInput where what a stage is called with has other types; most often the order is another."""
+    """Raise BadInput if the arguments of a stage have other types; most often their order is wrong."""
     call = f"{stage}(circuit, model, dictionaries, task)"
     expect(circuit, Circuit, "circuit", call)
     expect(model, LanguageModel | None, "model", call)
@@ -90,7 +90,7 @@ def reopen(
         dtype: ``auto`` is the number format that it was made in.
 
     Raises:
-        BadInput: something was made in Python, and is not given; or it is not what it was when the circuit was made.
+        BadInput: something was made in Python and is not passed, or it is not what it was when the circuit was made.
         BadFile: something is gone or damaged.
     """
     with step(progress, "loading the model"):
@@ -115,7 +115,7 @@ def _model(recipe: Recipe, device: str, dtype: str) -> LanguageModel:
         raise BadInput(
             f"the model {source.name} was made in Python, so it cannot be loaded again by name",
             expected="the model itself",
-            mend="give it: model=…",
+            mend="pass it: model=…",
         )
     model = load_model(source.source, device=device, dtype=source.dtype if dtype == AUTO else dtype)
     if source.head is not None:
@@ -124,7 +124,7 @@ def _model(recipe: Recipe, device: str, dtype: str) -> LanguageModel:
         raise BadInput(
             f"the model in {source.source} is not the one that the circuit was made with",
             expected=f"weights {source.hash[:12]}…",
-            mend="bring the old one back, or discover again",
+            mend="restore the old one, or discover again",
         )
     return model
 
@@ -135,7 +135,7 @@ def _dictionaries(circuit: Circuit, model: LanguageModel) -> Dictionaries:
         raise BadInput(
             f"the dictionaries {source.name} were made in Python, so they cannot be loaded again by name",
             expected="the dictionaries themselves",
-            mend="give them: dictionaries=…",
+            mend="pass them: dictionaries=…",
         )
     # A classifier ends before the model does; the dictionaries are the whole model's.
     loaded = load_dictionaries(source.source, model.whole)
@@ -145,7 +145,7 @@ def _dictionaries(circuit: Circuit, model: LanguageModel) -> Dictionaries:
         raise BadInput(
             f"the dictionaries in {source.source} are not those that the circuit was made with",
             expected=f"content {source.hash[:12]}…",
-            mend="bring the old ones back, or discover again",
+            mend="restore the old ones, or discover again",
         )
     return loaded
 
@@ -153,7 +153,7 @@ def _dictionaries(circuit: Circuit, model: LanguageModel) -> Dictionaries:
 def _check_sites(circuit: Circuit, dictionaries: Dictionaries) -> None:
     if tuple(dictionaries) != circuit.sites:
         raise BadInput(
-            f"the circuit lives on {len(circuit.sites)} sites, the dictionaries are for {len(dictionaries)}",
+            f"the circuit has {len(circuit.sites)} sites, but the dictionaries are for {len(dictionaries)}",
             expected=", ".join(site.name for site in circuit.sites),
             mend="load the dictionaries that it was discovered with",
         )
@@ -169,7 +169,7 @@ def discovery_examples(circuit: Circuit, loaded: Loaded) -> list[Encoded]:
 
 
 def metric_of(circuit: Circuit, loaded: Loaded, metric: str | Metric | Any | None = None) -> Metric:
-    """The metric given, or by name the one that the circuit was discovered with."""
+    """The metric given, or the one, by name, that the circuit was discovered with."""
     if metric is not None:
         return loaded.metric(metric)
     name = circuit.made_by.settings.metric
@@ -179,5 +179,5 @@ def metric_of(circuit: Circuit, loaded: Loaded, metric: str | Metric | Any | Non
         raise BadInput(
             f"the circuit was discovered with a function, {name!r}",
             expected="that function again",
-            mend="give it from Python: metric=function",
+            mend="pass it from Python: metric=function",
         ) from error

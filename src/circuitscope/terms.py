@@ -31,7 +31,7 @@ SUMMED = -1
 """The position index that stands for "summed over positions" in arrays."""
 
 OUTPUT = "output"
-"""The name of the one node that is no dictionary element: the metric."""
+"""The name of the one node that is not a dictionary element: the metric."""
 
 _SITE = re.compile(r"(embed)|(attn|mlp|resid)_(\d+)")
 _NODE = re.compile(r"(?P<site>[a-z]+(?:_\d+)?)/(?P<feature>\d+|error)(?:@(?P<position>\d+))?")
@@ -51,7 +51,7 @@ class Site:
         if self.kind not in SITE_KINDS or (self.kind == "embed") != (self.layer == -1) or self.layer < -1:
             raise BadInput(
                 f"no such site: kind {self.kind!r} in layer {self.layer}",
-                expected="embed (layer -1), or attn, mlp or resid with a layer from 0",
+                expected="embed (layer -1), or attn, mlp or resid with a layer of at least 0",
                 mend="write sites as embed, attn_0, mlp_0, resid_0",
             )
 

@@ -1,4 +1,4 @@
-"""The bundled model and its dictionaries: where they lie in the package.
+"""The bundled model and its dictionaries: where they are in the package.
 
 ``--model bundled --dictionaries bundled`` works without a network. The model is a GPT-NeoX of 4 layers trained
 on the language of ``circuitscope.tasks.language``; ``make bundled`` makes both again.

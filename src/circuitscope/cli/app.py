@@ -75,7 +75,7 @@ def options(
 
 
 def main() -> None:
-    """Run the program; an error that a user can mend is printed without a traceback, with exit status 1."""
+    """Run the program; an error that a user can fix is printed without a traceback, with exit status 1."""
     debug = "--debug" in sys.argv[1:]
     if debug:  # works before and after the verb
         sys.argv = [sys.argv[0], *(word for word in sys.argv[1:] if word != "--debug")]
@@ -92,8 +92,8 @@ def main() -> None:
         if debug or (isinstance(stop, SystemExit) and stop.code != 130):
             raise
         errors.print(
-            "\n[yellow]stopped.[/] Nothing half-written was left; the same command goes on from the last "
-            "finished batch, where there is one."
+            "\n[yellow]stopped.[/] Nothing was left half-written; the same command continues from the last "
+            "finished batch, if there is one."
         )
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe went away, as `head` does

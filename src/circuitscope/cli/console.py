@@ -13,7 +13,7 @@ errors = Console(stderr=True)
 
 
 def say(text: str) -> None:
-    """Print a line as it is: a path in it is neither broken in two nor taken for markup."""
+    """Print a line as it is: a path in it is neither broken in two nor read as markup."""
     out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 

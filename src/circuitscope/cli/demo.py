@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def demo(config: DemoConfig, overwrite: bool) -> None:
     """Show what circuitscope does, on the model that comes with it: four circuits, measured and reported.
 
-    Takes about a minute on two processor cores and needs no network. What is in the folder already is not made again.
+    Takes about a minute on two processor cores and needs no network. What is already in the folder is not made again.
     """
     from circuitscope import pipeline
 
@@ -45,7 +45,7 @@ def demo(config: DemoConfig, overwrite: bool) -> None:
 
 
 def _program() -> str:
-    """How the program can be called again: by its name where the shell finds it, else by where it lies."""
+    """How the program can be called again: by its name if the shell finds it, otherwise by its path."""
     return "circuitscope" if shutil.which("circuitscope") else os.path.relpath(sys.argv[0])
 
 

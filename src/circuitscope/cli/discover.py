@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def discover(config: DiscoverConfig, overwrite: bool, dry_run: bool) -> None:
     """Discover the circuit of a behaviour and write it as a run folder.
 
-    A run that was killed goes on from its last finished batch when the same command is given again.
+    A killed run continues from its last finished batch when the same command is given again.
     """
     from circuitscope import pipeline
 
@@ -51,14 +51,14 @@ def _estimate(config: DiscoverConfig) -> None:
         for source, size in downloads.items():
             known = "of unknown size" if size is None else f"{size / 2**30:.1f} GiB at most"
             out.print(f"download    {source}: {known}")
-        out.print("time        not known before that: a trial needs the model")
+        out.print("time        not known until then: a trial needs the model")
         return
     with progress() as show:
         estimate = pipeline.estimate_discover(config, progress=show)
     out.print(f"examples    {estimate.examples}")
     out.print(f"sites       {estimate.sites}, with {estimate.features:,} features in all")
     out.print(f"time        about {estimate.seconds:.0f} s here, from a trial of the first batch")
-    out.print(f"memory      about {estimate.memory / 2**30:.1f} GiB: weights and the budget of --memory")
-    out.print("download    nothing: model and dictionaries are on this disk")
+    out.print(f"memory      about {estimate.memory / 2**30:.1f} GiB: the weights and the budget of --memory")
+    out.print("download    nothing: the model and the dictionaries are on this disk")
     if estimate.finished:
-        out.print(f"unfinished  {estimate.finished} batches of an earlier run are there")
+        out.print(f"unfinished  {estimate.finished} batches of an earlier run are already done")

@@ -21,14 +21,14 @@ def export(
         str, typer.Option("--format", help="The format to write.", metavar="neuronpedia|graphml|csv")
     ],
     out_file: Annotated[
-        Path, typer.Option("--out", help="The file to write; for csv a folder.", metavar="OUT")
+        Path, typer.Option("--out", help="The file to write, or the folder for csv.", metavar="OUT")
     ],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Write a saved circuit for other programs; needs neither the model nor torch.
 
-    neuronpedia is a graph file of Neuronpedia and circuit-tracer, graphml is read by networkx, Gephi and
-    Cytoscape, csv makes a folder with nodes.csv and edges.csv. If the run has a report, labels come from it.
+    neuronpedia is a graph file for Neuronpedia and circuit-tracer; graphml is for networkx, Gephi and Cytoscape;
+    csv is a folder with nodes.csv and edges.csv. If the run has a report, labels come from it.
     """
     from circuitscope.pages.exports import export as write
 

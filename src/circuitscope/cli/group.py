@@ -28,8 +28,8 @@ def register(app: typer.Typer) -> None:
 def group(config: GroupConfig, run: Path, overwrite: bool) -> None:
     """Group the features of a run's circuit by what they do, and name the groups.
 
-    Features of one sign, at one position and of layers near each other join if they are active on the same texts,
-    write in the same direction and have the same edges. plot --groups, report and export show the groups.
+    Features of the same sign, at the same position and in nearby layers are joined if they are active on the same
+    texts, write in the same direction and have the same edges. plot --groups, report and export show the groups.
     """
     from circuitscope import pipeline
 
@@ -49,7 +49,7 @@ def groups_table(groups: Groups) -> Table:
         padding=(0, 1, 0, 0),
         pad_edge=False,
         title=f"{nodes} nodes in {len(groups.groups)} groups",
-        caption="± is the sum of the members' standard errors, which the group's own does not exceed",
+        caption="± is the sum of the members' standard errors, an upper bound on the group's own",
     )
     table.add_column("place", no_wrap=True)
     table.add_column("group")

@@ -27,7 +27,7 @@ def inspect(
     device: Annotated[str, typer.Option(help="Where to run.")] = "auto",
     dtype: Annotated[str, typer.Option(help="Number format.")] = "float32",
 ) -> None:
-    """Check that dictionaries fit a model, and list what they are site by site."""
+    """Check that dictionaries fit a model, and list them site by site."""
     from circuitscope.dictionaries import load_dictionaries
     from circuitscope.model import load_model
 
@@ -52,5 +52,5 @@ def inspect(
     missing = [site.name for site in language_model.sites if site not in loaded]
     if missing:
         out.print(f"sites without a dictionary: {', '.join(missing)}")
-    bos = {None: "not said", True: "yes", False: "no"}[loaded.prepend_bos]
+    bos = {None: "not stated", True: "yes", False: "no"}[loaded.prepend_bos]
     out.print(f"trained with BOS: {bos}; content {loaded.content_hash[:16]}")

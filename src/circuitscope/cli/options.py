@@ -20,7 +20,7 @@ def configured(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn ``f(config, **leading)`` into a command whose options are the fields of ``kind``.
 
-    Options that are not given stay out of the way of the YAML file that ``--config`` names.
+    Options that are not given do not override the YAML file that ``--config`` names.
     ``leading`` are typer parameters of the command itself, by name.
     """
 
@@ -38,7 +38,9 @@ def configured(
                 "config",
                 Annotated[
                     Path | None,
-                    typer.Option("--config", help="A YAML file of settings; options given here win."),
+                    typer.Option(
+                        "--config", help="A YAML file of settings; options on the command line win."
+                    ),
                 ],
                 None,
             )
@@ -58,7 +60,7 @@ def configured(
 def _parameter(name: str, annotation: Any, default: Any = ...) -> inspect.Parameter:
     if isinstance(annotation, tuple):
         annotation, default = annotation
-    if default is ...:  # Parameter.empty cannot be a default itself: signatures take it for none
+    if default is ...:  # Parameter.empty cannot be a default itself: a signature reads it as none
         default = inspect.Parameter.empty
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 

@@ -23,10 +23,10 @@ def register(app: typer.Typer) -> None:
 def plot(
     run: RUN,
     nodes: Annotated[
-        int | None, typer.Option(help="Draw only this many strongest nodes.", metavar="N", min=1)
+        int | None, typer.Option(help="Draw only this many of the strongest nodes.", metavar="N", min=1)
     ] = None,
     edges: Annotated[
-        int | None, typer.Option(help="Draw only this many strongest edges.", metavar="N", min=0)
+        int | None, typer.Option(help="Draw only this many of the strongest edges.", metavar="N", min=0)
     ] = None,
     out_file: Annotated[
         Path | None,
@@ -37,7 +37,10 @@ def plot(
     ] = None,
     groups: Annotated[
         bool,
-        typer.Option("--groups", help="Draw the groups that group found; --nodes and --edges count these."),
+        typer.Option(
+            "--groups",
+            help="Draw the groups that group found; --nodes and --edges then count groups and edges between them.",
+        ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:

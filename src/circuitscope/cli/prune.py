@@ -43,8 +43,8 @@ def prune_table(result: PruneResult) -> Table:
         padding=(0, 1, 0, 0),
         pad_edge=False,
         title=f"nodes needed, {result.task}, {layers}",
-        caption=f"Faithfulness, of nodes selected on {result.examples} {result.split} examples. Those of "
-        f"{result.held_out} are only measured on; strongest N is thresholding with as many nodes, on these. "
+        caption=f"Faithfulness of nodes selected on {result.examples} {result.split} examples; {result.held_out} "
+        "examples are only measured on. Strongest N: thresholding with as many nodes, measured on those. "
         f"Intervals cover {result.coverage:.0%}; – where nothing was found.",
     )
     table.add_column("to keep", justify="right")
@@ -87,6 +87,6 @@ def chosen_sentence(result: PruneResult) -> str:
     return (
         f"{chosen.nodes} nodes ({result.chosen}) keep {_value(chosen.faithfulness)} on "
         f"{result.split}, {_value(held_out)} on held-out {result.held_out}"
-        + ", which is less than was asked for: the set is partly chosen for its examples" * below
+        + ", less than was asked for: the choice partly fits its own examples" * below
         + f"; thresholding needs {simple.nodes}"
     )

@@ -24,8 +24,8 @@ def register(app: typer.Typer) -> None:
 def report(config: ReportConfig, run: Path, overwrite: bool) -> None:
     """Write a run as one HTML page for a reader: what was asked, what was found, what the features mean.
 
-    The page needs no network and can be mailed; report.json beside it has the same for programs. In a folder of
-    run folders, every run whose page is missing or out of date gets one, and one page links to them all.
+    The page needs no network and can be mailed; report.json beside it has the same content for programs. In a folder
+    of run folders, every run whose page is missing or out of date gets one, and one page links to them all.
     """
     from circuitscope import pipeline
 

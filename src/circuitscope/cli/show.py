@@ -46,8 +46,8 @@ def show(
 def _warn_of_another_circuit(run: Path) -> None:
     if is_there(run, EVALUATION) and outdated_by(run, EVALUATION) is not None:
         errors.print(
-            "these scores are of another circuit, which was in this folder when they were measured; measure again: "
-            + command(run, EVALUATION, again=True),
+            "these scores belong to another circuit, which was in this folder when they were measured; measure "
+            "again: " + command(run, EVALUATION, again=True),
             style="yellow",
             markup=False,
             highlight=False,

@@ -36,14 +36,14 @@ def show_status(
         str,
         typer.Option(
             "--search",
-            help="Of a folder of runs: only those with all of these words in their name, task, model or "
+            help="In a folder of runs, show only those with all of these words in their name, task, model or "
             "dictionaries.",
         ),
     ] = "",
 ) -> None:
     """Show which stages of a run are done, which are out of date and why, and what comes next; loads no model.
 
-    A folder of runs is shown as a line for each of them.
+    A folder of runs is shown as one line per run.
     """
     if run.is_dir() and not (run / MANIFEST).is_file():
         found = open_collection(run).search(search)
@@ -96,7 +96,7 @@ def collection_table(found: Collection) -> Table:
 
 
 def _summary(found: RunStatus) -> str:
-    """What is wrong with a run, else how far it is, in a few words."""
+    """What is wrong with a run, or else how far along it is, in a few words."""
     for state in (OUT_OF_DATE, UNFINISHED):
         named = [item.stage for item in found.stages if item.state == state]
         if named:

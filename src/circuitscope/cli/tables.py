@@ -144,7 +144,7 @@ def needed_table(result: Sweep) -> Table:
     table = Table(
         title=f"nodes needed, {result.task}, {result.free_layers} free layers",
         caption="interpolated; – where the curve never reaches the level. CPR and CMD: areas of f "
-        "and of |1 − f| over the share that is kept of each row's own candidates (ideal 0.999 and 0)",
+        "and of |1 − f| over the kept share of each row's own candidates (ideal 0.999 and 0)",
     )
     table.add_column("")
     for level in result.levels:

@@ -35,7 +35,7 @@ def train_dictionaries(
 ) -> None:
     """Train dictionaries for every site of a model in one pass over its activations.
 
-    A run that was killed goes on from its last checkpoint when the same command is given again.
+    A killed run continues from its last checkpoint when the same command is given again.
     """
     from circuitscope import pipeline
     from circuitscope.model import load_model
@@ -47,7 +47,7 @@ def train_dictionaries(
             language_model, _read(text), out, config, overwrite=overwrite, progress=show
         )
     print_to.print(quality_table(quality))
-    print_to.print(f"written to {out}, and for SAELens to {out / 'saelens'}")
+    print_to.print(f"written to {out}, and to {out / 'saelens'} for SAELens")
 
 
 def quality_table(quality: Sequence[SiteQuality]) -> Table:

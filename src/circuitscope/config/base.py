@@ -1,6 +1,6 @@
 """One frozen dataclass per stage. Each field's sentence is the command line's help and a form's label.
 
-Values come from three places, later ones win: the defaults here, a YAML file (``--config``), and options.
+Values come from three places, of which the later ones win: the defaults here, a YAML file (``--config``), options.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ class ComputeConfig(Config):
     device: str = option("auto", "Where to run: auto, cpu, cuda, cuda:1, mps.")
     dtype: str = option(
         "float32",
-        "Number format of model and dictionaries.",
+        "Number format of the model and the dictionaries.",
         choices=("float32", "float64", "bfloat16", "float16"),
     )
-    seed: int = option(0, "Seed of what is drawn: resampling, bootstrap, random circuits.")
+    seed: int = option(0, "Seed for everything drawn at random: resampling, bootstrap, random circuits.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.seed < 0:
-            raise BadInput(argument("seed", self.seed), expected="a whole number from 0")
+            raise BadInput(argument("seed", self.seed), expected="a whole number of at least 0")
 
 
 def settings_from(kind: type[ConfigType], arguments: Mapping[str, Any]) -> ConfigType:
@@ -79,7 +79,7 @@ def positive(**values: int | None) -> None:
     """Raise BadInput for a number that is given and below 1."""
     for name, value in values.items():
         if value is not None and value < 1:
-            raise BadInput(argument(name, value), expected="a whole number from 1")
+            raise BadInput(argument(name, value), expected="a whole number of at least 1")
 
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "kib": 2**10, "mb": 10**6, "mib": 2**20, "gb": 10**9, "gib": 2**30}
@@ -99,7 +99,7 @@ def parse_bytes(text: str) -> int:
 
 
 def build(kind: type[ConfigType], given: Mapping[str, Any], file: str | Path | None = None) -> ConfigType:
-    """A config from a YAML file and from what was given besides; None means not given."""
+    """A config from a YAML file and from the values in ``given``, where None means not given."""
     values = dict(_read_yaml(Path(file))) if file else {}
     types = typing.get_type_hints(kind)
     known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
@@ -119,9 +119,9 @@ def build(kind: type[ConfigType], given: Mapping[str, Any], file: str | Path | N
 def _as_type(value: Any, kind: Any, name: str, file: str) -> Any:
     allowed = typing.get_args(kind) or (kind,)
     if float in allowed and isinstance(value, int | str) and not isinstance(value, bool):
-        with contextlib.suppress(ValueError):  # YAML 1.1 takes 1e-3, without a point, for text
+        with contextlib.suppress(ValueError):  # YAML 1.1 reads 1e-3, without a point, as text
             return float(value)
-    if kind is str and isinstance(value, bool):  # and yes and no, without quotes, for true and false
+    if kind is str and isinstance(value, bool):  # and unquoted yes and no as true and false
         return "yes" if value else "no"
     if type(value) not in allowed:
         words = " or ".join("nothing" if item is type(None) else item.__name__ for item in allowed)
@@ -137,5 +137,5 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadFile(f"{path} cannot be read: {error}", expected="a YAML file of settings") from error
     if not isinstance(values, dict):
-        raise BadFile(f"{path} holds no settings", expected="lines like examples: 100")
+        raise BadFile(f"{path} contains no settings", expected="lines like examples: 100")
     return {str(name).replace("-", "_"): value for name, value in values.items()}

@@ -15,7 +15,7 @@ class DemoConfig(Config):
     nodes: int = option(100, "How many nodes each circuit keeps.")
     examples: int = option(100, "How many examples each circuit is discovered on.")
     device: str = option("cpu", "Where to run: auto, cpu, cuda, cuda:1, mps.")
-    workers: int = option(1, "How many processes work at a time, each on a behaviour of its own.")
+    workers: int = option(1, "How many processes to run at a time, each on its own behaviour.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

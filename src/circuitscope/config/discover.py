@@ -14,7 +14,7 @@ DICTIONARIES = (
     "The dictionaries: bundled, a folder, a hub id, several joined by commas, a YAML file of sites, "
     "identity, or identity:mlp-hidden."
 )
-BOS = "Whether texts begin with a BOS; auto follows dictionaries, then tokenizer."
+BOS = "Whether texts begin with a BOS; auto follows the dictionaries, then the tokenizer."
 
 
 def refuse_bundled_dictionaries(model: str, dictionaries: str) -> None:
@@ -22,7 +22,7 @@ def refuse_bundled_dictionaries(model: str, dictionaries: str) -> None:
     if dictionaries == BUNDLED and model != BUNDLED:
         raise BadInput(
             f"{argument('dictionaries', BUNDLED)} with {argument('model', model)}",
-            expected=f"dictionaries of that model; the bundled ones belong to {argument('model', BUNDLED)}",
+            expected=f"dictionaries for that model; the bundled ones belong to {argument('model', BUNDLED)}",
             mend=f"add {argument('dictionaries')}, or train some: circuitscope train-dictionaries",
         )
 
@@ -31,14 +31,14 @@ def refuse_bundled_dictionaries(model: str, dictionaries: str) -> None:
 class DiscoverySettings(EffectsConfig):
     """How a circuit is discovered, whatever the model, the dictionaries and the behaviour.
 
-    The command line fills it, ``discover`` takes it whole, and the circuit keeps it as part of its recipe; there
-    ``auto`` has given way to what it came to.
+    The command line fills it in, ``discover`` takes it whole, and the circuit keeps it as part of its recipe, with
+    each ``auto`` replaced by what it resolved to.
     """
 
     split: str = option("train", "Which split to discover on.", choices=("train", "test"))
     metric: str = option(
         "auto",
-        "What the behaviour is measured by: auto, logit-difference, probability-difference, log-probability, logit.",
+        "How to measure the behaviour: auto, logit-difference, probability-difference, log-probability, logit.",
     )
     edges_at: str = option(
         "auto",
@@ -51,7 +51,7 @@ class DiscoverySettings(EffectsConfig):
     )
     positions: str = option(
         "auto",
-        "Keep a node per position or sum over positions; auto keeps for templates.",
+        "Keep one node per position, or sum over positions; auto keeps positions for templates.",
         choices=("auto", "keep", "sum"),
     )
     baseline: str = option(

@@ -15,22 +15,24 @@ class EffectsConfig(Config):
     examples: int = option(100, "How many examples to discover on.")
     method: str = option(
         "ig",
-        "Node effects by integrated gradients, attribution patching (plain, with GradDrop, or with the linear rules "
-        "of RelP), or exactly.",
+        "How to compute node effects: integrated gradients, attribution patching (plain, with GradDrop, or with "
+        "the linear rules of RelP), or exact effects.",
         choices=("ig", "atp", "atp-graddrop", "relp", "exact"),
     )
-    rule: str = option("gauss", "Quadrature of integrated gradients.", choices=("gauss", "left", "midpoint"))
+    rule: str = option(
+        "gauss", "Quadrature rule for integrated gradients.", choices=("gauss", "left", "midpoint")
+    )
     points: int | None = option(
-        None, "Quadrature points; by default gauss takes 3, 7, 15, 31 as needed, others 10."
+        None, "Quadrature points; by default gauss takes 3, 7, 15 or 31 as needed, the others 10."
     )
     node_threshold: float | None = option(None, "Keep nodes whose mean effect is larger than this.")
-    nodes: int | None = option(None, "Keep this many strongest nodes (100 if no threshold is given).")
+    nodes: int | None = option(None, "Keep this many of the strongest nodes (100 if no threshold is given).")
     edge_threshold: float | None = option(
         None, "Keep edges whose mean effect is larger than this; by default a tenth of the weakest node kept."
     )
-    connected: bool = option(False, "Drop nodes without a path of edges to the output.")
+    connected: bool = option(False, "Drop nodes that have no path of edges to the output.")
     batch_size: int = option(16, "Examples that go through the model together.")
-    memory: str = option("2GiB", "Activations that one replayed batch may hold.")
+    memory: str = option("2GiB", "How much memory the activations of one replayed batch may take.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,5 +46,5 @@ class EffectsConfig(Config):
         for name in ("node_threshold", "edge_threshold"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
-                raise BadInput(argument(name, value), expected="a number from 0")
+                raise BadInput(argument(name, value), expected="a number of at least 0")
         parse_bytes(self.memory)

@@ -14,7 +14,7 @@ class AblationConfig(ComputeConfig):
 
     dtype: str = option(
         "auto",
-        "Number format of model and dictionaries; auto takes the run's own.",
+        "Number format of the model and the dictionaries; auto takes the run's own.",
         choices=("auto", "float32", "float64", "bfloat16", "float16"),
     )
     examples: int = option(40, "How many examples to evaluate on.")
@@ -30,7 +30,7 @@ class AblationConfig(ComputeConfig):
         choices=("circuit", "keep", "remove"),
     )
     free_layers: int | None = option(
-        None, "Layers (and embed) that are never ablated; a third of them by default."
+        None, "How many of the first layers (and embed) are never ablated; by default a third."
     )
     batch_size: int = option(32, "Examples that go through the model together.")
 
@@ -45,13 +45,15 @@ class EvaluateConfig(AblationConfig):
 
     strict: bool = option(
         False,
-        "Also ask what a sceptic asks: random circuits, halves of the examples, new words, nodes to spare.",
+        "Also run the strict tests: random circuits, halves of the examples, new words, nodes to spare.",
     )
-    random_circuits: int = option(100, "With --strict: random circuits of equal size to compare with.")
-    halvings: int = option(20, "With --strict: how often the examples are divided into random halves.")
+    random_circuits: int = option(
+        100, "With --strict: how many random circuits of equal size to compare with."
+    )
+    halvings: int = option(20, "With --strict: how many times to divide the examples into random halves.")
     spare_examples: int | None = option(
         None,
-        "With --strict: how many of the examples show which nodes can be spared, one run per node; all by default.",
+        "With --strict: how many examples to look for nodes to spare on, one run per node; by default all.",
     )
 
     def __post_init__(self) -> None:
@@ -69,10 +71,10 @@ class SweepConfig(AblationConfig):
 
     sizes: int = option(16, "How many circuit sizes to measure.")
     neurons: bool = option(True, "Also measure neurons of the sites and hidden neurons of the MLPs.")
-    random: int = option(3, "Random circuits to average; 0 leaves them away.")
+    random: int = option(3, "How many random circuits to average; 0 leaves them out.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(sizes=self.sizes)
         if self.random < 0:
-            raise BadInput(f"{argument('random', self.random)}", expected="a whole number from 0")
+            raise BadInput(f"{argument('random', self.random)}", expected="a whole number of at least 0")

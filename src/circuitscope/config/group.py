@@ -13,7 +13,7 @@ class GroupConfig(Config):
     """Settings of grouping a circuit's features."""
 
     groups: int | None = option(
-        None, "Join features until there are this many groups, or no two are left that may be joined."
+        None, "Join features until there are this many groups, or until no two are left that may be joined."
     )
     similarity: float | None = option(
         None,
@@ -23,14 +23,14 @@ class GroupConfig(Config):
     layers: int | None = option(
         None, "How many neighbouring layers a group may touch; by default a quarter of the model's."
     )
-    activity: float = option(1.0, "How much it counts that features are active on the same texts.")
-    vectors: float = option(1.0, "How much it counts that features write in the same direction.")
-    edges: float = option(1.0, "How much it counts that features have the same edges in and out.")
+    activity: float = option(1.0, "Weight of being active on the same texts.")
+    vectors: float = option(1.0, "Weight of writing in the same direction.")
+    edges: float = option(1.0, "Weight of having the same edges in and out.")
     batch_size: int = option(32, "Examples that go through the model together.")
     device: str = option("auto", "Where to run: auto, cpu, cuda, cuda:1, mps.")
     dtype: str = option(
         "auto",
-        "Number format of model and dictionaries; auto takes the run's own.",
+        "Number format of the model and the dictionaries; auto takes the run's own.",
         choices=("auto", "float32", "float64", "bfloat16", "float16"),
     )
 
@@ -48,8 +48,8 @@ class GroupConfig(Config):
         weights = {name: getattr(self, name) for name in ("activity", "vectors", "edges")}
         if not all(weight >= 0 for weight in weights.values()) or not sum(weights.values()) > 0:
             raise BadInput(
-                "the weights of similarity are "
+                "the similarity weights are "
                 + ", ".join(argument(name, value) for name, value in weights.items()),
-                expected="numbers from 0, at least one of them above 0",
+                expected="numbers of at least 0, not all of them 0",
                 mend="leave one at 1",
             )

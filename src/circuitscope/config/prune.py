@@ -28,7 +28,7 @@ class PruneConfig(AblationConfig):
         None,
         "How many of the strongest nodes to select from; by default four times those that thresholding needs.",
     )
-    select_examples: int = option(300, "How many examples to select nodes on, if there are as many.")
+    select_examples: int = option(300, "How many examples to select nodes on, if there are that many.")
     steps: int = option(60, "Training steps of the masks.")
 
     def __post_init__(self) -> None:
@@ -38,5 +38,5 @@ class PruneConfig(AblationConfig):
             raise BadInput(
                 f"{argument('faithfulness', self.faithfulness)}",
                 expected="a number above 0 and at most 1, such as 0.9",
-                mend="1 is the whole model's behaviour",
+                mend="choose a value in that range; 1 is the whole model's behaviour",
             )

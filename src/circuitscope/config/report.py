@@ -13,26 +13,26 @@ class ReportConfig(Config):
 
     text: str = option(
         "",
-        "A text file in which to look for what features mean; <|endoftext|> separates documents. Without it: "
-        "the task's own examples, or the model's own text where circuitscope has one.",
+        "A text file to look for the features' contexts in; <|endoftext|> separates documents. By default the "
+        "task's own examples, or the model's own text if circuitscope has one.",
     )
     nodes: int = option(40, "How many of the strongest nodes get contexts and promoted tokens.")
     contexts: int = option(8, "How many contexts to show for a feature.")
-    context: int = option(64, "Tokens that the model reads at a time when it looks for contexts.")
-    tokens: int = option(200_000, "How many tokens of the text to read at most.")
+    context: int = option(64, "How many tokens the model reads at a time while looking for contexts.")
+    tokens: int = option(200_000, "Read at most this many tokens of the text.")
     cache: bool = option(
-        True, "Read in the workspace what was found out about features earlier, and keep there what is new."
+        True, "Take what is already known about features from the workspace, and keep there what is new."
     )
-    out: str = option("", "The folder to write, instead of RUN/report.")
+    out: str = option("", "The folder to write instead of RUN/report.")
     batch_size: int = option(32, "Contexts that go through the model together.")
     device: str = option("auto", "Where to run: auto, cpu, cuda, cuda:1, mps.")
     dtype: str = option(
         "auto",
-        "Number format of model and dictionaries; auto takes the run's own.",
+        "Number format of the model and the dictionaries; auto takes the run's own.",
         choices=("auto", "float32", "float64", "bfloat16", "float16"),
     )
     workers: int = option(
-        1, "For a folder of runs: how many processes work at a time, each on a run of its own."
+        1, "For a folder of runs: how many processes to run at a time, each on its own run."
     )
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """Settings of SHIFT, one frozen dataclass per step.
 
-What a run is about (model, dictionaries, data) is said once, at its first step; later steps read it from the run.
+What a run is about (model, dictionaries, data) is given once, at its first step; later steps read it from the run.
 """
 
 from __future__ import annotations
@@ -25,13 +25,17 @@ class LabelledData(Config):
         "The labelled texts: bundled, a data set on the hub such as LabHC/bias_in_bios, or your own parquet, "
         "JSON-lines or CSV file or folder.",
     )
-    classes: str = option("", "The two classes to tell apart, as professor,nurse; by default the usual two.")
-    attributes: str = option("", "The two values of the attribute, as male,female; by default the usual two.")
+    classes: str = option(
+        "", "The two classes to tell apart, such as professor,nurse; by default the usual two."
+    )
+    attributes: str = option(
+        "", "The two values of the attribute, such as male,female; by default the usual two."
+    )
     text_field: str = option("", "The field with the text, if it is not found by name.")
     label_field: str = option("", "The field with the class, if it is not found by name.")
     attribute_field: str = option("", "The field with the attribute, if it is not found by name.")
-    limit: int | None = option(None, "At most this many texts in each set.")
-    data_seed: int = option(42, "Seed of the order of the texts, and of what is drawn of them.")
+    limit: int | None = option(None, "Use at most this many texts in each set.")
+    data_seed: int = option(42, "Seed for the order of the texts and for which of them are drawn.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,7 +52,7 @@ class LabelledData(Config):
 
     @property
     def loading(self) -> dict[str, Any]:
-        """The arguments of ``load_labelled_sets`` besides the source; what is not given is left away."""
+        """The arguments of ``load_labelled_sets`` besides the source; what is not given is left out."""
         named: dict[str, Any] = {
             "classes": tuple(word.strip() for word in self.classes.split(",")) if self.classes else None,
             "attributes": tuple(word.strip() for word in self.attributes.split(","))
@@ -70,18 +74,21 @@ class ShiftTrainConfig(LabelledData, ComputeConfig):
     dictionaries: str = option(BUNDLED, DICTIONARIES)
     site: str = option(
         "",
-        "The residual site whose activations are pooled, as resid_4; by default that of the last layer but one.",
+        "The residual site whose activations are pooled, such as resid_4; by default that of the second-to-last "
+        "layer.",
     )
     pooling: str = option(
-        "mean", "Pool over all tokens but padding and BOS, or take the last one.", choices=("mean", "last")
+        "mean",
+        "Take the mean over all tokens except padding and BOS, or the last token.",
+        choices=("mean", "last"),
     )
     fit: str = option(
-        "adamw", "Train the probe by AdamW or by logistic regression.", choices=("adamw", "logistic")
+        "adamw", "Train the probe with AdamW or by logistic regression.", choices=("adamw", "logistic")
     )
     learning_rate: float = option(0.01, "Learning rate of AdamW.")
-    epochs: int = option(1, "How often AdamW goes through the texts.")
+    epochs: int = option(1, "How many times AdamW goes through the texts.")
     batch: int = option(128, "Texts per step of AdamW.")
-    seed: int = option(42, "Seed of the probe's first weights and of the order of its texts.")
+    seed: int = option(42, "Seed for the probe's initial weights and the order of its texts.")
     bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
 
     def __post_init__(self) -> None:
@@ -90,13 +97,13 @@ class ShiftTrainConfig(LabelledData, ComputeConfig):
         if not 0 < self.learning_rate < float("inf"):
             raise BadInput(f"{argument('learning_rate', self.learning_rate)}", expected="a number above 0")
         if self.site and Site.parse(self.site).kind != "resid":
-            raise BadInput(f"{argument('site', self.site)}", expected="a residual site, as resid_4")
+            raise BadInput(f"{argument('site', self.site)}", expected="a residual site, such as resid_4")
         refuse_bundled_dictionaries(self.model, self.dictionaries)
 
 
 @dataclass(frozen=True)
 class DeviceConfig(Config):
-    """Where a run's later steps work."""
+    """Where the later steps of a run are computed."""
 
     device: str = option("auto", "Where to run: auto, cpu, cuda, cuda:1, mps.")
 
@@ -114,40 +121,41 @@ class ShiftJudgeConfig(DeviceConfig):
     """Settings of a sheet."""
 
     contexts: int = option(
-        6, "Contexts to show of each feature, of general text and of the training texts each."
+        6, "How many contexts to show for each feature, from general text and again from the training texts."
     )
     text: str = option(
         "",
-        "General text, a file, to look for contexts in before the texts that the classifier was trained on; by "
-        "default the text that belongs to a bundled model, else none.",
+        "A file of general text to look for contexts in before the classifier's training texts; by default the "
+        "text that comes with a bundled model, otherwise none.",
     )
-    texts: int = option(2000, "At most this many of the training texts, for contexts and word lists.")
+    texts: int = option(2000, "Use at most this many of the training texts, for contexts and word lists.")
     judge: str = option(
         "person",
-        "Who fills in the verdicts: a person, or a baseline: word lists, or a language model at an endpoint.",
+        "Who fills in the verdicts: a person, or a baseline (word lists, or a language model at an endpoint).",
         choices=JUDGES,
     )
     remove_words: str = option(
-        "", "For --judge words: words that a classifier should not use, a file or a list with commas."
+        "",
+        "For --judge words: words that the classifier should not use, as a file or a comma-separated list.",
     )
-    keep_words: str = option("", "For --judge words: words of the task, a file or a list with commas.")
+    keep_words: str = option("", "For --judge words: words of the task, as a file or a comma-separated list.")
     measure: str = option(
         "correlation",
-        "For --judge words: what decides: the correlation, over tokens, of a feature's activation with the listed "
-        "words, or the share of its activation that lies on them.",
+        "For --judge words: what decides, the correlation over tokens of a feature's activation with the listed "
+        "words, or the share of its activation that falls on them.",
         choices=("correlation", "share"),
     )
     level: float | None = option(
         None,
-        "For --judge words: the score from which on it decides; by default 0.3 of a correlation, 0.5 of a share.",
+        "For --judge words: the lowest score that decides; by default 0.3 for a correlation, 0.5 for a share.",
     )
-    reach: int = option(0, "For --judge words: how many tokens behind a listed word count as listed, too.")
+    reach: int = option(0, "For --judge words: how many tokens after a listed word also count as listed.")
     endpoint: str = option(
         "", "For --judge endpoint: an OpenAI-compatible address such as http://localhost:8000/v1."
     )
     model_name: str = option("", "For --judge endpoint: the model's name there.")
     key_variable: str = option(
-        "", "For --judge endpoint: the environment variable with its key, if it wants one."
+        "", "For --judge endpoint: the environment variable with its key, if it needs one."
     )
     about: str = option("", "For --judge endpoint: what the classifier is meant to do, in a sentence.")
     who: str = option("", "With --interactive: whose verdicts these are; by default the user's name.")
@@ -169,9 +177,7 @@ class ShiftJudgeConfig(DeviceConfig):
 class ShiftApplyConfig(DeviceConfig):
     """Settings of applying a sheet of verdicts."""
 
-    who: str = option(
-        "", "Whose verdicts these are, where the sheet names nobody; by default the user's name."
-    )
+    who: str = option("", "Whose verdicts these are, if the sheet names nobody; by default the user's name.")
     how: str = option(
         "zero", "Set removed features to zero, or to their mean over the texts.", choices=("zero", "mean")
     )
@@ -186,29 +192,32 @@ class ShiftRetrainConfig(DeviceConfig):
 class ShiftEvaluateConfig(DeviceConfig):
     """Settings of the scores."""
 
-    seed: int = option(0, "Seed of the bootstrap.")
+    seed: int = option(0, "Seed for the bootstrap.")
 
 
 @dataclass(frozen=True)
 class ShiftCompareConfig(DeviceConfig):
     """Settings of the comparison with baselines and skylines."""
 
-    seeds: int = option(1, "How many seeds, from that of the run on; with several, intervals are over seeds.")
-    draws: int = option(5, "Draws of random features.")
+    seeds: int = option(
+        1, "How many seeds, starting from the run's own; with several, intervals are over seeds."
+    )
+    draws: int = option(5, "How many times to draw random features.")
     verdicts: str = option(
         "",
-        "A sheet with verdicts on features that the run's own sheet does not know, as other seeds' circuits have.",
+        "A sheet with verdicts on features that the run's own sheet does not have, such as those of other seeds.",
     )
     cue_words: str = option(
         "",
-        "The words that give the attribute away, a file or a list with commas; by default English words of gender.",
+        "The words that give the attribute away, as a file or a comma-separated list; by default English gender "
+        "words.",
     )
     task_words: str = option(
         "",
-        "The words of the task, a file or a list with commas: concepts of the bottleneck, and what the automatic "
-        "judge keeps; by default those of professors and nurses.",
+        "The words of the task, as a file or a comma-separated list: the bottleneck's concepts, and what the "
+        "automatic judge keeps; by default words for professors and nurses.",
     )
-    workers: int = option(1, "How many processes work at a time, each on a seed of its own.")
+    workers: int = option(1, "How many processes to run at a time, each on its own seed.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -221,7 +230,9 @@ class ShiftDemoConfig(DeviceConfig):
 
     out: str = option("runs/shift-demo", "The run folder to write.")
     seeds: int = option(1, "How many seeds to compare; with several, intervals are over seeds.")
-    limit: int | None = option(None, "At most this many texts in each set; fewer are quicker, and noisier.")
+    limit: int | None = option(
+        None, "Use at most this many texts in each set; fewer are quicker, but noisier."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -234,10 +245,10 @@ class ShiftDictionariesConfig(LabelledData, ComputeConfig):
 
     model: str = option(BUNDLED, MODEL)
     dictionaries: str = option(BUNDLED, DICTIONARIES)
-    site: str = option("", "One residual site, as resid_4; by default every one that has a dictionary.")
-    seed: int = option(42, "Seed of the probes.")
+    site: str = option("", "One residual site, such as resid_4; by default every one that has a dictionary.")
+    seed: int = option(42, "Seed for the probes.")
     bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
-    json: str = option("", "A file to write the figures to.")
+    json: str = option("", "A file to write the scores to.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

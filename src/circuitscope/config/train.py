@@ -26,12 +26,12 @@ class TrainConfig(Config):
     k: int = option(
         32,
         "Active features per token: exactly for topk, on average for batchtopk, "
-        "aimed at for relu unless --l1 is given.",
+        "as a target for relu unless --l1 is given.",
     )
     tokens: int = option(
-        2_000_000, "Tokens to train on; a shorter text is read several times, each time in another order."
+        2_000_000, "Tokens to train on; a shorter text is read several times, in a different order each time."
     )
-    sites: str = option(ALL_SITES, "The sites to train, as embed,attn_0,mlp_0,resid_0 and so on, or all.")
+    sites: str = option(ALL_SITES, "The sites to train, such as embed,attn_0,mlp_0,resid_0, or all.")
     context: int = option(128, "Tokens per context, BOS included; a context never spans two documents.")
     batch: int = option(1024, "Tokens per training step.")
     buffer: int = option(256, "Contexts whose activations are shuffled together before they are used.")
@@ -44,13 +44,13 @@ class TrainConfig(Config):
         0, "Tokens without an activation after which a feature is dead; 0 takes tokens / 20."
     )
     held_out: float = option(
-        0.05, "Share of the contexts, at the end, kept for measuring and never trained on."
+        0.05, "Share of the contexts, from the end, that is kept for measuring and never trained on."
     )
     bos: str = option(
-        "auto", "Whether contexts start with BOS; auto is the tokenizer's default.", choices=BOS
+        "auto", "Whether contexts begin with a BOS; auto is the tokenizer's default.", choices=BOS
     )
-    seed: int = option(0, "Seed of the first weights and of the order of the data.")
-    save_every: int = option(500, "Steps between checkpoints, from which a killed run goes on.")
+    seed: int = option(0, "Seed for the initial weights and the order of the data.")
+    save_every: int = option(500, "Steps between checkpoints, from which a killed run continues.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,7 +58,7 @@ class TrainConfig(Config):
         if 0 < self.features < self.k:
             raise BadInput(
                 f"k = {self.k} with {self.features} features",
-                expected="k of at most the number of features",
+                expected="a k of at most the number of features",
                 mend=f"lower {argument('k')} or raise {argument('features')}",
             )
         if self.sites != ALL_SITES:

@@ -1,8 +1,8 @@
 """node_activations: what a circuit's features do on the texts of its task, and a summary for each node.
 
-A node at a position is looked at there, once per text; a node that is summed over positions on every live token.
-Clean and patch texts are looked at alike: what tells what a feature is for is on which texts it is active, and
-which answers these texts ask for. Errors have no activation and are left out.
+A node at a position is looked at there, once per text; a node that is summed over positions, on every live token.
+Clean and patch texts are treated alike: what a feature is for shows in which texts it is active on and which answers
+these ask for. Errors have no activation and are left out.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class TaskTexts:
     side: NDArray[np.int64]
     """(text,) ``CLEAN`` or ``PATCH``."""
     answer: tuple[str, ...]
-    """Per text what it asks for; answers that count together are joined by " / "."""
+    """Per text, what it asks for; answers that count together are joined by " / "."""
     case: tuple[str, ...]
-    """Per text its example's case; empty for the patch side, which the case does not speak of."""
+    """Per text, its example's case; empty for the patch side, which the case does not describe."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """top_contexts: where in a text features are most active, for all sites in one pass.
 
-1. Cut the text into contexts; of contexts with the same tokens only the first can be shown.
+1. Cut the text into contexts; of contexts with the same tokens, only the first can be shown.
 2. Run them through the model batch by batch, and encode just the features asked for at every site.
-3. Per feature, count the tokens on which it is active and keep the ``count`` contexts of highest activation,
+3. Per feature, count the tokens on which it is active and keep the ``count`` contexts with the highest activation,
    each with its activations; whatever else was computed is dropped with its batch.
 
 Padding and BOS are neither counted nor shown. Memory does not grow with the text: per feature, what is kept is
@@ -40,8 +40,8 @@ NO_CONTEXT = -1
 SHORTEST = 3
 """BOS and two tokens."""
 _TOGETHER = 8
-"""Features that are encoded at once, always as many: how a product is rounded depends on its shape, and what is found
-of a feature must not depend on the others that are asked for."""
+"""Features that are encoded at once, always this many: how a product is rounded depends on its shape, and what is
+found about a feature must not depend on the others that are asked for."""
 
 
 def top_contexts(
@@ -62,10 +62,10 @@ def top_contexts(
     Args:
         features: (site, feature) pairs; the result has their order.
         text: one text, whose documents ``<|endoftext|>`` separates, or a sequence of documents.
-        count: contexts per feature at most; a feature that is active in fewer has fewer.
-        context: tokens that the model reads at a time, BOS included, or as many as it can; a feature shows
+        count: at most this many contexts per feature; a feature that is active in fewer has fewer.
+        context: how many tokens the model reads at a time, BOS included, or as many as it can; a feature is shown
             once per context.
-        tokens: how many tokens of the text to read at most (to the end of a document); None for all.
+        tokens: read at most this many tokens of the text (to the end of a document); None for all.
         bos: whether contexts begin with a BOS; ``auto`` follows the dictionaries, then the tokenizer.
         batch_size: contexts that go through the model together.
         progress: shown by default; False is silent, a function is called with (done, total, what).
@@ -207,14 +207,14 @@ class _Search:
     def _encode(self, x: Float[Tensor, "token width"]) -> Float[Tensor, "token some"]:
         """The activations, each to the last bit what it is whatever other features are asked for."""
         features = self.features.to(x.device)
-        if not self._dictionary.separable:  # it encodes all of them in any case
+        if not self._dictionary.separable:  # it always encodes all of them
             return encode_in_chunks(self._dictionary, x, features)
         filled = torch.cat([features, features[-1:].expand(-len(features) % _TOGETHER)])
         parts = [encode_in_chunks(self._dictionary, x, part) for part in torch.split(filled, _TOGETHER)]
         return torch.cat(parts, dim=1)[:, : len(features)]
 
     def _keep(self, seen: _Kept) -> None:
-        """The best of those kept and those just seen; of equals the earlier."""
+        """The best of those kept and those just seen; of equals, the earlier."""
         score = torch.cat([self._kept.score, seen.score], dim=1)
         order = score.argsort(dim=1, descending=True, stable=True)[:, : self._count]
         wide = max(self._kept.activations.shape[2], seen.activations.shape[2])

@@ -2,7 +2,7 @@
 
 What a feature means follows from its dictionary and from what was read. A cache therefore knows it by the content
 hash of the site's dictionary, the feature, and a hash of all the rest that the answer depends on: the model, its
-tokenizer, the text, and how it is read. Batch size and device are left out: they change the rounding alone.
+tokenizer, the text, and how it is read. Batch size and device are left out: they change only the rounding.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from circuitscope.work import Progress
 from circuitscope.workspace import DashboardCache, DashboardKey
 
 _EDITION = 1
-"""Counted up when the same question gets another answer than before."""
+"""Incremented when the same question gets a different answer than before."""
 
 _Kind = TypeVar("_Kind", FeatureContexts, FeatureTokens)
 
@@ -56,7 +56,7 @@ def known_contexts(
     cache: DashboardCache | None,
     progress: Progress | bool | None = None,
 ) -> tuple[FeatureContexts, ...]:
-    """``top_contexts``, of which the cache is asked first, and is given what it did not know.
+    """``top_contexts``, except that the cache is asked first and is given what it did not know.
 
     Args:
         cache: None to compute everything.
@@ -96,7 +96,7 @@ def known_tokens(
     count: int = 10,
     cache: DashboardCache | None,
 ) -> tuple[FeatureTokens, ...]:
-    """``promoted_tokens``, of which the cache is asked first, and is given what it did not know.
+    """``promoted_tokens``, except that the cache is asked first and is given what it did not know.
 
     Args:
         cache: None to compute everything.
@@ -115,7 +115,7 @@ class _Asked:
 
     def __init__(self, model: LanguageModel, dictionaries: Dictionaries, read: dict[str, object]) -> None:
         self._dictionaries = dictionaries
-        # A model that was cut is the whole one up to its end, so both share what is known.
+        # A model that was cut is the whole one up to the cut, so both share what is known.
         self._read = {
             **read,
             "model": fingerprint(model.whole),
@@ -127,7 +127,7 @@ class _Asked:
 
     def key(self, site: Site, feature: int) -> DashboardKey:
         if site not in self._by_site:
-            tensor = self._dictionaries[site].tensor  # which the content hash does not tell
+            tensor = self._dictionaries[site].tensor  # which is not in the content hash
             self._by_site[site] = hash_json({**self._read, "tensor": tensor})
         return DashboardKey(self._dictionaries.site_hash(site), feature, self._by_site[site])
 

@@ -7,7 +7,7 @@ For a write vector v at a tap,
     weight of token t = w_t − mean over the vocabulary
 
 where c subtracts the mean if the last norm is a LayerNorm and does nothing if it is an RMS norm. Special tokens (BOS,
-padding) are not shown: they are no words. This is the direct path alone: no later attention or MLP. It leaves out
+padding) are not shown: they are not words. This is the direct path alone: no later attention or MLP. It leaves out
 the last norm's denominator, which depends on the text and divides all of a token's weights alike; a feature that
 changes the denominator much does more than is shown. Softmax does not see the mean over the vocabulary. A soft cap
 on the logits (Gemma-2) is monotone and is left out.
@@ -32,10 +32,10 @@ from circuitscope.results import FeatureTokens, TokenWeight
 from circuitscope.terms import Site
 
 _ROWS = 32
-"""Features whose logits over the whole vocabulary are held at once, always as many: how a product is rounded depends
-on its shape, and what is found of a feature must not depend on the others that are asked for."""
+"""Features whose logits over the whole vocabulary are held at once, always this many: how a product is rounded
+depends on its shape, and what is found about a feature must not depend on the others that are asked for."""
 _LOUD = 32.0
-"""Root mean square of what is sent through a norm: so large that the norm's epsilon vanishes."""
+"""Root mean square of what is sent through a norm: so large that the norm's epsilon is negligible."""
 
 
 def promoted_tokens(
@@ -49,7 +49,7 @@ def promoted_tokens(
 
     Args:
         features: (site, feature) pairs; the result has their order.
-        count: tokens on either side at most.
+        count: at most this many tokens on each side.
     """
     found: dict[tuple[Site, int], FeatureTokens] = {}
     wanted = sorted(set(features))
@@ -63,7 +63,7 @@ def promoted_tokens(
             filled = torch.cat([rows, rows[-1:].expand(_ROWS - len(rows), -1)])
             weights = direct_logits(model, filled)[: len(rows), :known]
             weights = weights - weights.mean(dim=1, keepdim=True)
-            weights[:, model.tokenizer.all_special_ids] = 0  # padding and the like are no words to a reader
+            weights[:, model.tokenizer.all_special_ids] = 0  # padding and the like are not words to a reader
             for feature, row, (_, exact) in zip(part, weights, vectors, strict=True):
                 raised, lowered = (_strongest(row, texts, count, sign) for sign in (1, -1))
                 found[feature] = FeatureTokens(feature[0].name, feature[1], raised, lowered, exact)
@@ -73,7 +73,7 @@ def promoted_tokens(
 def direct_logits(model: LanguageModel, direction: Float[Tensor, "row width"]) -> Float[Tensor, "row vocab"]:
     """What directions in the last residual stream add to the logits, without the last norm's denominator.
 
-    Of a model that was cut (a classifier's) the logits are those of the whole one, whose tokens people read.
+    For a model that was cut (a classifier's), the logits are those of the whole one, whose tokens people read.
     """
     return linear_part(model.whole.final_norm, direction) @ model.whole.unembedding.T
 
@@ -81,8 +81,8 @@ def direct_logits(model: LanguageModel, direction: Float[Tensor, "row width"]) -
 def linear_part(norm: nn.Module, x: Float[Tensor, "row width"]) -> Float[Tensor, "row width"]:
     """g ⊙ c(x) for a norm N(x) = g ⊙ c(x) / rms(c(x)) + bias, whichever class it has.
 
-    A norm forgets the length of what it reads: N of a loud x, less N(0), is g ⊙ c(x) / rms(c(x)), and the root
-    mean square is put back. A module that does not forget it (no norm at all) is linear already.
+    A norm forgets the length of what it reads: N of a large x, less N(0), is g ⊙ c(x) / rms(c(x)), and the root
+    mean square is put back. A module that does not forget it (no norm at all) is already linear.
     """
     zero: Tensor = norm(torch.zeros_like(x[:1]))
     length = _rms(x - x.mean(dim=1, keepdim=True) if _centres(norm, x) else x)
@@ -100,7 +100,7 @@ def _centres(norm: nn.Module, x: Tensor) -> bool:
 
 
 def _rms(x: Tensor) -> Tensor:
-    """1 for a vector of zeros, which nothing can make loud."""
+    """1 for a vector of zeros, which nothing can make large."""
     length = x.pow(2).mean(dim=1, keepdim=True).sqrt()
     return torch.where(length > 0, length, 1.0)
 

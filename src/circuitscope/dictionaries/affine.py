@@ -18,8 +18,8 @@ from circuitscope.errors import BadDictionary
 class AffineDictionary(Dictionary):
     """pre = W_enc (x − pre_bias) + b_enc, f = activate(pre), x̂ = W_decᵀ f + b_dec.
 
-    Where a feature is active f_i = pre_i, so its read vector is its row of W_enc; ``gated``, which scales pre,
-    says so itself.
+    Where a feature is active, f_i = pre_i, so its read vector is its row of W_enc; ``gated``, which scales pre,
+    has its own.
     """
 
     def __init__(

@@ -18,13 +18,13 @@ from circuitscope.dictionaries.rows import is_sorted
 from circuitscope.sparse import ActiveFeatures, concatenate
 
 CHUNK_BYTES = 64 * 2**20
-"""How much a temporary of one chunk may take."""
+"""How much memory a temporary of one chunk may take."""
 
 BLOCK = 2048
 """Features that are encoded at a time on a CPU, where they can be."""
 
 CACHE_BYTES = 2 * 2**20
-"""How much their activations may take, so that they are still in the cache when they are looked at."""
+"""How much memory their activations may take, so that they are still in the cache when they are looked at."""
 
 
 class Dictionary(ABC):
@@ -94,8 +94,8 @@ class Dictionary(ABC):
     def encode_active(self, x: Float[Tensor, "token width"]) -> ActiveFeatures:
         """The non-zero features of every token, sorted by (token, feature).
 
-        On a CPU the features go through in blocks that stay in its cache; that their activations depend on
-        themselves alone is what allows it.
+        On a CPU the features go through in blocks that stay in its cache, which is possible because each activation
+        depends on its own feature alone.
         """
         small = self.separable and not x.is_cuda
         width = min(BLOCK, self.n_features) if small else self.n_features

@@ -112,14 +112,14 @@ def _update(digest: hashlib._Hash, site: Site, dictionary: Dictionary) -> None:
 
 
 def _bytes(weight: Tensor) -> memoryview:
-    """A tensor's memory on the CPU, without a copy where it lies there already."""
+    """A tensor's memory on the CPU, without a copy if it is there already."""
     return weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
 
 
 def neuron_dictionaries(
     model: LanguageModel, sites: Sequence[Site] | None = None, *, tensor: str | None = None
 ) -> Dictionaries:
-    """The identity at each site: its neurons as features. ``tensor`` picks another tensor than the usual."""
+    """The identity at each site: its neurons as features. ``tensor`` picks a tensor other than the usual one."""
     chosen = model.sites if sites is None else sites
     by_site: dict[Site, Dictionary] = {}
     for site in chosen:
@@ -130,7 +130,7 @@ def neuron_dictionaries(
 
 
 def neurons_like(dictionaries: Dictionaries, model: LanguageModel) -> Dictionaries:
-    """The neurons of the very tensors that some dictionaries read."""
+    """The neurons of exactly the tensors that some dictionaries read."""
     by_site: dict[Site, Dictionary] = {}
     for site, dictionary in dictionaries.items():
         by_site |= neuron_dictionaries(model, [site], tensor=dictionary.tensor)

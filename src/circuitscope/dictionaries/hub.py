@@ -1,7 +1,7 @@
 """Dictionaries on the HuggingFace hub: which files of a repository are wanted, and fetching just those.
 
 1. list the repository's files with their sizes;
-2. choose: all of them, those below a folder, and of Gemma Scope one dictionary per layer;
+2. choose: all of them, those below a folder, and for Gemma Scope one dictionary per layer;
 3. download what the hub's cache lacks. Without a network, what an earlier download left is used.
 """
 
@@ -37,7 +37,7 @@ def fetch(repository: str, inside: str = "") -> Path:
         if earlier is None or not (earlier / inside).is_dir():
             raise _unreachable(repository, error) from error
         _log.warning(
-            "the hub did not answer for %s: using what was downloaded earlier, even if that is not all",
+            "the hub did not answer for %s: using what was downloaded earlier, even if it is incomplete",
             repository,
         )
         return earlier / inside
@@ -55,7 +55,7 @@ def missing(repository: str, inside: str = "") -> int | None:
 
     try:
         sizes = _list(repository)
-    except Exception:  # no network, no such repository: fetching says which
+    except Exception:  # no network or no such repository: fetching says which
         return None if _downloaded(repository) is None else 0
     wanted = choose(repository, sizes, inside)
     return sum(
@@ -109,8 +109,8 @@ def _downloaded(repository: str) -> Path | None:
 
 def _unreachable(repository: str, error: Exception) -> BadFile:
     return BadFile(
-        f"there is no folder {repository}, and the hub did not give {repository!r}: "
+        f"there is no folder {repository}, and the hub returned nothing for {repository!r}: "
         f"{(str(error).splitlines() or [''])[0]}",
-        expected="a folder on this disk, or the id of a hub repository and a network",
+        expected="a folder on this disk, or the id of a hub repository and a network connection",
         mend="check the spelling",
     )

@@ -23,7 +23,7 @@ from circuitscope.dictionaries.normalised import NORMALISATIONS, NormalisedDicti
 from circuitscope.errors import BadDictionary
 
 SHARED = ("w_enc", "b_enc", "w_dec", "b_dec")
-"""The tensors that every kind has; pre_bias, which is subtracted from the input, may come on top."""
+"""The tensors that every kind has; pre_bias, which is subtracted from the input, is optional."""
 OWN: Mapping[str, tuple[str, ...]] = {
     ReluDictionary.kind: (),
     TopKDictionary.kind: (),
@@ -45,11 +45,11 @@ def build(
     """Make a dictionary of ``kind`` from named weights; ``where`` names the file in errors.
 
     Args:
-        kind: one of ``KINDS``, perhaps with a normalisation's word in front; or ``identity``.
-        weights: w_enc and w_dec (feature, width), b_enc (feature), b_dec and perhaps pre_bias (width), and per
+        kind: one of ``KINDS``, optionally with a normalisation's word in front; or ``identity``.
+        weights: w_enc and w_dec (feature, width), b_enc (feature), b_dec and optionally pre_bias (width), and per
             feature: threshold for jumprelu, r_mag and b_mag for gated.
         settings: k for topk, width for the identity.
-        tensor: the tap that it reads, where that is not the usual one of its site.
+        tensor: the tap that it reads, if that is not the usual one of its site.
 
     Raises:
         BadDictionary: the kind is unknown, or a tensor is missing, unknown or of another shape.
@@ -60,7 +60,7 @@ def build(
     if plain not in OWN or len(normalisation) > 1 or not set(normalisation) <= set(NORMALISATIONS):
         raise BadDictionary(
             f"{where} is a dictionary of kind {kind!r}",
-            expected=f"{' or '.join(KINDS)}, perhaps after {' or '.join(NORMALISATIONS)}",
+            expected=f"{' or '.join(KINDS)}, optionally after {' or '.join(NORMALISATIONS)}",
             mend="this kind is not supported",
         )
     _check_names(plain, weights, where)
@@ -95,7 +95,7 @@ def _check_names(kind: str, weights: Mapping[str, Tensor], where: str) -> None:
     if missing or unknown:
         raise BadDictionary(
             f"{where} lacks {missing} and has unknown {unknown}",
-            expected=f"the tensors {', '.join(required)} and perhaps pre_bias",
+            expected=f"the tensors {', '.join(required)} and optionally pre_bias",
             mend="the file is damaged or of another kind",
         )
 

@@ -28,8 +28,8 @@ def load_dictionaries(source: str | Path | Dictionaries, model: LanguageModel) -
         source: ``bundled`` (those of the bundled model); a folder or file in a supported format; the id of a
             HuggingFace hub repository of such a folder; one of these with ``:folder/inside``; several separated
             by commas, which are merged; a YAML file that maps sites to these; ``identity`` (the neurons of every
-            site); ``identity:mlp-hidden`` (the hidden neurons of every MLP); or dictionaries that are loaded
-            already.
+            site); ``identity:mlp-hidden`` (the hidden neurons of every MLP); or dictionaries that are already
+            loaded.
         model: the model that they read and write.
 
     Raises:
@@ -54,7 +54,7 @@ def _load(part: Part, model: LanguageModel) -> Dictionaries:
     check_fit(found, model)
     for site, dictionary in found.items():
         to_model(dictionary, model)
-        # From here on a tensor has the family's own name, or none where it is the site's usual one.
+        # From here on a tensor has the family's own name, or none if it is the site's usual one.
         tap = model.tap(site, dictionary.tensor)
         dictionary.tensor = None if tap == model.tap(site) else tap.name
     return Dictionaries(
@@ -63,7 +63,7 @@ def _load(part: Part, model: LanguageModel) -> Dictionaries:
 
 
 def _folder(part: Part) -> Path:
-    """Where a part lies on this disk, downloaded if need be."""
+    """Where a part is on this disk, downloaded if need be."""
     if part.place == BUNDLED:
         return BUNDLED_DICTIONARIES
     if part.on_hub:

@@ -2,14 +2,14 @@
 
 SAELens trains on n(x) instead of x and undoes that after decoding (``normalize_activations``):
 
-| word | n(x) | s(x) | added back besides |
+| word | n(x) | s(x) | also added back |
 |---|---|---|---|
 | ``layer_norm`` | (x − mean) / (std + 1e-5), std with width − 1 below | std | mean |
 | ``constant_norm_rescale`` | x · √width / ‖x‖ | ‖x‖ / √width | nothing |
 
 So x = s(x) · (Σ f_i(n(x)) v_i + b) + mean + ε. A decoder that depends on x is not affine, and everything else in
-this package wants an affine one. Therefore the *value* of a feature is s(x) · f_i(n(x)), in the model's own
-units, its write vector is v_i, unchanged, b is 0, and all else (s(x) · b, the mean, ε) is the error:
+this package needs an affine one. Therefore the *value* of a feature is s(x) · f_i(n(x)), in the model's own
+units; its write vector is v_i, unchanged; b is 0; and everything else (s(x) · b, the mean, ε) is the error:
 
     x = Σ value_i v_i + error        exactly, and Σ value_i v_i is linear in the values.
 
@@ -54,7 +54,7 @@ class LayerNorm(Normalisation):
 
     def __init__(self, x: Float[Tensor, "token width"]) -> None:
         self._centred = x - x.mean(dim=-1, keepdim=True)
-        # A norm, and not a root of squares, which overflow in half precision.
+        # A norm, not the root of a sum of squares, which overflow in half precision.
         length = torch.linalg.vector_norm(self._centred, dim=-1, keepdim=True)
         self.scale = length / (x.shape[-1] - 1) ** 0.5
         self.normal = self._centred / (self.scale + self.EPSILON)

@@ -25,5 +25,5 @@ def sum_rows(
 
 
 def is_sorted(token: Int[Tensor, " entry"]) -> bool:
-    """Whether entries stand token by token, in the order of tokens."""
+    """Whether entries are grouped by token, in the order of tokens."""
     return bool((token[1:] >= token[:-1]).all())

@@ -20,7 +20,7 @@ from circuitscope.terms import Site
 IDENTITY = "identity"
 IDENTITY_MLP_HIDDEN = "identity:mlp-hidden"
 WORDS = (IDENTITY, IDENTITY_MLP_HIDDEN, BUNDLED)
-"""What is no place on a disk; a word wins over a folder of that name."""
+"""What is not a place on a disk; a word wins over a folder of that name."""
 _YAML = (".yaml", ".yml")
 
 
@@ -42,7 +42,7 @@ class Part:
         return no_path and self.place not in WORDS and self.place.count("/") == 1
 
     def __str__(self) -> str:
-        """As in a result: a folder by its own name, since where it lies is nobody's business there."""
+        """As in a result: a folder by its own name, since where it is does not belong there."""
         place = Path(self.place).resolve().name if Path(self.place).exists() else self.place
         return f"{place}:{self.inside}" if self.inside else place
 
@@ -51,7 +51,7 @@ def parts(source: str) -> list[Part]:
     """The entries of a source, in order.
 
     Raises:
-        BadFile: a YAML file cannot be read, or maps something else than sites to entries.
+        BadFile: a YAML file cannot be read, or maps something other than sites to entries.
     """
     found: list[Part] = []
     for entry in _split(source):
@@ -80,7 +80,7 @@ def _split(source: str) -> list[str]:
         raise BadInput(
             f"dictionaries {source!r} has an empty entry",
             expected="sources separated by commas",
-            mend="take the spare comma away",
+            mend="remove the extra comma",
         )
     return entries
 
@@ -96,7 +96,7 @@ def _part(entry: str, base: Path | None = None) -> Part:
         return Part(_path(entry, base))
     if PurePosixPath(inside).is_absolute() or ".." in PurePosixPath(inside).parts:
         raise BadInput(
-            f"dictionaries {entry!r}", expected="after the colon a folder inside", mend="correct it"
+            f"dictionaries {entry!r}", expected="a folder inside after the colon", mend="correct it"
         )
     return Part(_path(place, base), inside.rstrip("/"))
 
@@ -106,7 +106,7 @@ def _exists(place: str, base: Path | None) -> bool:
 
 
 def _path(place: str, base: Path | None) -> str:
-    """A place that is there as a path from the working folder; any other one as it is written."""
+    """A place that exists, as a path from the working folder; any other one as it is written."""
     if place.startswith("~") or _exists(place, base) or (base is not None and place.startswith(".")):
         return str((base or Path()) / Path(place).expanduser())
     return place
@@ -120,7 +120,7 @@ def _yaml(path: Path) -> list[Part]:
     if not isinstance(entries, dict) or not entries:
         raise BadFile(
             f"{path} maps no sites to dictionaries",
-            expected="lines like resid_3: a folder, or a hub id and perhaps :folder/inside",
+            expected="lines like resid_3: a folder, or a hub id, optionally with :folder/inside",
             mend="correct the file",
         )
     found = []
@@ -132,7 +132,7 @@ def _yaml(path: Path) -> list[Part]:
         if not isinstance(entry, str) or entry in WORDS:
             raise BadFile(
                 f"{path}: {name} is {entry!r}",
-                expected="a folder, or a hub id and perhaps :folder/inside",
+                expected="a folder, or a hub id, optionally with :folder/inside",
                 mend="correct the file",
             )
         found.append(replace(_part(entry, path.parent), site=site))

@@ -33,14 +33,14 @@ def classifier_circuit(
 
     Args:
         dictionaries: of the whole model; those of sites after the classifier's are left out.
-        texts: what to average over; a task brings a name and a held-out split for evaluation along.
-        examples: how many texts, from the first on.
+        texts: what to average over; a task also has a name and a held-out split for evaluation.
+        examples: how many texts, starting with the first.
         work: where finished batches are kept, and who is told.
         settings: other fields of ``circuitscope.config.EffectsConfig``: ``node_threshold`` or ``nodes``,
             ``edge_threshold``, ``method``, ``rule``, ``points``, ``batch_size``, ``memory``; and ``baseline``.
 
     Raises:
-        BadInput: no dictionary's site lies within the classifier.
+        BadInput: no dictionary's site is within the classifier.
         NothingFound: no node is strong enough.
     """
     task = (
@@ -58,7 +58,7 @@ def classifier_circuit(
     )
     loaded = Loaded(classifier.as_model(), up_to(classifier, dictionaries), task)
     circuit = discover_circuit(loaded, asked, work)
-    # of each dictionary by itself, so that verdicts on it hold whatever other sites a circuit has
+    # for each dictionary by itself, so that verdicts on it hold whatever other sites a circuit has
     hashes = {site.name: dictionaries.site_hash(site) for site in circuit.sites}
     recipe = circuit.made_by
     return replace(circuit, recipe=replace(recipe, dictionaries=replace(recipe.dictionaries, by_site=hashes)))
@@ -69,8 +69,8 @@ def up_to(classifier: Classifier, dictionaries: Dictionaries) -> Dictionaries:
     sites = [site for site in dictionaries if site <= classifier.site]
     if not sites:
         raise BadInput(
-            f"the dictionaries are for {', '.join(map(str, dictionaries))}, the classifier ends at {classifier.site}",
-            expected=f"a dictionary of a site up to {classifier.site}",
+            f"the dictionaries are for {', '.join(map(str, dictionaries))}; the classifier ends at {classifier.site}",
+            expected=f"a dictionary at a site up to {classifier.site}",
             mend="train the classifier at a later site, or load other dictionaries",
         )
     return dictionaries.only(sites)

@@ -2,9 +2,9 @@
 
 Two ways to fit it:
 
-* ``adamw``: as published (Marks et al. 2024, appendix D, and the code beside it): PyTorch's usual first weights,
+* ``adamw``: as published (Marks et al. 2024, appendix D, and its code): PyTorch's usual initial weights,
   binary cross-entropy, AdamW with learning rate 0.01, one epoch of batches of 128, seed 42;
-* ``logistic``: scikit-learn's logistic regression, which goes on until it has converged and draws nothing.
+* ``logistic``: scikit-learn's logistic regression, which runs until it has converged and draws nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger("circuitscope")
 FITS = ("adamw", "logistic")
 LOGISTIC_STEPS = 2000
 FEW_STEPS = 30
-"""Fewer steps of AdamW than this leave a probe near its first weights."""
+"""Fewer steps of AdamW than this leave a probe near its initial weights."""
 
 
 def fit_probe(
@@ -47,18 +47,18 @@ def fit_probe(
     Args:
         x: pooled activations, one row per text.
         labels: 0 or 1.
-        lr, epochs, batch_size, seed: of ``adamw``; the seed draws the first weights and the order of the texts.
+        lr, epochs, batch_size, seed: for ``adamw``; the seed draws the initial weights and the order of the texts.
         fit: ``adamw`` or ``logistic``.
-        l1: of ``adamw``: the weight of Σ|w| in the loss.
+        l1: for ``adamw``: the weight of Σ|w| in the loss.
 
     Raises:
-        BadInput: there is one class only, or no such fit.
+        BadInput: there is only one class, or no such fit.
     """
     counts = [int((labels == label).sum()) for label in (0, 1)]
     if min(counts) == 0 or sum(counts) != len(labels):
         raise BadInput(
             f"a probe for {len(labels)} texts, {counts[0]} of class 0 and {counts[1]} of class 1",
-            expected="texts of both classes and of no other",
+            expected="texts of both classes and no others",
             mend="check the labels",
         )
     if fit == "adamw":

@@ -40,21 +40,21 @@ def read_classifier(folder: Path, model: LanguageModel) -> Classifier:
     """A saved classifier on its model.
 
     Raises:
-        BadFile: the folder is damaged, or is none of a classifier.
+        BadFile: the folder is damaged, or is not that of a classifier.
         BadInput: it was trained on another model.
     """
     manifest = read_manifest(folder, CLASSIFIER.kind)
     if manifest["model_hash"] != fingerprint(model):
         raise BadInput(
-            f"the classifier in {folder} was trained on other weights than those of {model.name}",
+            f"the classifier in {folder} was not trained on the weights of {model.name}",
             expected=f"{manifest['model']}, weights {manifest['model_hash'][:12]}…",
             mend="load that model in that number format, or train again",
         )
     arrays = read_arrays(folder / CLASSIFIER.file)
     if {name: value.shape for name, value in arrays.items()} != {"weight": (model.width,), "bias": ()}:
         raise BadFile(
-            f"{folder / CLASSIFIER.file} holds {', '.join(arrays)}",
-            expected=f"weight, {model.width} numbers, and bias, one",
+            f"{folder / CLASSIFIER.file} contains {', '.join(arrays)}",
+            expected=f"weight, with {model.width} numbers, and bias, with one",
             mend="train again",
         )
     weight, bias = (torch.from_numpy(arrays[name]).to(model.device) for name in ("weight", "bias"))

@@ -1,7 +1,7 @@
 """Scores of a classifier on texts whose label and attribute are both known.
 
 * intended: how often the prediction is the label (profession);
-* unintended: how often it is the attribute (gender); on balanced texts 0.5 says that it knows nothing of it;
+* unintended: how often it is the attribute (gender); on balanced texts, 0.5 means that it knows nothing of it;
 * the four groups (label, attribute), each with its share of right predictions, and the worst of them.
 """
 
@@ -24,17 +24,17 @@ def score(predictions: Any, texts: Sequence[LabelledText], *, seed: int = 0) -> 
 
     Args:
         predictions: 0 or 1 for every text, in order: a list, an array or a tensor.
-        seed: of the bootstrap. Texts are drawn again within each group, so the groups keep their sizes.
+        seed: for the bootstrap. Texts are resampled within each group, so the groups keep their sizes.
 
     Raises:
-        BadInput: there are not as many predictions as texts, none at all, or others than 0 and 1.
+        BadInput: there are not as many predictions as texts, none at all, or some other than 0 and 1.
     """
     found = _checked(predictions, texts)
     group = np.array([text.group for text in texts])
     right = found == np.array([text.label for text in texts])
     sizes = np.bincount(group, minlength=len(GROUPS))
     accuracy = np.bincount(group, weights=right, minlength=len(GROUPS)) / np.maximum(sizes, 1)
-    # Drawing n texts of a group again, p of them right, is drawing a binomial number.
+    # Resampling n texts of a group, p of them right, amounts to drawing a binomial number.
     draw = np.random.default_rng(seed)
     drawn = draw.binomial(sizes, accuracy, (RESAMPLES, len(GROUPS))) / np.maximum(sizes, 1)
     there = sizes > 0
@@ -75,6 +75,6 @@ def _checked(predictions: Any, texts: Sequence[LabelledText]) -> NDArray[np.int6
         raise BadInput(
             "predictions that are neither 0 nor 1",
             expected="classes, 0 or 1",
-            mend="of logits take (logits > 0), or use classifier.predict",
+            mend="for logits, pass (logits > 0), or use classifier.predict",
         )
     return found.astype(np.int64)

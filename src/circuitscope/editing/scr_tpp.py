@@ -3,7 +3,7 @@
 Both are from arXiv 2411.18895, with the settings of SAEBench. A text's two concepts are its label and its attribute.
 A concept's *probe* is trained on balanced texts; a feature's effect on a concept is
 |(f̄_i(1) − f̄_i(0)) (w · v_i)|, with f̄_i(c) its pooled activation, mean over texts with value c, w the concept's probe
-and v_i the write vector. Taking out N features sets the N of largest effect to 0 at every token, the error kept.
+and v_i the write vector. Taking out N features sets the N with the largest effect to 0 at every token; errors stay.
 
 *SCR* (spurious correlation removal): a biased classifier is trained on ambiguous texts. One concept is meant, the
 other spurious; N features of the spurious one are taken out. With A the accuracy on the concept that is meant,
@@ -37,7 +37,7 @@ COUNTS = (2, 5, 10, 20, 50, 100, 500)
 TRAINING: Mapping[str, Any] = {"epochs": 20, "lr": 1e-3, "l1": 1e-3, "batch_size": 16}
 """How probes are trained, as published."""
 LEAST_GAP = 0.02
-"""SCR is undefined where the biased classifier lacks less than this of the oracle's accuracy."""
+"""SCR is undefined where the biased classifier is less than this below the oracle's accuracy."""
 
 CONCEPTS = ("label", "attribute")
 
@@ -53,7 +53,7 @@ def scr_and_tpp(
     seed: int = 42,
     training: Mapping[str, Any] = TRAINING,
 ) -> ScrTpp:
-    """Both scores of the dictionary of a residual site on a task; see this module's text.
+    """Both scores of the dictionary at a residual site on a task; see this module's text.
 
     Args:
         counts: how many features to take out; numbers above the dictionary's size are left out.
@@ -109,7 +109,7 @@ def _strongest(
     most: int,
     bos: bool,
 ) -> Int[Tensor, " some"]:
-    """The features of largest effect on a concept, largest first."""
+    """The features with the largest effect on a concept, largest first."""
     first, second = class_means(model, dictionary, site, texts, bos=bos)
     every = torch.arange(dictionary.n_features, device=model.device)
     effect = ((second - first) * (dictionary.write_vectors(every) @ probe.weight.to(dictionary.dtype))).abs()

@@ -83,7 +83,7 @@ def nested(levels: tuple[int, ...] = LEVELS) -> list[Level]:
         more = _extension(nodes)
         added.append(more)
         nodes = np.concatenate([nodes, more])
-    rules = [_weights(np.concatenate(added[: count + 1])) for count in range(len(LEVELS))]
+    rules = [_weights(np.concatenate(added[: count + 1])) for count in range(len(levels))]
     found = []
     for number, new in enumerate(added):
         stop = levels[number]

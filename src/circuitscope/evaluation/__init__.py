@@ -1,4 +1,4 @@
-"""Is a circuit true? Ablated runs, faithfulness and completeness, sweeps."""
+"""Is a circuit faithful? Ablated runs, faithfulness and completeness, sweeps."""
 
 from circuitscope.evaluation.ablated_runs import AblatedRuns, ablated_runs_for
 from circuitscope.evaluation.baseline import SiteBaseline

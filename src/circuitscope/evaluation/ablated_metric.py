@@ -1,7 +1,7 @@
 """Ablated runs: the model with the nodes outside a set put to their ablation values.
 
-At every ablated site, with x as the run has it by then, f = encode(x) and ε its error, a and ē the ablation
-values, K the features in the set and E whether the error is:
+At every ablated site, with x as it is in the run by then, f = encode(x) and ε its error, a and ē the ablation
+values, K the features in the set, and E whether the error is in it:
 
 * keeping the set: x' = decode(a) + Σ_{i∈K} (f_i − a_i) v_i + (ε if E else ē);
 * keeping the complement: x' = decode(f) − Σ_{i∈K} (f_i − a_i) v_i + (ē if E else ε).
@@ -31,12 +31,12 @@ ERRORS = ("circuit", "keep", "remove")
 
 
 class Ablated(TypedDict, total=False):
-    """What of a run is ablated."""
+    """What is ablated in a run."""
 
     sites: Required[Collection[Site]]
     """The sites to ablate; others are untouched."""
     complement: bool
-    """Ablate what is kept otherwise; False if not given."""
+    """Ablate what would otherwise be kept; False if not given."""
     errors: str
     """``circuit`` (the usual) treats error nodes as the set says, ``keep`` keeps all, ``remove`` ablates all."""
     batch: int
@@ -85,7 +85,7 @@ def _edit(
 
     def replace(x: Tensor) -> Tensor:
         change = _change(dictionary, tokens, nodes, values, x)
-        # Where the set is kept the error needs everything encoded; in the complement its absence does.
+        # When the set is kept, the error needs everything encoded; for the complement, its absence does.
         needed = tokens.live & (error_kept if not complement else ~error_kept)
         error = _error(dictionary, x, needed)
         kept, gone = error_kept[:, :, None], values.error.expand_as(x)

@@ -90,7 +90,7 @@ def ablated_runs_for(
     *,
     metric: Metric | Measure | str | None = None,
 ) -> AblatedRuns:
-    """The examples to evaluate a circuit on, tokenised by its own conventions, with the baseline computed on them."""
+    """The examples to evaluate a circuit on, tokenised as for its discovery, with the baseline computed on them."""
     settings = circuit.made_by.settings
     encoded, skipped = loaded.task.encode(
         config.split, loaded.model.tokenizer, bos=settings.has_bos, limit=config.examples
@@ -120,7 +120,7 @@ def ablated_runs_for(
 
 
 def baseline_of(circuit: Circuit, config: AblationConfig) -> str:
-    """What ablated nodes are set to: as asked, else as the circuit records."""
+    """What ablated nodes are set to: as asked, or else as the circuit records."""
     return circuit.made_by.settings.baseline if config.baseline == "auto" else config.baseline
 
 

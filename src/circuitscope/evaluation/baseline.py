@@ -148,7 +148,7 @@ def _nothing(dictionary: Dictionary, places: int, device: torch.device) -> list[
 
 
 def _drawn(sides: list[TokenBatch], seed: int) -> list[TokenBatch]:
-    """For every example another one of the same length where there is one, in batches of the same shapes."""
+    """For every example, another one of the same length if there is one, in batches of the same shapes."""
     generator = torch.Generator().manual_seed(seed)
     drawn = []
     for tokens in sides:
@@ -160,7 +160,7 @@ def _drawn(sides: list[TokenBatch], seed: int) -> list[TokenBatch]:
             donor[order] = order.roll(1)  # a cycle: nobody draws itself, unless it is alone
         if len(donor) > 1 and bool((donor == torch.arange(tokens.batch)).all()):
             raise BadInput(
-                "resample finds no two examples of one length in a batch",
+                "resample finds no two examples of the same length in a batch",
                 expected="at least two",
                 mend=f"use {argument('baseline', 'mean')}, or a larger {argument('batch_size')}",
             )

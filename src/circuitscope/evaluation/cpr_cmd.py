@@ -4,11 +4,11 @@ arXiv 2504.13151).
 With f(x) the faithfulness of the circuit that keeps the share x of the candidates, the strongest first,
 
     CPR = ∫ f(x) dx            (integrated circuit performance ratio: how soon the behaviour is there),
-    CMD = ∫ |1 − f(x)| dx      (integrated circuit–model distance: how far it stays from what the model does),
+    CMD = ∫ |1 − f(x)| dx      (integrated circuit–model distance: how far it is from what the model does),
 
 both by the trapezoid rule over the shares 0.001 to 1 in ``FRACTIONS``. A circuit that does it all at once has CPR
-0.999 and CMD 0. Small circuits hardly weigh in: nine tenths of the axis are circuits of a tenth of the candidates
-and more. The same over ln x gives each decade the same weight; there the best CPR is ln 1000 = 6.91.
+0.999 and CMD 0. Small circuits hardly count: nine tenths of the axis are circuits with a tenth of the candidates or
+more. The same over ln x gives each decade the same weight; there the best CPR is ln 1000 = 6.91.
 
 MIB's circuits are edges of a graph of attention heads and MLPs, whose shares are of all edges. Here they are nodes,
 and the shares are of the candidates: nodes that are not free and have an effect on the discovery's examples.
@@ -27,7 +27,7 @@ FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def nodes_at(candidates: int) -> list[int]:
-    """How many nodes each share of the candidates is, rounded down; 0 of few candidates, whose faithfulness is 0."""
+    """How many nodes each share of the candidates is, rounded down; 0 if there are few, with faithfulness 0."""
     return [math.floor(fraction * candidates + 1e-9) for fraction in FRACTIONS]
 
 

@@ -51,13 +51,13 @@ def evaluate(
     Args:
         model, dictionaries, task: loaded by the circuit's recipe where they are left out.
         metric: by default the one that the circuit was discovered with; a function has to be given again.
-        strict: also ask what a sceptic asks, with the free layers asked for: ``circuitscope.evaluation.strict``.
+        strict: also run the strict tests, with the free layers asked for: ``circuitscope.evaluation.strict``.
         progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Returns:
         Scores with intervals for the free layers asked for and for free 0, and the means of the higher-is-better
-        metric for the model, the empty circuit, the circuit and its complement; with ``strict`` four tests with a
-        verdict each.
+        metric for the model, the empty circuit, the circuit and its complement; with ``strict``, four tests, each
+        with a verdict.
     """
     expect_sources("evaluate", circuit, model, dictionaries, task)
     config = settings_from(EvaluateConfig, locals())
@@ -74,7 +74,7 @@ def evaluate_circuit(
     metric: str | Metric | Measure | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """``evaluate`` by settings that are one value, with everything loaded."""
+    """``evaluate`` with the settings as one value and everything loaded."""
     runs = ablated_runs_for(circuit, loaded, config, metric=metric)
     usual = free_layers_of(loaded.model, config.free_layers)
     tested = [

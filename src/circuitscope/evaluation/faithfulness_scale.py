@@ -15,7 +15,7 @@ from circuitscope.results import Nodes, Score
 from circuitscope.terms import ERROR, Site
 
 RowNumbers = NDArray[np.int64]
-"""Rows of a set among some nodes, ascending unless said otherwise."""
+"""Rows of a set among some nodes, ascending unless stated otherwise."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class FaithfulnessScale:
         return np.isin(nodes.site, indices)
 
     def tested(self, nodes: Nodes, sites: tuple[Site, ...]) -> Nodes:
-        """Those of some nodes whose being kept or not can make a difference in an ablated run."""
+        """Those of some nodes for which being kept or not can make a difference in an ablated run."""
         counts = self.on_ablated(nodes, sites)
         if self.runs.errors != "circuit":  # all errors are kept or all ablated, whatever the circuit says
             counts &= nodes.feature != ERROR

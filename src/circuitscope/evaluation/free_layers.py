@@ -10,10 +10,10 @@ SHARE = 3
 
 
 def free_layers_of(model: LanguageModel, asked: int | None) -> int:
-    """How many layers are free: as many as asked for, else floor(layers / 3).
+    """How many layers are free: as many as asked for, or else floor(layers / 3).
 
     Raises:
-        BadInput: the model does not have so many.
+        BadInput: the model does not have that many.
     """
     free = model.n_layers // SHARE if asked is None else asked
     if not 0 <= free < model.n_layers:

@@ -24,7 +24,7 @@ class SiteNodes:
     at: Bool[Tensor, "place some"]
     """Whether a feature is in the set at a position; one row that holds everywhere if positions are summed."""
     error: Bool[Tensor, " place"]
-    """Whether the error is."""
+    """Whether the error is in the set at a position."""
 
 
 NodeSet = Mapping[Site, SiteNodes]

@@ -1,9 +1,9 @@
 """sweep: how faithfulness and completeness grow with the number of nodes kept.
 
 For features, for the neurons of the same sites, for the hidden neurons of the MLPs, and for random features: the
-N nodes of largest |mean effect| in the layers that are not free, for a range of N. Neurons are ranked by the
-same method on the same examples. The answer in one number per curve: how many nodes 50, 75 and 90 % need; and in
-two more, its areas CPR and CMD.
+N nodes with the largest |mean effect| in the layers that are not free, for a range of N. Neurons are ranked by the
+same method on the same examples. Each curve is summed up by how many nodes 50, 75 and 90 % need, and by its areas
+CPR and CMD.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def sweep_circuit(
     metric: str | Metric | Measure | None = None,
     progress: Progress = silent,
 ) -> Sweep:
-    """``sweep`` by settings that are one value, with everything loaded."""
+    """``sweep`` with the settings as one value and everything loaded."""
     if circuit.candidates is None:
         raise BadInput(
             "the circuit has no ranking of all its candidates", expected="a circuit as discover made it"
@@ -182,7 +182,7 @@ def _sizes(largest: int, count: int) -> list[int]:
     """Circuit sizes from 1 to ``largest``, evenly spaced on a logarithmic scale."""
     if largest == 0:
         raise BadInput(
-            "no node of the layers that are not free has an effect",
+            "no node in the layers that are not free has an effect",
             expected="some nodes",
             mend=f"use fewer {argument('free_layers')}",
         )

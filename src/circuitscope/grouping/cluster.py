@@ -1,8 +1,8 @@
 """Agglomerative clustering with average linkage, in which some pairs must never come together.
 
 1. The distance of two nodes is 1 - similarity, or a very large number for a pair that must stay apart.
-2. Of all pairs of clusters the two of smallest mean distance are joined, until the mean reaches a limit or there
-   are as few clusters as wanted (scikit-learn's ``AgglomerativeClustering``).
+2. Of all pairs of clusters, the two with the smallest mean distance are joined, until the mean reaches a limit or
+   there are as few clusters as wanted (scikit-learn's ``AgglomerativeClustering``).
 
 Under average linkage a join that would bring a forbidden pair together has a mean distance above every other join's,
 so it never happens before all allowed ones are done; the tree is cut below it.
@@ -47,7 +47,7 @@ def clusters(
 
 
 def _heights(distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean distance at which each join happens; they never fall."""
+    """The mean distance at which each join happens; these never decrease."""
     from sklearn.cluster import AgglomerativeClustering
 
     tree = AgglomerativeClustering(

@@ -11,7 +11,7 @@ RowNumbers = NDArray[np.int64]
 
 
 def ordered(circuit: Circuit, labels: RowNumbers) -> list[RowNumbers]:
-    """The rows of each group, the strongest first; groups by their last layer, by position and by falling effect."""
+    """The rows of each group, the strongest first; groups by last layer, by position and by decreasing effect."""
     strongest = circuit.nodes.strongest()
     groups = [strongest[labels[strongest] == label] for label in np.unique(labels)]
     layer = np.array([site.layer for site in circuit.sites], np.int64)[circuit.nodes.site]
@@ -24,7 +24,7 @@ def ordered(circuit: Circuit, labels: RowNumbers) -> list[RowNumbers]:
 
 
 def group_edges(circuit: Circuit, groups: list[RowNumbers]) -> tuple[tuple[GroupEdge, ...], list[float]]:
-    """The edges between groups by falling |effect|, and per group the sum of the edges inside it."""
+    """The edges between groups by decreasing |effect|, and per group the sum of the edges inside it."""
     group_of = np.empty(len(circuit) + 1, np.int64)
     for index, rows in enumerate(groups):
         group_of[rows] = index

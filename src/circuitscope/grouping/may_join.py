@@ -1,4 +1,4 @@
-"""Which nodes may share a group at all: features of one sign, at one position, from layers near each other."""
+"""Which nodes may share a group at all: features of the same sign, at the same position, in nearby layers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from circuitscope.results import Circuit
 from circuitscope.terms import ERROR
 
 _STAGES = 4
-"""By default a group spans a quarter of the model's layers, so that a circuit reads as four stages or so."""
+"""By default a group spans a quarter of the model's layers, so that a circuit reads as about four stages."""
 
 
 def default_span(layers: int) -> int:
-    """How many layers a group may span if nobody says: a quarter of the model's."""
+    """How many layers a group may span by default: a quarter of the model's."""
     return max(1, round(layers / _STAGES))
 
 

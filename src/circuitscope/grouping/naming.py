@@ -2,13 +2,13 @@
 
     "on pilots, knights, girls … → are, do, go (layer 1)"
 
-* The left side are the tokens on which the members are most active in the task's texts, if they choose among the
-  tokens that stand there ("on"); otherwise an example of what stands there ("at trust …").
-* The right side are the answers of the texts on which the members are active, if these are not all. A group that
-  suppresses the clean behaviour speaks against them: "… ⊣ is, has". Where activity does not depend on the answer, the
+* The left side is the tokens on which the members are most active in the task's texts, if they choose among the
+  tokens that occur there ("on"); otherwise an example of what occurs there ("at trust …").
+* The right side is the answers of the texts on which the members are active, if these are not all. A group that
+  suppresses the clean behaviour pushes against them: "… ⊣ is, has". Where activity does not depend on the answer, the
   tokens that the write vectors promote take that place ("… makes likelier he, him").
 
-In brackets are the layers, and where names would still be equal the promoted tokens, or a number.
+In brackets are the layers, and if names would still be equal, the promoted tokens or a number.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def words(tokens: Sequence[str], count: int = _WORDS) -> str:
 
 
 def unique(names: Sequence[str], extra: Callable[[int], str]) -> list[str]:
-    """Names with what tells equal ones apart in brackets: ``extra`` of the row, and if that is equal too a number."""
+    """Names with what tells equal ones apart in brackets: ``extra`` of the row, or if that is equal too, a number."""
     found = list(names)
     for tell in (extra, None):
         rows: dict[str, list[int]] = {}

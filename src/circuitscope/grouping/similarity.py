@@ -4,8 +4,8 @@
   all live tokens where nodes are summed over positions). Not known where one of them never varies.
 * vectors: cosine of the two write vectors as the residual stream receives them.
 * edges: cosine of the two nodes' signed edge effects, once for the edges out (to every node, and to the output) and
-  once for the edges in; the mean of the two. A missing edge counts as 0; a node without any edge in or out is not
-  known in that respect.
+  once for the edges in; the mean of the two. A missing edge counts as 0; a node with no edges in or out is not
+  known in that direction.
 
 similarity = Σ weight · view / Σ weight, over the views that are known for the pair. This is our own rule: Marks et
 al. (arXiv 2403.19647) grouped by hand for their figures.
@@ -23,7 +23,7 @@ from circuitscope.results import Edges
 Floats = NDArray[np.float64]
 VIEWS = ("activity", "vectors", "edges")
 UNKNOWN = 0.0
-"""The similarity of a pair of which no view is known."""
+"""The similarity of a pair for which no view is known."""
 
 
 def correlations(values: NDArray[np.float32]) -> Floats:
@@ -42,7 +42,7 @@ def cosines(vectors: Floats) -> Floats:
 
 
 def profiles(edges: Edges, nodes: int) -> Floats:
-    """(node, node): how alike two nodes' edges are; NaN where neither direction is known of both."""
+    """(node, node): how alike two nodes' edges are; NaN where neither direction is known for both."""
     out, into = np.zeros((nodes, nodes + 1)), np.zeros((nodes + 1, nodes))
     np.add.at(out, (edges.source, edges.target), edges.effect)  # target -1 is the last column
     np.add.at(into, (edges.target, edges.source), edges.effect)

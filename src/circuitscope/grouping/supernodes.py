@@ -2,8 +2,8 @@
 
 1. Run the task's examples, those that the circuit was discovered on, and note where its features are active.
 2. Compute how alike any two features are (``similarity``): by activity, by write vectors, by edges.
-3. Join what is alike (``cluster``), but only what may stand together (``may_join``). An error node and a feature that
-   is like no other are groups of their own, so every node is in exactly one group.
+3. Join what is alike (``cluster``), but only what may be together (``may_join``). An error node, or a feature that is
+   like no other, is a group of its own, so every node is in exactly one group.
 4. Sum effects and edges (``group_edges``), and name the groups (``naming``).
 """
 
@@ -73,7 +73,7 @@ def group(
 def group_circuit(
     circuit: Circuit, loaded: Loaded, config: GroupConfig, *, progress: Progress = silent
 ) -> Groups:
-    """``group`` by settings that are one value, with everything loaded."""
+    """``group`` with the settings as one value and everything loaded."""
     model, dictionaries = loaded.model, loaded.dictionaries
     weights = {name: getattr(config, name) for name in VIEWS}
     _check_nodes(circuit, dictionaries)
@@ -118,7 +118,7 @@ def _similarity(
     seen: NodeActivations,
     weights: dict[str, float],
 ) -> NDArray[np.float64]:
-    """(node, node) over all nodes; what it says of errors is never used, since they join nothing."""
+    """(node, node) over all nodes; what it says about errors is never used, since they join nothing."""
     features = np.flatnonzero(circuit.nodes.feature != ERROR)
     views = {view: np.full((len(circuit), len(circuit)), np.nan) for view in VIEWS}
     both = np.ix_(features, features)

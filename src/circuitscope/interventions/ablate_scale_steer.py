@@ -11,9 +11,9 @@ Everything else of the site stays: it is an edit of the run, not a circuit that 
 (that is ``evaluate``). It applies to ``model.logits``, to the HuggingFace model itself called with token ids, and to
 its ``generate``, without a cache or with the usual growing one. BOS and padding are never touched.
 
-A context inside another comes after it. At a site that both are about, the inner one reads the tensor that the outer
-one has left, so the order matters: to scale what is held gives another tensor than to hold what is scaled. Edits that
-are handed to ``model.logits`` come after all contexts.
+A context inside another comes after it. At a site that both change, the inner one reads the tensor that the outer
+one has left, so the order matters: scaling what is held gives a different tensor than holding what is scaled. Edits
+that are passed to ``model.logits`` come after all contexts.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def ablate(
     nodes: Circuit | Iterable[NodeId | str],
     value: Value | None = None,
 ) -> AbstractContextManager[LanguageModel]:
-    """Hold nodes at a value while the context lasts; it gives the model.
+    """Hold nodes at a value while the context lasts; yields the model.
 
     Args:
         nodes: names such as ``resid_3/1024``, ``resid_3/1024@5``, ``resid_3/error``, or a circuit's nodes. One
             without a position holds at every token; one with a position, counted from 0 with BOS included, at
-            that token of every text. A mapping from nodes brings their values along.
+            that token of every text. A mapping from nodes gives their values, too.
         value: the activation that features are held at, in the model's own units: one number for all, or one per
             node; 0 if neither this nor ``nodes`` says. An error can only be removed (0).
 
@@ -69,7 +69,7 @@ def ablate(
     for node, number in numbers.items():
         if node.is_error and number != 0:
             raise BadInput(
-                f"{node} {HOLD} {number:g}", expected="0: an error has no activation, it can only go"
+                f"{node} {HOLD} {number:g}", expected="0: an error has no activation and can only be removed"
             )
     return _changing(model, dictionaries, numbers, HOLD)
 
@@ -77,7 +77,7 @@ def ablate(
 def scale(
     model: LanguageModel, dictionaries: Dictionaries, factors: Numbers
 ) -> AbstractContextManager[LanguageModel]:
-    """Multiply activations by a factor while the context lasts; it gives the model.
+    """Multiply activations by a factor while the context lasts; yields the model.
 
     Args:
         factors: a factor for each node, whose names are as for ``ablate``: 0 removes a node, 1 leaves it as it is, 2
@@ -101,7 +101,7 @@ def scale(
 def steer(
     model: LanguageModel, dictionaries: Dictionaries, amounts: Numbers
 ) -> AbstractContextManager[LanguageModel]:
-    """Add to activations while the context lasts, whether a feature is active or not; it gives the model.
+    """Add to activations while the context lasts, whether a feature is active or not; yields the model.
 
     Args:
         amounts: how much is added to each feature, whose names are as for ``ablate``, in units of its activation: its

@@ -48,13 +48,13 @@ def _named(node: NodeId | str) -> NodeId:
 
 
 def _refuse_twice(ids: list[NodeId]) -> None:
-    """A node that is meant at every position and at one as well would change twice there."""
+    """Refuse a node that is named both at every position and at one, where it would change twice."""
     everywhere = {(node.site, node.feature) for node in ids if node.position == SUMMED}
     twice = [node for node in ids if node.position != SUMMED and (node.site, node.feature) in everywhere]
     if twice:
         raise BadInput(
-            f"{twice[0]} is named, and {NodeId(twice[0].site, twice[0].feature)} too, which holds at every position",
-            expected="a feature either at every position or at some",
+            f"{twice[0]} is named, and so is {NodeId(twice[0].site, twice[0].feature)}, which means every position",
+            expected="a feature either at every position or only at some",
             mend="leave one of the two out",
         )
 
@@ -75,8 +75,8 @@ def _numbers(ids: list[NodeId], value: Value, verb: str) -> dict[NodeId, float]:
             f"no value for {', '.join(missing[:5])}"
             if missing
             else f"a value for {', '.join(unknown[:5])}, not among the nodes",
-            expected="a value for every node and for no other, or one number for all",
-            mend="make nodes and values agree",
+            expected="a value for every node and for no others, or one number for all",
+            mend="make the nodes and the values agree",
         )
     return given
 
@@ -89,7 +89,7 @@ def _number(value: SupportsFloat, what: str) -> float:
         TypeError,
         ValueError,
         RuntimeError,
-    ) as error:  # an array of several; libraries differ in what they raise
+    ) as error:  # an array of several numbers; libraries differ in what they raise
         raise BadInput(f"{what} {value!r}", expected="one number") from error
 
 

@@ -1,7 +1,7 @@
 """The mathematics of every intervention: new activations for some features of a site, and a factor for its error.
 
-A dictionary writes a site's tensor as x = Σ f_i(x) v_i + b + ε(x). An intervention gives each feature i that it is
-about the activation a_i = s_i f_i(x) + t_i, and multiplies the error by s_ε; everything else of the site stays:
+A dictionary writes a site's tensor as x = Σ f_i(x) v_i + b + ε(x). An intervention gives each feature i that it
+names the activation a_i = s_i f_i(x) + t_i, and multiplies the error by s_ε; everything else of the site stays:
 
     x' = x + Σ_i (a_i − f_i(x)) v_i + (s_ε − 1) ε(x)
        = x + Σ_i ((s_i − 1) f_i(x) + t_i) v_i + (s_ε − 1) ε(x)
@@ -10,8 +10,8 @@ about the activation a_i = s_i f_i(x) + t_i, and multiplies the error by s_ε; e
 * to scale by a factor s: t = 0; an error can be scaled too;
 * to steer by an amount t: s = 1, so f_i(x) is not needed; an error has no write vector to steer along.
 
-All terms read the same x, which is the site's tensor as the run has it by then. So several nodes of one intervention
-have no order, and where one intervention comes after another it reads what that one has left. What changes is
+All terms read the same x, which is the site's tensor as it is in the run by then. So the nodes of one intervention
+have no order, and an intervention that comes after another reads what that one has left. What changes is
 the term f_i v_i of x, as in published ablations (Marks et al. 2024, section 4): the features of a dictionary overlap,
 so encoding x' again may give somewhat other activations, of this feature and of others.
 """

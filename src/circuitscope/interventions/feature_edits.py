@@ -6,7 +6,7 @@ At a site, with A the features ablated and a_i the value of each (0 or a mean),
 
 which is what ``change`` does to features that are held.
 
-x is the site's tensor as the edited run has it by then, so what an earlier edit changed is seen by a later one, as
+x is the site's tensor as it is in the edited run by then, so a later edit sees what an earlier one changed, as
 published (Marks et al. 2024, section 4). BOS and padding are never touched.
 """
 
@@ -49,7 +49,7 @@ def feature_edits(
     """Edits that set features to 0 or to their mean, and keep the error.
 
     Args:
-        features: which, per site; a site with none is left alone.
+        features: which ones, per site; a site with none is left alone.
         tokens: the batch that the edits are for: neither its padding nor its BOS is touched.
         how: ``zero`` or ``mean``.
         means: mean activations, for ``mean`` (see ``feature_means``).
@@ -93,7 +93,7 @@ def feature_means(
     """Mean activation of features over all tokens of the texts that are neither padding nor BOS.
 
     Args:
-        partial: where the sums of finished batches are kept, so that a run that was killed goes on.
+        partial: where the sums of finished batches are kept, so that a killed run can continue.
     """
     _check(dictionaries, features, "zero", None)
     store = InMemory() if partial is None else partial
@@ -152,7 +152,7 @@ def _check(dictionaries: Dictionaries, features: FeatureSet, how: str, means: Me
     for site, some in features.items():
         if site not in dictionaries:
             raise BadInput(
-                f"features of {site} are to be ablated, and there is no dictionary for it",
+                f"features of {site} are to be ablated, but there is no dictionary for it",
                 expected=", ".join(map(str, dictionaries)),
                 mend="leave them out, or load the dictionaries that they come from",
             )
@@ -167,7 +167,7 @@ def _check(dictionaries: Dictionaries, features: FeatureSet, how: str, means: Me
             )
         if how == "mean" and (means is None or site not in means or len(means[site]) != len(some)):
             raise BadInput(
-                f"features of {site} are to be set to their mean, which is not given",
+                f"features of {site} are to be set to their mean, which was not passed",
                 expected="the mean activation of each of them",
                 mend="means=feature_means(model, dictionaries, features, texts)",
             )

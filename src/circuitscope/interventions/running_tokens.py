@@ -14,7 +14,7 @@ from circuitscope.model import LanguageModel
 
 
 class RunningTokens:
-    """Looks at what a model is called with; generation with a cache feeds a few tokens at a time."""
+    """Watches what a model is called with; generation with a cache feeds a few tokens at a time."""
 
     def __init__(self) -> None:
         self.position: Int[Tensor, "batch position"]

@@ -14,7 +14,7 @@ def tokenizer_adds_bos(tokenizer: Any) -> bool:
 
 
 def decide_bos(choice: str, prepend_bos: bool | None, tokenizer: Any) -> bool:
-    """``yes`` or ``no``; ``auto`` follows the dictionaries' metadata, else the tokenizer's default."""
+    """``yes`` or ``no``; ``auto`` follows the dictionaries' metadata, or else the tokenizer's default."""
     if choice not in ("auto", "yes", "no"):
         raise BadInput(f"bos = {choice!r}", expected="auto, yes or no")
     wanted = {"yes": True, "no": False}.get(choice, prepend_bos)

@@ -18,7 +18,7 @@ from circuitscope.terms import Site
 
 
 def check_record(model: LanguageModel) -> None:
-    """Raise UnsupportedModel, naming the site, where the family record does not hold for this model."""
+    """Raise UnsupportedModel, naming the site, if the family record does not hold for this model."""
     length = min(6, int(getattr(model.config, "max_position_embeddings", 6)))
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, int(model.config.vocab_size), (2, length), generator=generator)

@@ -1,7 +1,7 @@
 """Contexts: a text as pieces of token ids that a model can read, for training and for dashboards.
 
 1. Documents are what ``<|endoftext|>`` separates; a text without it is one document.
-2. Each is cut into pieces of ``context`` tokens; BOS, where it applies, stands before every piece and counts.
+2. Each is cut into pieces of ``context`` tokens; BOS, where it applies, comes before every piece and counts.
    A context never spans two documents; shorter ones are padded when they meet longer ones.
 """
 
@@ -40,7 +40,7 @@ class Contexts:
     follows: Int[np.ndarray, " context"]
     """The token that comes after it in its document, or ``NOTHING``."""
     bos: int | None
-    """The BOS id that stands before every context; None where there is none."""
+    """The BOS id that comes before every context; None if there is none."""
 
     def __len__(self) -> int:
         return len(self.start)
@@ -94,7 +94,7 @@ def read_contexts(
 
     Args:
         tokenizer: the model's.
-        context: tokens per context at most, BOS included.
+        context: at most this many tokens per context, BOS included.
         bos, prepend_bos: see ``decide_bos``.
         most: stop after the document in which this many tokens are reached.
     """
@@ -102,7 +102,7 @@ def read_contexts(
         raise BadInput(
             "the model has no tokenizer",
             expected="a tokenizer beside the model",
-            mend="give one: load_model(..., tokenizer=...)",
+            mend="pass one: load_model(..., tokenizer=...)",
         )
     front = bos_id(tokenizer, bos, prepend_bos)
     return cut(tokenize(documents, tokenizer, most=most), context, front)
@@ -138,7 +138,7 @@ def tokenize(documents: Sequence[str], tokenizer: Any, *, most: int | None = Non
     total = 0
     for first in range(0, len(documents), _TOKENIZED_AT_ONCE):
         part = list(documents[first : first + _TOKENIZED_AT_ONCE])
-        # verbose=False: documents are longer than the model's context on purpose, they are cut afterwards.
+        # verbose=False: documents are longer than the model's context on purpose; they are cut afterwards.
         for ids in tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]:
             if most is not None and total >= most:
                 return found

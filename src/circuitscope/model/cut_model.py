@@ -64,8 +64,8 @@ def _name_of(parent: nn.Module, child: nn.Module) -> str:
 def _own(module: nn.Module) -> nn.Module:
     """A module with the same children and weights, to which others can be given without changing the original.
 
-    Every dictionary of the module (children, parameters, hooks) is its own; so is its config, which says nothing of a
-    cap on the logits any more, since a head of your own has none.
+    Every dictionary of the module (children, parameters, hooks) is its own; so is its config, which no longer has a
+    cap on the logits, since a head of your own has none.
     """
     mine = copy.copy(module)
     for name, value in vars(module).items():

@@ -119,7 +119,7 @@ FAMILIES = (
     _like_llama("Qwen3", "qwen3"),
     _like_gemma("Gemma-2", "gemma2"),
     _like_gemma("Gemma-3", "gemma3_text"),
-    # From 4B on Gemma-3 also sees; the language model is a part of the whole, and images are not used.
+    # From 4B on, Gemma-3 also takes images; the language model is a part of the whole, and images are not used.
     _like_gemma("Gemma-3 with vision", "gemma3", blocks="model.language_model.layers"),
 )
 

@@ -1,7 +1,7 @@
 """Family records: where a kind of model keeps its sites, and how each feeds the residual stream.
 
 A record is all that circuitscope knows about an architecture. It is checked against a real forward pass
-whenever a model is loaded (``check.py``), so a wrong record is an error and not a wrong result.
+whenever a model is loaded (``check.py``), so a wrong record gives an error and not a wrong result.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Tap:
     contribution: Contribution | None = None
     """Maps (block, tensor) to what is added to the residual stream; None where it is the tensor itself."""
     hooks: tuple[str, ...] = ()
-    """What TransformerLens calls the tensor, without the block: dictionaries of SAELens name it so."""
+    """What TransformerLens calls the tensor, without the block: SAELens dictionaries use that name."""
 
     def answers_to(self, tensor: str) -> bool:
         """Whether a dictionary's word for a tensor means this one: its name, a hook, ``output of MODULE``."""
@@ -84,7 +84,7 @@ class Family:
 
 
 TOKEN_EMBEDDING = "token embedding"
-"""The word for what the embedding module gives, which a family may scale or add to before block 0."""
+"""The word for the embedding module's output, which a family may scale or add to before block 0."""
 
 EMBED = Tap("input of block 0", "", "input", hooks=("hook_resid_pre",))
 RESID = Tap("output of the block", "", "output", hooks=("hook_resid_post",))

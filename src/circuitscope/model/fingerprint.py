@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint(model: LanguageModel) -> str:
-    """SHA-256 over a model's weights, thinned out: enough to tell two models apart, cheap for large ones."""
+    """SHA-256 over a sample of a model's weights: enough to tell two models apart, and cheap for large ones."""
     digest = hashlib.sha256()
     for name, weight in model.hf.named_parameters():
         flat = weight.detach().flatten()
@@ -26,7 +26,7 @@ def tokenizer_fingerprint(tokenizer: Any) -> str:
     """SHA-256 over what a tokenizer makes of texts: its rules and tokens, but not how it was last used."""
     fast = getattr(tokenizer, "backend_tokenizer", None)
     if fast is not None:
-        # Truncation and padding, which stand in front, are remembered from the last call.
+        # Truncation and padding, which come first, are remembered from the last call.
         _, name, rules = fast.to_str().partition('"added_tokens"')
         content = name + rules
     else:

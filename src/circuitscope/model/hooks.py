@@ -16,7 +16,7 @@ from circuitscope.model.tokens import TokenBatch
 from circuitscope.terms import Site
 
 Edit = Callable[[Tensor], Tensor]
-"""Takes a site's tensor and returns what the model goes on with (the same tensor, to only look)."""
+"""Takes a site's tensor and returns what the model continues with (the same tensor, to only look)."""
 
 Edits = Mapping[Site, tuple[Tap, Edit]]
 """What ``LanguageModel.logits`` takes: edits of the sites' tensors, for one batch of tokens."""
@@ -72,7 +72,7 @@ class _Stub(nn.Module):
 
 @contextmanager
 def stubbed(parent: nn.Module, name: str, entry: int, stream: Tensor, stop: int) -> Iterator[None]:
-    """Blocks ``0..entry`` stand aside so that ``stream`` enters after block ``entry``; so do those from ``stop``.
+    """Skip blocks ``0..entry`` so that ``stream`` enters after block ``entry``, and skip those from ``stop`` on.
 
     The list keeps its length and indices, since some models look up a block's type by its index.
     """
@@ -90,7 +90,7 @@ def stubbed(parent: nn.Module, name: str, entry: int, stream: Tensor, stop: int)
 
 @contextmanager
 def only_columns(module: nn.Module, columns: Int[Tensor, "row asked"]) -> Iterator[None]:
-    """A module that works position by position runs at some columns of each row; it gives 0 elsewhere."""
+    """Run a module that works position by position at some columns of each row only; it gives 0 elsewhere."""
     length = 0
 
     def pick(x: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def keep_masks_finite(blocks: Sequence[nn.Module]) -> None:
     """Keep the attention masks of a float64 model within float32.
 
     Attention computes its softmax in float32, where the smallest float64 is −∞: a row of padding on the left, which
-    may look at nothing, would become NaN and spread. A block that two models share is looked after once.
+    may attend to nothing, would become NaN and spread. A block that two models share is handled once.
     """
     for block in set(blocks) - set(_finite):
         block.register_forward_pre_hook(_with_finite_masks, with_kwargs=True)
@@ -127,12 +127,12 @@ def _with_finite_masks(module: nn.Module, arguments: tuple[Any, ...], keywords: 
         is_mask = isinstance(value, Tensor) and value.dim() == 4 and value.is_floating_point()
         return value.clamp(min=lowest) if is_mask else value
 
-    # Some models pass the mask by name, some by place; nothing else that a block gets has four axes.
+    # Some models pass the mask by name, some by position; nothing else that a block gets has four axes.
     return tuple(map(finite, arguments)), {name: finite(value) for name, value in keywords.items()}
 
 
 def is_hooked(model: nn.Module) -> bool:
-    """Whether hooks act on a model, such as an ablation's; those of ``keep_masks_finite`` do not count."""
+    """Whether hooks, such as an ablation's, act on a model; those of ``keep_masks_finite`` do not count."""
     return any(
         hook is not _with_finite_masks
         for module in model.modules()

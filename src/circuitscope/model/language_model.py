@@ -4,8 +4,8 @@ Three verbs, on plain PyTorch hooks:
 
 1. ``capture`` runs the model and keeps the tensors of sites and the residual stream around every block;
 2. ``logits`` runs it, with edits on sites where asked, and computes logits only where they are needed;
-3. ``replay`` runs only what comes after a site: the blocks before are replaced by stubs that hand on the
-   cached stream, so a quadrature point costs the part of the model that it can change.
+3. ``replay`` runs only what comes after a site: the blocks before it are replaced by stubs that pass on the
+   cached stream, so a quadrature point costs only the part of the model that it can change.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class LanguageModel:
     ) -> Cache:
         """Run the model unedited and keep the taps' tensors and the stream around every block.
 
-        With ``grad`` the tensors hang together in one autograd graph that starts at the embedding, so the
+        With ``grad`` the tensors are connected in one autograd graph that starts at the embedding, so the
         gradient of a metric can be taken at all of them at once.
         """
         x: dict[Site, Tensor] = {}
@@ -274,7 +274,7 @@ class LanguageModel:
         """Logits when ``stream`` is the residual stream after block ``entry`` (-1: before block 0).
 
         ``only`` names the tokens whose logits are wanted, row by row; None gives the whole vocabulary. The last
-        block's MLP runs at the columns asked for alone, since nothing reads it elsewhere.
+        block's MLP runs only at the columns asked for, since nothing reads it elsewhere.
         """
         with hooked(self.blocks, edits or {}), self._last_mlp_at(positions, entry, stream, edits or {}):
             hidden = self._replay_hidden(entry, stream, tokens, self.n_layers)

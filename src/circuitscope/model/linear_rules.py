@@ -1,24 +1,23 @@
 """Linear rules: a forward pass whose backward pass treats the model as linear around it (RelP, arXiv 2508.21258).
 
 Relevance patching takes attribution patching's formula and replaces the gradient by the coefficients of layer-wise
-relevance propagation. These are the gradient of a model in which everything that bends is held at the value that
+relevance propagation. These are the gradient of a model in which everything nonlinear is held at the value that
 it has on this input. The forward pass is the plain model's, to the last bit; only the backward pass changes:
 
 * LN-rule (LayerNorm, RMSNorm; Ali et al. 2022): the norm's denominator is a constant.
 * Identity-rule (activation functions; Jafari et al. 2024): act(x) = x · (act(x)/x) with the ratio a constant.
-* AH-rule (attention heads; Ali et al. 2022): attention weights are constants. They are made of queries and keys
+* AH-rule (attention heads; Ali et al. 2022): attention weights are constants. They are made from queries and keys
   alone, so these are what is detached; values and the output projection keep their gradient.
 * Half-rule (gated MLPs; Arras et al. 2019): of act(gate) · up each factor gets half of the product's gradient, so
   that the two together are credited with the product once.
 * 0-rule (linear layers; Montavon et al. 2019): the gradient itself.
 
-What comes after the last norm (unembedding, the soft cap of Gemma's logits, the metric) is differentiated as it
-stands.
+What comes after the last norm (unembedding, the soft cap of Gemma's logits, the metric) is differentiated as it is.
 
 One record per family says where these parts are. GPT-NeoX and GPT-2: LayerNorms, one activation, queries, keys and
 values from one projection. Llama, Mistral, Qwen2, Qwen3: RMSNorms, gated MLPs, projections of their own; the norms
-of Qwen3 and Gemma-3 on queries and keys are behind what is detached. Gemma-2, Gemma-3: two more norms per block.
-A norm is not known by its class: what the rule makes of it must equal what the module gives, or it is refused.
+of Qwen3 and Gemma-3 on queries and keys come before what is detached. Gemma-2, Gemma-3: two more norms per block.
+A norm is not known by its class: what the rule computes must equal the module's output, or it is refused.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ SMALLEST = 1e-6
 """Inputs of activation functions nearer to 0 than this take the ratio act(x)/x from here, where it is defined."""
 
 FLAT = 1e4
-"""A constant vector of this size makes the ε of an RMS norm vanish, so that its output is its gain."""
+"""A constant vector of this size makes the ε of an RMS norm negligible, so that its output is its gain."""
 
 Rule = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """Takes a module, its input and its output; returns the same output with the rule's gradient."""
@@ -51,7 +50,7 @@ class LinearRules:
     norms: tuple[str, ...]
     activation: str
     up: str = ""
-    """The projection that the activation is multiplied with; empty where the MLP has no gate."""
+    """The projection that the activation is multiplied by; empty where the MLP has no gate."""
     queries_keys: tuple[str, ...] = ()
     """Projections that give nothing but queries or keys."""
     fused: str = ""
@@ -172,7 +171,7 @@ def spliced(value: Tensor, gradient_of: Tensor) -> Tensor:
 
 
 def _norm(module: nn.Module, x: Tensor, output: Tensor) -> Tensor:
-    """LN-rule. A module without parameters that hands on its input has nothing to hold."""
+    """LN-rule. A module without parameters that passes on its input has nothing to hold."""
     if isinstance(module, nn.Identity):
         return output
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
@@ -195,7 +194,7 @@ def _norm(module: nn.Module, x: Tensor, output: Tensor) -> Tensor:
 
 
 def _refuse_other(module: nn.Module, ours: Tensor, theirs: Tensor) -> None:
-    """A norm that the rule does not describe would give wrong effects, and nobody would see it."""
+    """Refuse a norm that the rule does not describe: it would give wrong effects, and nobody would notice."""
     # Norms compute in float32 inside float64 models.
     tolerance = {torch.float64: 1e-4, torch.float32: 1e-4}.get(theirs.dtype, 5e-2)
     gap = float((ours - theirs).detach().abs().max() / theirs.detach().abs().max().clamp(min=1e-6))

@@ -35,12 +35,12 @@ def load_model(
 
     Args:
         source: ``bundled``, a HuggingFace hub id, a local folder, or a model that is already in memory.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto`` takes a GPU where there is one.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto`` takes a GPU if there is one.
         dtype: ``float32`` (default), ``float64``, ``bfloat16`` or ``float16``.
         tokenizer: used instead of the one beside the model; a model may have none.
 
     Raises:
-        BadFile: there is no such model, or a file of it is missing, truncated or damaged.
+        BadFile: there is no such model, or one of its files is missing, truncated or damaged.
         UnsupportedModel: no family record covers it, or the record does not hold for it.
     """
     place = _device(device)
@@ -59,7 +59,7 @@ def load_model(
         hf = _read_weights(name, kind)
     _refuse_nan(hf, name)
     tokenizer = tokenizer if tokenizer is not None else _read_tokenizer(name, isinstance(source, nn.Module))
-    # A folder is called by its own name: where it lies is nobody's business in a result.
+    # A folder is called by its own name: where it is does not belong in a result.
     short = Path(name).resolve().name if Path(name).is_dir() else name
     if str(source) == BUNDLED:
         short = BUNDLED
@@ -84,7 +84,7 @@ def _device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise BadInput(
             f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}",
-            expected="auto, cpu, cuda, cuda:N or mps, as far as this machine has them",
+            expected="auto, cpu, cuda, cuda:N or mps, if this machine has it",
             mend=f"leave out {argument('device')} to use what is there",
         ) from error
     return place
@@ -103,7 +103,7 @@ def _missing(name: str, error: Exception) -> BadFile:
     return BadFile(
         f"the model {name!r} cannot be read: {first}",
         expected="a HuggingFace hub id, or a folder with config.json and model.safetensors",
-        mend="check the path and that every file is complete; hub ids need a network once",
+        mend="check the path and that every file is complete; a hub id needs a network connection once",
     )
 
 

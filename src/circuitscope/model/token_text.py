@@ -1,8 +1,8 @@
 """The text of a token as a person reads it, with the space that it begins with.
 
 Tokenizers disagree about spaces: byte-level ones keep them in the token, SentencePiece drops the first one of
-a text, word-level ones put one between any two. Decoding the token behind another one, the anchor, and taking
-the anchor's own text away is right for all of them.
+a text, word-level ones put one between any two. Decoding the token after another one, the anchor, and removing
+the anchor's own text is right for all of them.
 """
 
 from __future__ import annotations

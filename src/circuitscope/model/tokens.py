@@ -1,7 +1,7 @@
 """TokenBatch: token ids with the mask that says which of them are real.
 
 Padding is known by the mask and never by comparing ids, so a model without a pad token, or one whose pad
-token is also a word, works. Position ids always come from the mask, so the side of the padding is free.
+token is also a word, works. Position ids always come from the mask, so padding may be on either side.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class NodeLine:
     into: tuple[EdgeLine, ...]
     out: tuple[EdgeLine, ...]
     silent: bool
-    """Whether no edge could go into it, since it is silent where edges are linearised."""
+    """Whether no edge can go into it, since it is silent where edges are linearised."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class RunOrigin:
-    """Where a circuit lies and when it was made; of one that is not saved nothing is known."""
+    """Where a circuit is and when it was made; for one that is not saved, nothing is known."""
 
     name: str = "RUN"
     """The run folder's own name."""
@@ -190,7 +190,7 @@ class Report:
     baseline: str
     keeps_positions: bool
     nodes: tuple[NodeLine, ...]
-    """By falling |effect|; of a large circuit the strongest."""
+    """By decreasing |effect|; of a large circuit, only the strongest."""
     places: tuple[SiteAtPosition, ...]
     """All of the circuit's nodes, summed by site and position."""
     features: tuple[FeatureDashboard, ...]

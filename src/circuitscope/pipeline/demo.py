@@ -1,7 +1,7 @@
 """The demonstration: circuits of four behaviours of the bundled model, measured and reported.
 
-Every stage of every behaviour is a folder; what already exists is not made again, so a demonstration that was
-stopped goes on where it was.
+Every stage of every behaviour is a folder; what already exists is not made again, so a stopped demonstration
+continues where it was.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from circuitscope.tasks.agreement import STRUCTURES
 from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
 
 SIZES = 14
-"""Circuit sizes that a curve is measured at."""
+"""How many circuit sizes a curve is measured at."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ def run_demo(
     engine = engine_for(config.workers)
     outcomes = list(engine.run(NOTHING_SHARED, units, progress=progress, what="behaviours"))
     refuse_failures(outcomes, "behaviours")
-    # A run that was made anew has lost its report; those of the others stay.
+    # A run that was made again has lost its report; those of the others stay.
     settings = ReportConfig(device=config.device, workers=config.workers)
     report = complete_reports(out, settings, progress=progress)
     return [_show(structure, out / structure) for structure in STRUCTURES], report
 
 
 def _make(_: None, *, structure: str, run: Path, config: DemoConfig, overwrite: bool) -> None:
-    """The run of a behaviour, or what it lacks."""
+    """Make the run of a behaviour, or what it lacks."""
     with shown() as tell:
         if overwrite or not (run / MANIFEST).is_file():
             settings = DiscoverConfig(
@@ -87,7 +87,7 @@ def _make(_: None, *, structure: str, run: Path, config: DemoConfig, overwrite: 
 
 
 def _lacks(run: Path, stage: Stage) -> bool:
-    """Whether a stage has not been made, or not from what is there now."""
+    """Whether a stage has not been made, or was not made from what is there now."""
     return not is_there(run, stage) or outdated_by(run, stage) is not None
 
 

@@ -29,7 +29,7 @@ class PreparedDiscovery:
 
 
 def run_discover(config: DiscoverConfig, *, overwrite: bool = False, progress: Progress = silent) -> Circuit:
-    """Discover a circuit and write its run folder; goes on where a killed run stopped."""
+    """Discover a circuit and write its run folder; continues where a killed run stopped."""
     prepared = prepare_discover(config, overwrite=overwrite, progress=progress)
     return finish_discover(prepared, discover_step(prepared))
 
@@ -51,7 +51,7 @@ def discover_step(prepared: PreparedDiscovery) -> Circuit:
 
 
 def finish_discover(prepared: PreparedDiscovery, circuit: Circuit) -> Circuit:
-    """Write the run folder, and throw away what was kept on the way."""
+    """Write the run folder, and delete what was kept on the way."""
     save(circuit, prepared.out, overwrite=prepared.overwrite)
     Partial.discard(prepared.out)
     return load(prepared.out)
@@ -100,7 +100,7 @@ def _missing_model(source: str) -> dict[str, int | None]:
     try:
         files = HfApi().model_info(source, files_metadata=True).siblings or []
         return {source: sum(file.size or 0 for file in files)}
-    except Exception:  # no network, no such repository: loading says which
+    except Exception:  # no network or no such repository: loading says which
         return {source: None}
 
 

@@ -1,8 +1,8 @@
 """A stage of a circuit's run that is ready to start.
 
 Every stage is three functions: ``prepare_stage`` refuses what cannot be done and loads what is needed, ``…_step``
-does the work and writes nothing, ``finish_…`` writes the stage's folder; ``run_…`` does all three. A program that
-shows a stage under way calls them one by one.
+does the work and writes nothing, and ``finish_…`` writes the stage's folder; ``run_…`` does all three. A program
+that shows a stage in progress calls them one by one.
 """
 
 from __future__ import annotations

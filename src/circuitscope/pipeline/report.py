@@ -1,7 +1,7 @@
 """report as a stage: what a run found, as a page that a person can read anywhere.
 
-A run folder gets ``report/`` with ``index.html`` and ``report.json``. A folder of run folders gets a report in
-each run that has none yet or one that is out of date, and ``report/index.html``, which links to them.
+A run folder gets ``report/`` with ``index.html`` and ``report.json``. In a folder of run folders, each run whose
+report is missing or out of date gets one, and ``report/index.html`` links to them all.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ from circuitscope.workspace import DashboardCache
 
 PAGE = "index.html"
 BUNDLED_SEED, BUNDLED_DOCUMENTS = 2, 3000
-"""Text of the bundled language that neither model nor dictionaries were trained on."""
+"""Text of the bundled language that neither the model nor the dictionaries were trained on."""
 _EXAMPLES_SHOWN = 3
 _TOKENS_SHOWN = 10
 
@@ -91,22 +91,22 @@ def report(
 
     Args:
         circuit: a circuit, the path of its run folder, or a folder of run folders.
-        text: a text file in which to look for what features mean; without it the task's own examples, or the model's
-            own text where circuitscope has one.
+        text: a text file to look for the features' contexts in; by default the task's own examples, or the model's
+            own text if circuitscope has one.
         nodes: how many of the strongest nodes get contexts and promoted tokens.
         contexts: how many contexts to show for a feature.
-        context: tokens that the model reads at a time when it looks for contexts.
-        tokens: how many tokens of the text to read at most.
-        cache: read in the workspace what was found out about features earlier, and keep there what is new.
-        out: the folder to write, instead of ``report`` in the run folder; a circuit that is not saved needs one.
+        context: how many tokens the model reads at a time while looking for contexts.
+        tokens: read at most this many tokens of the text.
+        cache: take what is already known about features from the workspace, and keep there what is new.
+        out: the folder to write instead of ``report`` in the run folder; a circuit that is not saved needs one.
         batch_size: contexts that go through the model together.
         device: where to run.
-        dtype: number format of model and dictionaries; ``auto`` takes the circuit's own.
+        dtype: number format of the model and the dictionaries; ``auto`` takes the circuit's own.
         overwrite: replace an earlier report.
         progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Returns:
-        The page: ``.path`` is where it lies, ``open`` takes it, and a notebook shows it.
+        The page: ``.path`` is where it is, ``open`` takes it, and a notebook shows it.
 
     Raises:
         BadFile: it is not a run folder, or the text cannot be read.
@@ -131,7 +131,7 @@ def run_report(
 ) -> Path:
     """The report of a run, or of every run of a collection with an index; returns the page's path.
 
-    In a collection, reports that are there and up to date stay unless ``overwrite``.
+    In a collection, reports that are up to date stay unless ``overwrite`` is given.
     """
     runs = runs_in(run)
     if not runs:
@@ -149,7 +149,7 @@ def run_report(
 def complete_reports(
     folder: Path, config: ReportConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Path:
-    """The reports that runs of a collection lack or that are out of date, and its index; returns the index's path.
+    """Make a collection's missing or outdated reports, and its index; returns the index's path.
 
     Raises:
         WorkFailed: some runs could not be reported; the index has the others.
@@ -190,11 +190,11 @@ def _report_run(run: Path, config: ReportConfig, overwrite: bool, progress: Prog
 
 
 def _report_circuit(circuit: Circuit, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
-    """The report of a circuit that is a value, and perhaps nowhere on disk."""
+    """The report of a circuit that is a value, and may be nowhere on disk."""
     if not config.out:
         raise BadInput(
             f"a report of a circuit without {argument('out')}",
-            expected="a folder to write, since a circuit does not say in which run folder it lies",
+            expected="a folder to write, since a circuit does not say which run folder it is in",
             mend=f"add {argument('out')}, or give the path of the run folder instead",
         )
     folder = Path(config.out).expanduser()
@@ -231,7 +231,7 @@ def _writer(found: Report) -> Write:
 
 
 def _recorded(config: ReportConfig) -> ReportConfig:
-    """The settings without the places of files, which are nobody's business in a result."""
+    """The settings without the places of files, which do not belong in a result."""
     return replace(config, text=Path(config.text).name, out="")
 
 
@@ -287,7 +287,7 @@ def _activities(circuit: Circuit, loaded: Loaded, config: ReportConfig) -> tuple
 
 
 def default_text(model_source: str) -> str | None:
-    """The text that belongs to a model which circuitscope brings along; None for every other model."""
+    """The text that belongs to a model that comes with circuitscope; None for every other model."""
     return language.text(BUNDLED_DOCUMENTS, BUNDLED_SEED) if model_source == BUNDLED else None
 
 

@@ -1,4 +1,4 @@
-"""The smallest circuit found that keeps a given faithfulness, against thresholding."""
+"""The smallest circuit found that keeps a given faithfulness, compared with thresholding."""
 
 from circuitscope.pruning.masked import MaskedRuns
 from circuitscope.pruning.prune import Pruned, prune, prune_circuit

@@ -1,10 +1,11 @@
-"""Greedy elimination: leave out the least useful nodes again and again, with effects computed anew in between.
+"""Greedy elimination: leave out the least useful nodes again and again, with effects recomputed in between.
 
 1. Compute the effect of every node *within the current circuit*: by how much its share raises faithfulness in the
    masked run (``masked``), one backward pass for all of them. It is not the effect in the whole model: what a node
    does may be done by others too, or may be undone by nodes that are gone.
-2. Leave out a fifth of the nodes, those of lowest effect, if what remains keeps the level; otherwise half as many.
-3. Where not even one can be left out that way, try all nodes one by one, the lowest first.
+2. Leave out a fifth of the nodes, those with the lowest effect, if what remains keeps the level; otherwise half as
+   many.
+3. If not even one can be left out that way, try all nodes one by one, the lowest first.
 
 A node whose effect is below 0 suppresses the behaviour, so it is among the first to go.
 """
@@ -22,7 +23,7 @@ BLOCK = 0.2
 
 
 def eliminate(scale: FaithfulnessScale, candidates: Nodes, start: RowNumbers, level: float) -> RowNumbers:
-    """The rows of ``start`` that are left when none can go any more without falling below ``level``.
+    """The rows of ``start`` that are left when no more can go without falling below ``level``.
 
     ``start`` itself must keep the level.
     """
@@ -51,7 +52,7 @@ def spare(scale: FaithfulnessScale, candidates: Nodes, start: RowNumbers, level:
 
 
 def _weakest(scale: FaithfulnessScale, candidates: Nodes, kept: RowNumbers) -> RowNumbers:
-    """Places in ``kept`` by rising effect within the circuit."""
+    """Places in ``kept`` by increasing effect within the circuit."""
     _, slopes = share_slopes(scale, candidates.take(kept), np.ones(len(kept)))
     return np.argsort(slopes, kind="stable")
 

@@ -5,12 +5,12 @@
 3. λ grows from step to step, from a price at which nearly every node is kept to one at which the behaviour breaks
    down, so one training passes through circuits of all sizes. The price of a node is measured against the number
    of nodes that thresholding needs.
-4. On the way the shares rank the candidates: at each of several steps the fewest candidates of highest θ that keep
-   the level are looked for. The smallest set found goes through greedy's last pass.
+4. On the way, the shares rank the candidates: at each of several steps, the smallest number of candidates with the
+   highest θ that keep the level is looked for. The smallest set found goes through greedy's last pass.
 
 In the spirit of Louizos et al. 2018 (arXiv 1712.01312) and Cao et al. 2021 (arXiv 2104.03514), who train gates for
 weights. Here shares need no noise: the ablation values between which they interpolate are fixed, and circuits are
-measured with whole nodes in any case.
+always measured with whole nodes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Ranking:
     """The candidates at one step of training."""
 
     order: RowNumbers
-    """Rows of the candidates by falling share."""
+    """Rows of the candidates by decreasing share."""
     faithfulness: float
     """Of the masked run."""
 
@@ -94,7 +94,7 @@ def read_off(
 def _fewest(
     scale: FaithfulnessScale, candidates: Nodes, order: RowNumbers, level: float
 ) -> RowNumbers | None:
-    """The first rows of ``order`` that keep the level, by halves; None if all together do not."""
+    """The first rows of ``order`` that keep the level, by bisection; None if all together do not."""
 
     def keeps(count: int) -> bool:
         return scale.faithfulness(candidates.take(order[:count])) >= level

@@ -1,11 +1,11 @@
 """Masked runs: ablated runs in which every candidate is kept by a share between 0 and 1, so that it has a slope.
 
-With a site's f = encode(x) and error ε as the run has them by then, the ablation values a and ē, and a share w per
+With a site's f = encode(x) and error ε as they are in the run by then, the ablation values a and ē, and a share w per
 candidate node, the site becomes
 
     x' = decode(a) + Σ_i w_i (f_i − a_i) v_i + ē + w_ε (ε − ē).
 
-Nodes that are no candidates have the share 0. Shares of 0 and 1 give the ablated run of the same nodes
+Nodes that are not candidates have the share 0. Shares of 0 and 1 give the ablated run of the same nodes
 (``evaluation.ablated``), and ∂m/∂w_i at w = 1 is, to first order, what leaving node i out of the circuit changes:
 its effect within the circuit. One backward pass gives it for all candidates.
 """
@@ -32,7 +32,7 @@ from circuitscope.terms import ERROR, Site
 
 @dataclass(frozen=True)
 class _MaskIndex:
-    """Where the candidates of one site stand in its masks."""
+    """Where the candidates of one site are in its masks."""
 
     features: Int[Tensor, " some"]
     """Every feature that is a candidate at some position, ascending."""

@@ -3,12 +3,12 @@
 A circuit's nodes are the strongest by |effect| in the whole model, and not all of them are needed once the rest is
 ablated. Three ways choose among the nodes that had an effect in the discovery:
 
-* thresholding (``thresholding``): the N strongest, as few as possible. This is what the others are held against;
-* greedy elimination (``greedy``): the least useful are left out, with effects computed anew within what is left;
+* thresholding (``thresholding``): the N strongest, as few as possible. This is what the others are compared with;
+* greedy elimination (``greedy``): the least useful are left out, with effects recomputed within what is left;
 * learned masks (``learned``): shares of all nodes trained together.
 
-All choose on one split, by the mean faithfulness there, for 50, 75 and 90 % and for what is asked. The other split is
-only measured on. Sites of free layers are never ablated: the circuit's nodes there stay and are not counted.
+All choose on one split, by the mean faithfulness there, for 50, 75 and 90 % and for what is asked for. The other
+split is only measured on. Sites of free layers are never ablated: the circuit's nodes there stay and are not counted.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Pruned:
     """The smallest circuit found, and how it compares."""
 
     circuit: Circuit
-    """With its edges computed anew; ``findings.pruned`` says how it was chosen."""
+    """With its edges recomputed; ``findings.pruned`` says how it was chosen."""
     result: PruneResult
     """A row per method and level, and which method was best."""
 
@@ -75,14 +75,14 @@ def prune(
     """Find a smaller circuit that keeps the behaviour.
 
     Args:
-        circuit: as ``discover`` made it; nodes that it does not have can come in.
+        circuit: as ``discover`` made it; nodes that it does not have may be added.
         model, dictionaries, task: loaded by the circuit's recipe where they are left out.
         faithfulness: what to keep, above 0 and at most 1, on the examples that select nodes.
         method: ``greedy``, ``masks``, or ``best``, which takes the smaller circuit of the two.
         select_examples: how many examples of ``split`` select nodes. Fewer make smaller circuits that keep less on
             other examples.
         examples: how many of the other split to measure on.
-        seed: of the intervals, and of what ``resample`` draws; nothing else is random.
+        seed: for the intervals and for what ``resample`` draws; nothing else is random.
         other arguments: as in ``circuitscope.config.PruneConfig``.
 
     Raises:
@@ -103,7 +103,7 @@ def prune_circuit(
     metric: str | Metric | Measure | None = None,
     progress: Progress = silent,
 ) -> Pruned:
-    """``prune`` by settings that are one value, with everything loaded."""
+    """``prune`` with the settings as one value and everything loaded."""
     if circuit.candidates is None:
         raise BadInput(
             "the circuit has no ranking of all its candidates", expected="a circuit as discover made it"
@@ -146,7 +146,7 @@ def prune_circuit(
 
 
 def _ranked(circuit: Circuit, scale: FaithfulnessScale) -> Nodes:
-    """The candidates that an ablated run can leave out, by falling |effect|."""
+    """The candidates that an ablated run can leave out, by decreasing |effect|."""
     nodes = circuit.candidates
     assert nodes is not None
     wanted = np.isin(nodes.site, _ablated(circuit, scale)) & (nodes.effect != 0)
@@ -155,7 +155,7 @@ def _ranked(circuit: Circuit, scale: FaithfulnessScale) -> Nodes:
     some = nodes.take(np.flatnonzero(wanted))
     if len(some) == 0:
         raise NothingFound(
-            "no node of the layers that are not free has an effect",
+            "no node in the layers that are not free has an effect",
             expected="some nodes",
             mend=f"use fewer {argument('free_layers')}",
         )
@@ -186,7 +186,7 @@ def _best(found: Table, config: PruneConfig) -> tuple[str, RowNumbers]:
     if not reached:
         simple = found[THRESHOLDING][asked].rows
         raise NothingFound(
-            f"among the {config.candidates} strongest nodes no circuit was found that keeps a faithfulness of "
+            f"among the {config.candidates} strongest nodes, no circuit was found that keeps a faithfulness of "
             f"{asked:g}",
             expected=f"enough nodes to select from; thresholding needs {0 if simple is None else len(simple)}",
             mend=f"raise {argument('candidates')}, or leave it out",

@@ -21,7 +21,7 @@ from circuitscope.work import Progress
 THRESHOLDING, GREEDY, MASKS = "thresholding", "greedy", "masks"
 METHODS: Mapping[str, tuple[str, ...]] = {"best": (GREEDY, MASKS), GREEDY: (GREEDY,), MASKS: (MASKS,)}
 MORE = 4
-"""Selected from, unless said otherwise: this many times the nodes that thresholding needs."""
+"""By default, nodes are selected from this many times as many as thresholding needs."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ Table = dict[str, ByLevel]
 def search(
     scale: FaithfulnessScale, ranked: Nodes, levels: list[float], config: PruneConfig, *, progress: Progress
 ) -> Table:
-    """The smallest sets found of ``ranked``, nodes by falling |effect|, for ``levels`` in rising order.
+    """The smallest sets found of ``ranked``, nodes by decreasing |effect|, for ``levels`` in increasing order.
 
     Raises:
         NothingFound: not even thresholding keeps the level asked for, one of ``levels``.
@@ -88,7 +88,7 @@ def _refuse(scale: FaithfulnessScale, ranked: Nodes, asked: float) -> None:
 
 
 def _greedy(scale: FaithfulnessScale, pool: Nodes, simple: ByLevel, progress: Progress) -> ByLevel:
-    """From the highest level down, each going on from the last."""
+    """From the highest level down, each continuing from the last."""
     found: ByLevel = {}
     whole = scale.faithfulness(pool)
     last: RowNumbers | None = None

@@ -1,7 +1,7 @@
 """Thresholding: the N strongest nodes by |mean effect|, with N as small as faithfulness allows.
 
 Faithfulness need not grow with every node, so N is looked for from below: sizes that grow by a tenth until one is
-faithful enough, then by halves between the last two.
+faithful enough, then bisection between the last two.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def threshold(
     """Rows of the fewest strongest candidates that keep ``level``; None if no number of them does.
 
     Args:
-        candidates: by falling |effect|.
+        candidates: by decreasing |effect|.
         start: a number of nodes that is too small or just enough, to begin with.
     """
     below, above = start - 1, min(start, len(candidates))

@@ -9,7 +9,7 @@ from itertools import pairwise
 from circuitscope.results.features import NodeActivity, Share
 
 _TELLING = 0.3
-"""By how much the shares on the two sides of a cut must differ at least, relative to the larger one."""
+"""By how much, at least, the shares on the two sides of a cut must differ, relative to the larger one."""
 _SURE = 4.0
 """And by how many standard errors; many, since the best of several cuts is taken."""
 _LISTED = 4
@@ -18,8 +18,8 @@ _LISTED = 4
 def split_by_share(shares: Sequence[Share]) -> tuple[list[Share], list[Share]]:
     """The kinds of text on which a node is active more, and those on which less.
 
-    Of all cuts through the kinds by falling share, the one whose two sides differ by most standard errors. Both
-    sides are empty if the node does not tell the kinds apart: they differ little, or it may well be chance.
+    Of all cuts through the kinds by decreasing share, the one whose two sides differ by the most standard errors.
+    Both sides are empty if the node does not tell the kinds apart: they differ little, or it may well be chance.
     """
     ranked = sorted(shares, key=lambda share: -share.active)
     cuts = [(ranked[:cut], ranked[cut:]) for cut in range(1, len(ranked))]
@@ -91,7 +91,7 @@ def _percent(shares: Sequence[Share]) -> str:
 
 
 def _names(shares: Sequence[Share]) -> str:
-    """``is, has or does``; of many the first and how many more."""
+    """``is, has or does``; if there are many, the first and how many more."""
     names = [share.kind for share in shares]
     if len(names) > _LISTED + 1:
         return f"{', '.join(names[:_LISTED])} and {len(names) - _LISTED} more"

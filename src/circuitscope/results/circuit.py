@@ -50,7 +50,7 @@ class Nodes:
         )
 
     def strongest(self) -> NDArray[np.int64]:
-        """Row numbers by falling |effect|; ties in the order of sites, positions and features."""
+        """Row numbers by decreasing |effect|; ties in the order of sites, positions and features."""
         return np.lexsort((self.feature, self.position, self.site, -np.abs(self.effect)))
 
 
@@ -144,7 +144,7 @@ class Circuit:
         return None if row is None else float(self.nodes.effect[row])
 
     def strongest(self, count: int) -> Circuit:
-        """The ``count`` nodes of largest |effect| and the edges between them."""
+        """The ``count`` nodes with the largest |effect| and the edges between them."""
         return self.keep(self.nodes.strongest()[:count])
 
     def keep(self, rows: NDArray[Any]) -> Circuit:

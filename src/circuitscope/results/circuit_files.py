@@ -47,17 +47,17 @@ def save(
     overwrite: bool = False,
     origins: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a circuit as a run folder, whole or not at all; what it was evaluated to goes with it.
+    """Write a circuit as a run folder, whole or not at all, with its scores if it was evaluated.
 
     Args:
         overwrite: replace a run that is there.
-        origins: of a circuit that is a stage of another run: what it was made from.
+        origins: for a circuit that is a stage of another run, what it was made from.
     """
     if not isinstance(circuit, Circuit):
         raise BadInput(
             f"save({type(circuit).__name__}, …)",
             expected="save(circuit, path)",
-            mend="give the circuit first",
+            mend="pass the circuit first",
         )
     folder = Path(path).expanduser()
     with new_folder(folder, overwrite=overwrite) as draft:
@@ -109,7 +109,7 @@ def load(path: str | Path) -> Circuit:
         raise BadInput(
             f"load({type(path).__name__})",
             expected="load(path) with the path of a run folder",
-            mend="give its path",
+            mend="pass its path",
         )
     folder = Path(path).expanduser()
     manifest = read_manifest(folder, CIRCUIT)
@@ -137,7 +137,7 @@ def _table(arrays: Mapping[str, NDArray[Any]], name: str, kind: type[_Table]) ->
 
 
 def _origin(folder: Path, manifest: Mapping[str, Any], nodes: Nodes) -> tuple[Recipe | None, Findings]:
-    """Recipe and findings; of a run of schema version 1 from what stood in their place."""
+    """Recipe and findings; for a run of schema version 1, from what was in their place."""
     if "info" in manifest:
         return from_info(manifest["info"], nodes, manifest.get("config"))
     findings = from_plain(Findings, manifest["findings"])

@@ -1,8 +1,8 @@
-"""A circuit as plain JSON values, and what older run folders hold in its place.
+"""A circuit as plain JSON values, and what older run folders have in its place.
 
-The JSON view (``circuitscope show --json``) is flat: a few fields of the recipe stand at the top, the rest of recipe
-and findings under ``info``. Run folders of schema version 1 hold the same ``info``, and the settings of the command
-line beside it.
+The JSON view (``circuitscope show --json``) is flat: a few fields of the recipe are at the top, the rest of the
+recipe and the findings under ``info``. Run folders of schema version 1 have the same ``info``, and the settings of
+the command line beside it.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def _settings_of(info: Mapping[str, Any], nodes: Nodes, given: Mapping[str, Any]
     thresholds = info.get("thresholds") or {}
     asked, threshold = info.get("nodes_asked"), thresholds.get("node")
     weakest = float(np.abs(nodes.effect).min()) if len(nodes) else 0.0
-    # Of the N strongest the weakest lies exactly at the threshold recorded; a threshold keeps what is above.
+    # The weakest of the N strongest is exactly at the recorded threshold; a threshold keeps what is above it.
     by_threshold = asked is None and threshold is not None and weakest > threshold
     usual = DiscoverySettings()
     return DiscoverySettings(

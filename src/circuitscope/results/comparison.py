@@ -22,7 +22,7 @@ class Comparison:
     edge_overlap: float
     """The same for edges."""
     correlation: float | None
-    """Pearson correlation of the shared nodes' effects; None for fewer than two."""
+    """Pearson correlation of the shared nodes' effects; None if fewer than two are shared."""
 
     def __repr__(self) -> str:
         both = len(self.shared)

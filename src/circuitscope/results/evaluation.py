@@ -65,7 +65,7 @@ class Evaluation:
     scores: tuple[CircuitScores, ...]
     """With the free layers asked for, then with none if that is not the same."""
     strict: StrictTests | None = field(default=None, metadata=OPTIONAL)
-    """What a sceptic asks, if it was asked."""
+    """What a sceptic asks, if the strict tests were run."""
 
     def __repr__(self) -> str:
         first = self.scores[0]

@@ -27,13 +27,13 @@ class TokenContext:
     """A stretch of text in which a feature is active."""
 
     tokens: tuple[str, ...]
-    """Displayable texts of the tokens, without BOS."""
+    """The tokens as displayable text, without BOS."""
     activations: tuple[float, ...]
     """The feature's activation at each of them."""
     peak: int
-    """Index of the token with the highest activation, the first of several."""
+    """Index of the token with the highest activation; the first if there are several."""
     following: str
-    """The token that comes after the peak, in the context or behind it; empty at the end of a document."""
+    """The token that comes after the peak, in the context or after it; empty at the end of a document."""
 
     @property
     def peak_token(self) -> str:
@@ -70,7 +70,7 @@ class FeatureContexts:
     site: str
     feature: int
     contexts: tuple[TokenContext, ...]
-    """By falling highest activation; no two have the same tokens."""
+    """By decreasing highest activation; no two have the same tokens."""
     density: float
     """Share of the text's tokens, without BOS, on which the feature is active (not 0)."""
     max_activation: float
@@ -111,12 +111,12 @@ class FeatureTokens:
     lowered: tuple[TokenWeight, ...]
     """Smallest weight first; weights below 0 only."""
     exact: bool
-    """False where a norm between tap and stream was linearised: then only ratios of weights mean something."""
+    """False where a norm between tap and stream was linearised: then only ratios of weights are meaningful."""
 
 
 @dataclass(frozen=True)
 class FeatureDashboard:
-    """All that is known about one feature."""
+    """Everything that is known about one feature."""
 
     contexts: FeatureContexts
     tokens: FeatureTokens

@@ -22,7 +22,7 @@ class Group:
     name: str
     """A few words; no two groups of a circuit have the same."""
     where: str
-    """The name's first part: what stands where the members are active."""
+    """The name's first part: the text where the members are active."""
     aim: str
     """Its second part: the answers that the members are for, or the tokens that they promote; may be empty."""
     members: tuple[str, ...]
@@ -31,7 +31,7 @@ class Group:
     """Sum of the members' mean effects, in units of the metric."""
     stderr: float
     """Sum of the members' standard errors: the standard error of ``effect`` is at most this, however the members
-    vary together."""
+    are correlated."""
     inside: float
     """Sum of the edges from member to member."""
     sites: tuple[str, ...]
@@ -74,7 +74,7 @@ class Groups:
     groups: tuple[Group, ...]
     """In the order of computation, then of positions, the strongest first."""
     edges: tuple[GroupEdge, ...]
-    """By falling |effect|."""
+    """By decreasing |effect|."""
     similarity: float | None
     """Groups were joined as long as their members were at least this similar on average; None if their number was
     asked for."""
@@ -89,10 +89,10 @@ class Groups:
 
 
 def groups_of(run: Path, circuit: Circuit) -> Groups | None:
-    """The groups of a run folder's circuit; None if it was not grouped yet.
+    """The groups of a run folder's circuit; None if it has not been grouped yet.
 
     Raises:
-        BadFile: they are damaged, or of other nodes than the circuit's.
+        BadFile: they are damaged, or have other nodes than the circuit's.
     """
     folder = GROUP.in_(run)
     if not folder.is_dir():
@@ -101,7 +101,7 @@ def groups_of(run: Path, circuit: Circuit) -> Groups | None:
     found = read_groups(folder)
     if sorted(found.of_nodes()) != sorted(map(str, circuit.ids)):
         raise BadFile(
-            f"the groups in {folder} are not of the circuit's nodes",
+            f"the groups in {folder} are not made of the circuit's nodes",
             expected=f"groups of its {len(circuit)} nodes",
             mend="group again: circuitscope group RUN --overwrite",
         )

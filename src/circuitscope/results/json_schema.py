@@ -2,7 +2,7 @@
 
 A schema of draft 2020-12 is made from a dataclass: its fields become properties, with the sentence after a field as
 the description, and the dataclasses inside it become definitions. It describes what ``to_plain`` writes now: every
-property is there but those of ``OPTIONAL`` fields, and there are no others. A file from before a field existed may
+property is there except those of ``OPTIONAL`` fields, and there are no others. A file from before a field existed may
 lack it; ``from_plain`` reads such files, too.
 """
 
@@ -33,7 +33,7 @@ def json_schema(kind: Any, *, schema_version: int | None = None) -> Schema:
 
     Args:
         kind: a dataclass of numbers, strings, literals, tuples, mappings and other dataclasses.
-        schema_version: what the file says its version is; None for a value that is no file of its own.
+        schema_version: what the file says its version is; None for a value that is not a file of its own.
 
     Raises:
         TypeError: a field has a type that JSON does not have.
@@ -50,7 +50,7 @@ def json_schema(kind: Any, *, schema_version: int | None = None) -> Schema:
 
 @dataclass(frozen=True)
 class _Properties:
-    """What stands in an object."""
+    """What is in an object."""
 
     schemas: Mapping[str, Schema]
     required: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:
         return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
     if dataclasses.is_dataclass(origin or hint):
         return {"$ref": f"#/$defs/{_defined(hint, definitions)}"}
-    raise TypeError(f"{hint} is no type of JSON")
+    raise TypeError(f"{hint} is not a JSON type")
 
 
 def _defined(kind: Any, definitions: dict[str, Schema]) -> str:

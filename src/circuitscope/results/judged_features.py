@@ -17,7 +17,7 @@ VERDICTS = ("keep", "remove", "unsure")
 """``keep`` is about the task, ``remove`` is not, ``unsure`` cannot be said; what is unsure stays in the model."""
 
 AUTOMATIC = "automatic: "
-"""How the name of a judge that is no person begins."""
+"""How the name of a judge that is not a person begins."""
 
 _BEFORE, _AFTER = 24, 12
 """Tokens shown on either side of the token with the highest activation."""
@@ -56,13 +56,13 @@ class JudgedFeature:
     effect: float
     """Mean effect in the classifier's circuit, to four digits; above 0 promotes the true class."""
     contexts: tuple[MarkedContext, ...]
-    """By falling activation."""
+    """By decreasing activation."""
     promoted: tuple[TokenWeight, ...]
     """The tokens whose logits its write vector raises most, largest weight first."""
     suppressed: tuple[TokenWeight, ...]
     """Those that it lowers most."""
     verdict: str = ""
-    """One of ``VERDICTS``, or empty as long as nobody judged."""
+    """One of ``VERDICTS``, or empty until someone has judged."""
     note: str = ""
     """Why, in the judge's words."""
     who: str = ""
@@ -86,7 +86,7 @@ def short(value: float) -> float:
 
 
 def effects_of(circuit: Circuit) -> dict[tuple[Site, int], float]:
-    """The circuit's features with their effects, positions summed, by falling |effect|; errors are left out."""
+    """The circuit's features with their effects, positions summed, by decreasing |effect|; errors are left out."""
     found: dict[tuple[Site, int], float] = {}
     for node, effect in zip(circuit.ids, circuit.nodes.effect.tolist(), strict=True):
         if not node.is_error:

@@ -16,7 +16,7 @@ from circuitscope.runs import read_json
 _Plain = TypeVar("_Plain")
 
 FLAT = {"flat": True}
-"""Metadata of a field whose own fields stand beside the others in JSON, not in an object of their own."""
+"""Metadata of a field whose own fields are beside the others in JSON, not in an object of their own."""
 OPTIONAL = {"optional": True}
 """Metadata of a field that JSON leaves out where it is None."""
 
@@ -26,7 +26,7 @@ _SCALARS: Mapping[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (
 def to_plain(value: Any) -> Any:
     """A dataclass as JSON's plain values: objects, lists, numbers, strings, true, false and null.
 
-    What ``dataclasses.asdict`` gives, but for tuples, which become lists, and for fields that are ``FLAT`` or
+    What ``dataclasses.asdict`` gives, except for tuples, which become lists, and for fields that are ``FLAT`` or
     ``OPTIONAL``.
     """
     if isinstance(value, Mapping):
@@ -87,8 +87,8 @@ def read_plain(
 
     Args:
         newest: the newest schema version that can be read.
-        what, again: say in an error what was expected there and how to make it anew.
-        unnumbered: the schema version of files that do not say theirs; by default every file has to.
+        what, again: say in an error what was expected there and how to make it again.
+        unnumbered: the schema version of files that do not give theirs; by default every file has to.
 
     Raises:
         BadFile: it is missing, damaged, or follows a newer schema.
@@ -137,7 +137,7 @@ def _is_required(item: dataclasses.Field[Any]) -> bool:
 
 
 def _with_flat(fields: tuple[dataclasses.Field[Any], ...], value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What belongs to a flat field, gathered into it: everything that is no other field's."""
+    """What belongs to a flat field, gathered into it: everything that is not another field's."""
     flat = [item.name for item in fields if "flat" in item.metadata]
     if not flat:
         return value

@@ -20,7 +20,7 @@ class PruneRow:
     held_out: Score | None
     """On the other split."""
     same_size: Score | None
-    """Of as many of the strongest nodes, on the other split."""
+    """Of the same number of strongest nodes, on the other split."""
     seconds: float
 
     def __repr__(self) -> str:

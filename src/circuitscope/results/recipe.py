@@ -1,8 +1,8 @@
 """Recipe: how a circuit was made, as one value.
 
 The command line or the arguments of ``discover`` fill it, discovery works from it, and the circuit owns it: whatever
-comes later (evaluation, strict tests, sweeps, pruning, groups, reports) needs nothing else to take the discovery up
-again. ``Findings`` is what discovery learned besides nodes and edges.
+comes later (evaluation, strict tests, sweeps, pruning, groups, reports) needs nothing else to continue from the
+discovery. ``Findings`` is what discovery learned besides nodes and edges.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Recipe:
     """Of the programs that made it."""
 
     def settled(self, **changes: Any) -> Recipe:
-        """The same with some settings replaced by what they came to."""
+        """The same with some settings replaced by what they resolved to."""
         return replace(self, settings=replace(self.settings, **changes))
 
 

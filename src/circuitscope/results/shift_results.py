@@ -25,7 +25,7 @@ class ClassifierScores:
     worst_group: float
     """The smallest of ``groups``."""
     groups: tuple[float | None, ...]
-    """The share that is right in each of ``tasks.labelled.GROUPS``; None where the texts have none of it."""
+    """The share that is right in each of ``tasks.labelled.GROUPS``; None for a group without texts."""
     n: int
     """Texts in all."""
     sizes: tuple[int, ...]
@@ -88,14 +88,14 @@ class SeedScores:
     intended_interval: Interval
     unintended_interval: Interval
     worst_group_interval: Interval
-    """Bootstrap intervals over texts; of several draws the lowest and the highest."""
+    """Bootstrap intervals over texts; for several draws, the lowest and the highest."""
     removed: int
     """How many features or neurons were taken out."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A row's figures: mean, lowest and highest over seeds, or with one seed its interval over texts."""
+    """A row's figures: mean, lowest and highest over seeds, or with one seed, its interval over texts."""
 
     intended: Spread
     unintended: Spread
@@ -122,7 +122,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One seed with so many features taken out."""
+    """One seed with this many features taken out."""
 
     scores: SeedScores = field(metadata=FLAT)
     seed: int
@@ -140,7 +140,7 @@ class MeanPoint:
 
 @dataclass(frozen=True)
 class RemovalCurve:
-    """How a classifier changes with every feature that is taken out, by one way to choose them."""
+    """How a classifier changes as features are taken out, by one way to choose them."""
 
     chooser: str
     points: tuple[CurvePoint, ...]
@@ -167,7 +167,7 @@ class ShiftComparison:
     curves: tuple[RemovalCurve, ...]
 
     def row(self, name: str, section: str | None = None) -> ComparisonRow:
-        """The row of a name; of the first section that has it, unless one is named."""
+        """The row with a name, in the first section that has it unless one is named."""
         return next(row for row in self.rows if row.name == name and section in (None, row.section))
 
     def __repr__(self) -> str:
@@ -180,7 +180,7 @@ class ScrTpp:
     """SCR and TPP of one dictionary; ``circuitscope.editing.scr_tpp`` says what they are."""
 
     counts: tuple[int, ...]
-    """N, how many features are taken out; those that the dictionary has features for."""
+    """N, how many features are taken out; only numbers that the dictionary has features for."""
     scr: tuple[float | None, ...]
     """Per N, in the direction whose biased accuracy is lower; None where it is undefined."""
     tpp: tuple[float, ...]

@@ -1,6 +1,6 @@
 """What a sceptic asks of a circuit, as values: four tests, each with its figures and a verdict.
 
-A test whose verdict can be told is a ``StrictOutcome``, one that cannot be told a ``CannotBeSaid`` with the reason.
+A test that comes to a verdict is a ``StrictOutcome``; one that does not is a ``CannotBeSaid`` with the reason.
 ``circuitscope.evaluation.strict`` says how each is done.
 """
 
@@ -80,7 +80,7 @@ class Stability:
     """Would other examples have given the same circuit?"""
 
     halvings: int
-    """How often the examples were divided."""
+    """How many times the examples were divided."""
     examples: int
     threshold: float | None
     """|effect| above which a half keeps nodes; None if it keeps as many as the circuit has."""
@@ -144,11 +144,11 @@ class SpareNodes:
     faithfulness: float
     """Of the whole circuit."""
     allowed: float
-    """The loss that a node may cost and still be dropped."""
+    """The loss at which a node can still be dropped."""
     droppable: int
     """How many can be dropped, each by itself."""
     together: int
-    """How many of these can go together, the least needed first."""
+    """How many of these can be dropped together, the least needed first."""
     faithfulness_without_them: float
     faithfulness_without_all: float
     """Without all that can be dropped by themselves."""

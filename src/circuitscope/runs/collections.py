@@ -29,7 +29,7 @@ class RunEntry:
     nodes: int | None
     """How many nodes its circuit has; None where there is none yet."""
     faithfulness: float | None
-    """As its evaluation puts it first; None if it was not evaluated, or is undefined."""
+    """The one that its evaluation puts first; None if it was not evaluated, or is undefined."""
 
     @property
     def name(self) -> str:
@@ -80,7 +80,7 @@ class Collection:
 
 
 def open_collection(folder: str | Path) -> Collection:
-    """The runs that lie in a folder; hidden folders and those that are not runs are passed over.
+    """The runs in a folder; hidden folders and those that are not runs are skipped.
 
     Raises:
         BadFile: there is no such folder.

@@ -24,7 +24,7 @@ _REFUSED = (
     *(errno.EACCES, errno.EROFS, errno.EPERM),
     *(errno.EEXIST, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG),
 )
-"""What the system says where nothing can be written, or no file or folder can be."""
+"""What the system says where nothing can be written, or where no file or folder can be."""
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def explained_disk(path: Path) -> Iterator[None]:
             free = shutil.disk_usage(_existing_parent(path)).free
             raise OutOfSpace(
                 f"the disk is full: writing {path} failed ({free / 2**20:.0f} MiB free)",
-                expected="room for the whole result; nothing half-written was left",
+                expected="room for the whole result; nothing was left half-written",
                 mend="free some space, or write elsewhere, and run the same command again",
             ) from error
         if error.errno in _REFUSED:
@@ -134,7 +134,7 @@ def hash_json(value: Any) -> str:
 
 
 def kind_of(folder: Path) -> str | None:
-    """What a folder's manifest says it is; None where nothing readable does."""
+    """What a folder's manifest says it is; None if there is no readable manifest."""
     try:
         manifest = read_json(folder / MANIFEST)
     except BadFile:

@@ -36,7 +36,7 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _clear_leftovers(path: Path) -> None:
-    """Put right what a process that was killed while it renamed folders has left beside ``path``."""
+    """Clean up what a process that was killed while renaming folders left beside ``path``."""
     for left in [*path.parent.glob(f".{path.name}.*.old"), *path.parent.glob(f".{path.name}.*.tmp")]:
         process = left.name.split(".")[-2]
         if not process.isdecimal() or _is_running(int(process)):
@@ -58,9 +58,9 @@ def _is_running(process: int) -> bool:
 
 
 def refuse_existing(path: Path, *, overwrite: bool, kind: str | None = None) -> None:
-    """Raise BadInput if there is something at ``path`` that nobody allowed to replace, or that is no result.
+    """Raise BadInput if there is something at ``path`` that may not be replaced, or that is not a result.
 
-    With ``kind`` also if it is a result of another kind: a run must not fall to an export of the same name.
+    With ``kind``, also if it is a result of another kind: an export must not replace a run of the same name.
     """
     if overwrite and kind is not None:
         _refuse_other_kind(path, kind)
@@ -82,7 +82,7 @@ def _refuse_other_kind(path: Path, kind: str) -> None:
     found = kind_of(path)
     if found is not None and found != kind:
         raise BadInput(
-            f"{path} is of kind {found!r}, and what was to replace it of kind {kind!r}",
+            f"{path} is of kind {found!r}, and its replacement would be of kind {kind!r}",
             expected=f"a new path, or an earlier result of kind {kind!r}",
             mend=f"choose another path; {argument('overwrite', True)} replaces only what is of the same kind",
         )

@@ -1,7 +1,7 @@
 """RUN/judging: where the sheet of verdicts on a run's circuit is, and who judges.
 
-The sheet itself is a file that a person works on; it lies wherever that person wants it. What is written here says
-for which circuit it was made, so that ``status`` knows when it no longer fits, and how much is left to judge.
+The sheet itself is a file that a person works on; it is wherever that person wants it. What is written here says
+which circuit it was made for, so that ``status`` knows when it no longer fits, and how much is left to judge.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def write_judging(run: Path, sheet: Path, judge: str) -> None:
 
 
 def sheet_of(run: Path) -> Sheet | None:
-    """The sheet of a run; None if it was not judged yet."""
+    """The sheet of a run; None if it has not been judged yet."""
     look = Manifests(run)
     if not look.has(JUDGING.name):
         return None

@@ -48,10 +48,12 @@ def read_manifest(folder: Path, kind: str, *, check_files: bool = True) -> dict[
     """Read a folder's manifest; raises BadFile if it is of another kind or schema, or a file was damaged."""
     path = folder / MANIFEST
     if not folder.exists():
-        raise BadFile(f"there is no folder {folder}", expected=f"a {kind} folder", mend="check the path")
+        raise BadFile(
+            f"there is no folder {folder}", expected=f"a circuitscope {kind} folder", mend="check the path"
+        )
     if not path.is_file():
         raise BadFile(
-            f"{folder} is no {kind} folder: it has no {MANIFEST}",
+            f"{folder} is not a circuitscope {kind} folder: it has no {MANIFEST}",
             expected=f"a folder that circuitscope wrote ({kind})",
             mend="check the path",
         )

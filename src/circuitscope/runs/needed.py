@@ -32,8 +32,8 @@ def _need(look: Manifests, stage: Stage) -> None:
     changed = look.change(stage)
     if changed is not None:
         raise BadInput(
-            f"{stage.in_(run)} was made from another {changed.name} than the one there now",
-            expected=f"a {stage.name} made after the {changed.name}",
+            f"{stage.in_(run)} is out of date: {changed}",
+            expected=f"{stage.name} made from what is there now",
             mend=command(run, stage, again=True),
         )
 

@@ -83,7 +83,7 @@ class Manifests:
 
 @dataclass(frozen=True)
 class Change:
-    """Something that puts a later stage out of date."""
+    """Something that makes a later stage out of date."""
 
     name: str
     """A stage, or ``run`` for the run itself."""

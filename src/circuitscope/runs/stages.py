@@ -35,7 +35,7 @@ CIRCUIT, SHIFT = "run", "shift"
 """The two kinds of run."""
 
 RUN = "run"
-"""What a first stage is made from: the run's own manifest."""
+"""What the first stage is made from: the run's own manifest."""
 
 INDEX = "reports"
 """The kind of a collection's ``report`` folder: the page that links to the reports of its runs."""
@@ -54,13 +54,13 @@ class Stage:
     made_from: tuple[str, ...] = (RUN,)
     """What it needs."""
     uses: tuple[str, ...] = ()
-    """What it takes up where it is there; made later, it leaves the stage out of date."""
+    """What it uses if it is there; if that is made later, the stage is out of date."""
     kind: str = ""
     """The kind that its manifest states."""
     usual: bool = True
     """Whether ``status`` proposes it as the next step."""
     prepares: str = ""
-    """The stage that takes up its result; where that is there, this one is not proposed any more."""
+    """The stage that uses its result; once that is there, this one is no longer proposed."""
     inner: str = ""
     """A folder inside it that is a run of its own."""
 

@@ -22,11 +22,11 @@ class StageStatus:
     stage: str
     verb: str
     state: str
-    """``done``, ``out of date``, ``unfinished`` (stopped on the way; the same command goes on) or ``not made``."""
+    """``done``, ``out of date``, ``unfinished`` (stopped; the same command continues it) or ``not made``."""
     made: str = ""
     """When it was made, in ISO 8601."""
     changed: str | None = None
-    """What has changed since, and puts it out of date: a stage, or ``run`` for the run itself."""
+    """What has changed since and makes it out of date: a stage, or ``run`` for the run itself."""
     note: str = ""
     """Why it is out of date or unfinished, in words."""
 
@@ -46,7 +46,7 @@ class RunStatus:
     """What the run is about."""
     stages: tuple[StageStatus, ...]
     next: str | None
-    """The next command; None when all that is usually made is there and up to date."""
+    """The next command; None when everything that is usually made is there and up to date."""
 
     def __getitem__(self, stage: str) -> StageStatus:
         """The status of a stage by its name.
@@ -106,7 +106,7 @@ def _status(look: Manifests, stage: Stage, earlier: list[StageStatus]) -> StageS
 
 
 def _judging(look: Manifests, made: str) -> StageStatus:
-    """Judging is finished when no verdict is blank; a sheet that was applied may be thrown away."""
+    """Judging is finished when no verdict is blank; a sheet that has been applied may be deleted."""
     sheet = sheet_of(look.run)
     assert sheet is not None
     counted = sheet.verdicts()
@@ -133,7 +133,7 @@ def _next(look: Manifests, found: list[StageStatus]) -> str | None:
 
 
 def command(run: Path, stage: Stage, *, again: bool = False) -> str:
-    """What to type to make a stage, to go on with it, or to make it ``again``."""
+    """What to type to make a stage, to continue it, or to make it ``again``."""
     words = f"circuitscope {stage.verb} {shlex.quote(str(run))}"
     sheet = sheet_of(run)
     if stage is JUDGING and sheet is not None:

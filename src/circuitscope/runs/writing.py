@@ -13,7 +13,7 @@ from circuitscope.runs.origins import MADE_FROM, made_from
 from circuitscope.runs.stages import Stage
 
 Write = Callable[[Path], Mapping[str, Any] | None]
-"""Fills a folder that is being written; may return what the manifest says besides."""
+"""Fills a folder that is being written; may return what else the manifest says."""
 
 
 def write_stage(
@@ -31,8 +31,8 @@ def write_stage(
     Args:
         write: fills the folder with the stage's files.
         config: the stage's settings, a dataclass or a mapping.
-        origins: what ``made_from`` said when the stage began; by default what is so now.
-        out: another folder than the stage's own.
+        origins: what ``made_from`` said when the stage began; by default what it says now.
+        out: a folder other than the stage's own.
 
     Returns:
         The folder.

@@ -55,12 +55,12 @@ _KEYS = ("clean_prefix", "clean_answer", "patch_prefix", "patch_answer", "case")
 
 
 def _parse(line: str, where: str) -> Example:
-    expected = '{"clean_prefix": "…", "clean_answer": " …"} and for a pair "patch_prefix" and "patch_answer"'
+    expected = '{"clean_prefix": "…", "clean_answer": " …"}, and for a pair "patch_prefix" and "patch_answer"'
     try:
         value = json.loads(line)
     except ValueError as error:
         raise BadFile(
-            f"{where} is no JSON: {error}", expected=expected, mend="one object per line"
+            f"{where} is not JSON: {error}", expected=expected, mend="write one object per line"
         ) from error
     if not isinstance(value, dict):
         raise BadFile(f"{where} is a {type(value).__name__}", expected=expected)
@@ -75,7 +75,7 @@ def parse_example(value: Mapping[str, Any], where: str) -> Example:
     if unknown or missing or half:
         raise BadFile(
             f"{where} has the keys {sorted(value)}",
-            expected="clean_prefix and clean_answer; patch_prefix and patch_answer both or neither; perhaps case",
+            expected="clean_prefix and clean_answer; patch_prefix and patch_answer, or neither; optionally case",
             mend=f"remove {unknown}" if unknown else "add what is missing",
         )
     prefixes = [value[key] for key in ("clean_prefix", "patch_prefix") if key in value]

@@ -57,9 +57,9 @@ class Inputs:
         return torch.cat([self.clean_answers, self.patch_answers], dim=1)
 
     def numbered(self) -> Inputs:
-        """The same with each answer's column in ``answers`` in the place of its token.
+        """The same with each answer's token replaced by its column in ``answers``.
 
-        A metric that looks at the answers' logits alone can so be given those alone.
+        A metric that looks only at the answers' logits can then be given only those.
         """
         n_clean, n_patch = self.clean_answers.shape[1], self.patch_answers.shape[1]
         column = torch.arange(n_clean + n_patch, device=self.clean_answers.device).expand(len(self), -1)
@@ -76,7 +76,7 @@ class Inputs:
         )
 
     def swapped(self) -> Inputs:
-        """The patch inputs in the place of the clean ones (answers stay), for m(patch)."""
+        """The patch inputs in place of the clean ones (answers stay), for m(patch)."""
         if self.patch is None:
             raise BadInput("single inputs have no patch side", expected="pairs")
         return Inputs(
@@ -112,7 +112,7 @@ class CannotUse(Exception):
 def encode_examples(
     examples: Sequence[Example], tokenizer: Any, *, bos: bool, limit: int | None = None
 ) -> tuple[list[Encoded], Skipped]:
-    """Tokenise examples until ``limit`` are usable; those met that cannot be used are counted by reason."""
+    """Tokenise examples until ``limit`` are usable; those that cannot be used are counted by reason."""
     encoded: list[Encoded] = []
     skipped = Skipped()
     for example in examples:
@@ -173,7 +173,7 @@ def make_inputs(encoded: Sequence[Encoded], *, has_bos: bool, side: str = "right
     if len(pairs) != 1:
         raise BadInput(
             f"{len(encoded)} examples, some of them pairs and some single inputs" if pairs else "no examples",
-            expected="one kind in a task",
+            expected="one kind per task",
         )
     clean_answers, clean_mask = _rows([example.clean_answers for example in encoded])
     patch_answers, patch_mask = _rows([example.patch_answers for example in encoded])

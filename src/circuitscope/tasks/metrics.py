@@ -103,8 +103,8 @@ def _last_classifier_logit(logits: Tensor, inputs: Inputs) -> Tensor:
 def _only_word(logits: Tensor) -> Tensor:
     if logits.shape[-1] != 1:
         raise BadInput(
-            f"a metric of classifiers, and a model with {logits.shape[-1]} logits at every token",
-            expected="a classifier as a model, which has one",
+            f"a metric for classifiers, but a model with {logits.shape[-1]} logits at every token",
+            expected="a classifier as a model, which has one logit",
             mend=f"leave out {argument('metric')}, or use classifier.as_model()",
         )
     return logits[:, :, 0]
@@ -143,7 +143,7 @@ OF_CLASSIFIERS = {metric.name: metric for metric in (CLASSIFIER_MEAN, CLASSIFIER
 
 
 def metric_named(metric: str | Metric | Measure, *, pairs: bool) -> Metric:
-    """A metric by name, by itself, or from a function; ``auto`` is the usual one for pairs or single inputs.
+    """A metric from its name or a function, or as it is; ``auto`` is the usual one for pairs or single inputs.
 
     A function gets the logits at the last position, shape (batch, 1, vocab), and the inputs, and returns one
     number per example: a loss for the clean behaviour.
@@ -157,13 +157,13 @@ def metric_named(metric: str | Metric | Measure, *, pairs: bool) -> Metric:
         if metric not in known:
             raise BadInput(
                 f"no such metric: {metric!r}",
-                expected=f"auto, {', '.join(METRICS)}, or from Python any function",
+                expected=f"auto, {', '.join(METRICS)}, or any function in Python",
                 mend="check the spelling",
             )
         metric = known[metric]
     if metric.needs_pairs and not pairs:
         raise BadInput(
-            f"metric {metric.name!r} needs pairs, and the task has single inputs",
+            f"metric {metric.name!r} needs pairs, but the task has single inputs",
             expected="log-probability or logit",
             mend=f"leave out {argument('metric')}",
         )

@@ -17,15 +17,15 @@ def open_task(source: TaskSource, model: LanguageModel) -> Task:
     """Open a task again.
 
     Raises:
-        BadInput: its examples were made in Python and not kept, or they changed since.
+        BadInput: its examples were made in Python and not kept, or have changed since.
         BadFile: its files are gone or damaged.
     """
     task = _opened(source, model)
     if source.hash and task.as_source().hash != source.hash:
         raise BadInput(
-            f"the examples of {source.place or source.name} changed since the circuit was made",
+            f"the examples of {source.place or source.name} have changed since the circuit was made",
             expected="the examples that it was discovered on",
-            mend="bring the old ones back, or discover again",
+            mend="restore the old ones, or discover again",
         )
     return task
 
@@ -37,7 +37,7 @@ def _opened(source: TaskSource, model: LanguageModel) -> Task:
         raise BadInput(
             f"nothing says where the examples of {source.name} are",
             expected="a circuit from a run folder that knows where its task is",
-            mend="give the task: task=…",
+            mend="pass the task: task=…",
         )
     if source.kind == LABELLED:
         return open_labelled(source, model)
@@ -57,7 +57,7 @@ def _from_objects(source: TaskSource, model: LanguageModel) -> Task:
         raise BadInput(
             f"the examples of {source.name} were made in Python and are not kept with the circuit",
             expected="a circuit that was saved with its examples",
-            mend="give the task: task=…",
+            mend="pass the task: task=…",
         )
     train, test = (
         tuple(parse_example(line, f"example {number} of {source.name}") for number, line in enumerate(part))

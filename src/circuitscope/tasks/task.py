@@ -79,7 +79,7 @@ class Task:
             reasons = ", ".join(f"{reason} ({count})" for reason, count in skipped.items()) or "it is empty"
             raise NothingFound(
                 f"the {split} split of {self.name} has no usable example: {reasons}",
-                expected="prefixes with equally many tokens, and answers that add exactly one token",
+                expected="prefixes with the same number of tokens, and answers that add exactly one token",
                 mend="answers usually begin with a space; check the words against this model's tokenizer",
             )
         return encoded, skipped
@@ -96,7 +96,7 @@ def load_task(source: str | Path | Task | Examples, model: LanguageModel) -> Tas
 
     Raises:
         BadInput: there is no such task, or pairs and single inputs are mixed.
-        BadFile: a file cannot be read or a line is no example.
+        BadFile: a file cannot be read, or a line is not an example.
         NothingFound: there are no examples.
     """
     if isinstance(source, Task):
@@ -152,7 +152,7 @@ def _read_split(folder: Path, split: str) -> tuple[Example, ...]:
 
 
 def _divided(name: str, examples: Sequence[Example]) -> Task:
-    """Hold a quarter out, always the same one."""
+    """Hold out a quarter, always the same one."""
     shuffled = random.Random(0).sample(list(examples), len(examples))
     held_out = round(HELD_OUT_SHARE * len(shuffled))
     return Task(name, tuple(shuffled[held_out:]), tuple(shuffled[:held_out]))

@@ -1,4 +1,4 @@
-"""How work is done: progress; units of work, whose results are kept so that a stopped run goes on; engines."""
+"""How work is done: progress; units of work, whose results are kept so that a stopped run continues; engines."""
 
 from circuitscope.work.engine import (
     NOTHING_SHARED,

@@ -22,14 +22,14 @@ from circuitscope.work.progress import Progress, silent
 DELAY = 1.0
 """Seconds of work before anything is shown."""
 MOST_BARS = 8
-"""Bars at a time; of more, the one that was quiet for longest goes."""
+"""How many bars at a time; if there are more, the one that has been quiet longest is dropped."""
 REFRESH = 0.1
-"""Seconds between two states of a notebook's line."""
+"""Seconds between two updates of a notebook's line."""
 
 
 @runtime_checkable
 class View(Protocol):
-    """Something that can show progress between ``start`` and ``stop``; it may be told of it before."""
+    """Something that can show progress between ``start`` and ``stop``; it may be told of progress before that."""
 
     def start(self) -> None: ...
 
@@ -113,7 +113,7 @@ class TerminalBars:
         self._bars.update(task, completed=done, total=total)
 
     def _make_room(self) -> None:
-        """Drop the bars of what is finished, and more where there are too many."""
+        """Drop the bars of what is finished, and more if there are too many."""
         ended = {task.id for task in self._bars.tasks if task.finished}
         going = [what for what, task in self._tasks.items() if task not in ended]
         stay = going[max(0, len(going) - MOST_BARS + 1) :]

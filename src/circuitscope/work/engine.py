@@ -1,4 +1,4 @@
-"""Engine: does units of work in this process or in several, with model and dictionaries loaded once in each.
+"""Engine: does units of work in this process or in several, with the model and dictionaries loaded once in each.
 
     setup = Setup(open_model, ("bundled",))
     units = [Unit(name, partial(measure, name=name)) for name in names]
@@ -55,7 +55,7 @@ class Failure:
     kind: str
     """The class of the error; "killed" if its process ended."""
     text: str
-    """What was got, what was expected and how to mend it; the traceback of an error that is not ours."""
+    """What was got, what was expected and how to fix it; the traceback of an error that is not ours."""
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -103,11 +103,11 @@ class Engine(Protocol):
 
 
 def engine_for(workers: int) -> Engine:
-    """This process for one worker, else so many worker processes."""
+    """This process for one worker, otherwise that many worker processes."""
     from circuitscope.work.processes import WorkerProcesses
 
     if workers < 1:
-        raise BadInput(f"workers = {workers}", expected="a whole number from 1")
+        raise BadInput(f"workers = {workers}", expected="a whole number of at least 1")
     return InProcess() if workers == 1 else WorkerProcesses(workers)
 
 
@@ -140,7 +140,7 @@ class InProcess:
 
 
 def attempt(unit: Unit[Loaded, Result], loaded: Loaded) -> Outcome[Result]:
-    """Do a unit; whatever it raises becomes its outcome, but for what ends the process."""
+    """Do a unit; whatever it raises becomes its outcome, except for what ends the process."""
     try:
         return Outcome(unit.name, unit.do(loaded))
     except Exception as error:
@@ -160,7 +160,7 @@ def keep(outcome: Outcome[Any], kept: Batches | None) -> None:
 
 
 def check_names(units: Sequence[Unit[Any, Any]]) -> None:
-    """Two units of one name could not be told apart."""
+    """Refuse two units with the same name, which could not be told apart."""
     names = [unit.name for unit in units]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -179,4 +179,6 @@ def refuse_failures(outcomes: Sequence[Outcome[Any]], what: str) -> None:
     lines = [f"{len(failed)} of {len(outcomes)} {what} failed"]
     for name, failure in failed:
         lines += [f"{name}:", *(f"  {line}" for line in failure.text.splitlines())]
-    raise WorkFailed("\n".join(lines), mend="the others are done; run the same again for those that failed")
+    raise WorkFailed(
+        "\n".join(lines), mend="the others are done; run the same command again for those that failed"
+    )

@@ -1,7 +1,7 @@
-"""Partial: the results of a run's batches while it is under way, so that a killed run goes on.
+"""Partial: the results of a run's batches while it is in progress, so that a killed run can continue.
 
 Every batch's result is a file, written whole or not at all, in a hidden folder beside the run folder. The same
-command finds it, skips the batches that are done and goes on; since batches are summed in their order, the
+command finds it, skips the batches that are done and continues; since batches are summed in order, the
 numbers are identical. A folder that was begun with other settings is not used.
 """
 
@@ -64,14 +64,14 @@ class Partial:
     def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
         self.folder = folder
         if self._other_plan(plan):
-            log.warning("an unfinished run with other settings was beside it; starting anew")
+            log.warning("an unfinished run with other settings was beside it; starting afresh")
             self.remove()
         with explained_disk(folder):
             folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "plan.json").is_file():
             write_json(folder / "plan.json", dict(plan))
         elif any(folder.glob("*.safetensors")):
-            log.info("going on with the unfinished run in %s", folder)
+            log.info("continuing the unfinished run in %s", folder)
 
     @classmethod
     def beside(cls, out: Path, plan: Mapping[str, Any]) -> Partial:
@@ -111,5 +111,5 @@ class Partial:
 
 
 def partial_folder(out: Path) -> Path:
-    """Where the unfinished results of a run lie."""
+    """Where the unfinished results of a run are."""
     return out.with_name(f".{out.name}.partial")

@@ -34,9 +34,9 @@ from circuitscope.work.units import Loaded, Result, Unit
 log = logging.getLogger("circuitscope")
 
 TRIES = 2
-"""How often a unit is tried whose worker dies."""
+"""How often a unit is tried if its worker dies."""
 GRACE = 5.0
-"""Seconds that workers have to clear away what they were writing before they are killed."""
+"""Seconds that workers have to clean up what they were writing before they are killed."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _Worker:
     pipe: Connection
     ready: bool = False
     unit: int | None = None
-    """The number of the unit it is at."""
+    """The number of the unit that it is working on."""
 
 
 class _Crew(Generic[Loaded, Result]):
@@ -147,7 +147,7 @@ class _Crew(Generic[Loaded, Result]):
         """Until a worker says something or dies."""
         if not self._workers:
             raise WorkFailed(
-                "no worker process could load what the units need; each ended without a word",
+                "no worker process could load what the units need; each ended without a message",
                 expected="at least one that loads it",
                 mend="with little memory, use fewer workers; in a script, begin the work under "
                 'if __name__ == "__main__":',
@@ -179,7 +179,7 @@ class _Crew(Generic[Loaded, Result]):
             self._feed(one)
 
     def _feed(self, one: _Worker) -> None:
-        """Hand a worker its next unit; one that gets none stays ready for what another leaves behind."""
+        """Hand a worker its next unit; one that gets none stays ready in case another dies."""
         one.unit = self._waiting.popleft() if self._waiting else None
         if one.unit is None:
             return
@@ -208,7 +208,7 @@ class _Crew(Generic[Loaded, Result]):
         self._replace()
 
     def _replace(self) -> None:
-        """Have somebody do what a dead worker left."""
+        """Have another worker do what a dead one left."""
         idle = next((one for one in self._workers if one.ready and one.unit is None), None)
         if self._waiting and idle is not None:
             self._feed(idle)

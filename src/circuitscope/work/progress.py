@@ -61,7 +61,7 @@ def shown(progress: Progress | bool | None = None, *, console: Any = None) -> It
 
 @contextmanager
 def step(progress: Progress, what: str) -> Iterator[None]:
-    """Tell of something that has no parts: it is being done inside the block."""
+    """Report something that has no parts: it is being done inside the block."""
     progress(0, 1, what)
     yield
     progress(1, 1, what)

@@ -1,7 +1,7 @@
 """Units of work: each has a name, and its result is its checkpoint.
 
 ``finished`` does units one after the other. What a store has under a unit's name is taken from there, so the work
-goes on where it was stopped; since results come in the order of the units, whatever is summed over them is identical.
+continues where it was stopped; since results come in the order of the units, sums over them are identical.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def finished(
     """Name and arrays of every unit, in order.
 
     Args:
-        units: they may be made one by one; then say ``total``.
+        units: they may be made one by one; then pass ``total``.
         loaded: what all units share.
         kept: where results are looked for, and put as soon as they are there.
         what: what progress is told that is being done.

@@ -76,8 +76,8 @@ def _do_next(pipe: Connection, line: Line, loaded: Any) -> Outcome[Any]:
 
 
 def _leave(*_: object) -> NoReturn:
-    """End as if the work had raised: what it was writing is cleared away."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the clearing away is not stopped a second time
+    """End as if the work had raised: what it was writing is cleaned up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the clean-up is not stopped a second time
     raise SystemExit(1)
 
 
@@ -116,7 +116,7 @@ def _send_messages(line: Line, level: int) -> None:
 
 
 def _teller(line: Line) -> Progress:
-    """Sends progress, but not more often than anybody can see; the end of a thing always."""
+    """Sends progress, but no more often than anyone can see; the end of a thing is always sent."""
     last: dict[str, float] = {}
 
     def tell(done: int, total: int, what: str) -> None:
@@ -138,7 +138,7 @@ def _send_outcome(line: Line, outcome: Outcome[Any]) -> None:
 
 
 def _portable(error: Exception) -> CircuitscopeError:
-    """The error itself if it is one of ours, else one that shows it."""
+    """The error itself if it is one of ours, otherwise one that shows it."""
     if isinstance(error, CircuitscopeError):
         return error
     return WorkFailed(f"a worker process could not load what it needs:\n{Failure.of(error).text}")

@@ -1,11 +1,11 @@
 """DashboardCache: what features were found to mean, kept so that it is computed once.
 
-One SQLite file per workspace, beside the verdicts but by itself, since it may be thrown away at any time: everything
+One SQLite file per workspace, beside the verdicts but separate, since it may be deleted at any time: everything
 in it can be computed again. A row belongs to (content hash of a site's dictionary, feature, hash of what was read)
-and is compressed JSON. The rows that were not asked for longest make room for new ones.
+and is compressed JSON. The rows that have not been asked for the longest make room for new ones.
 
-No failure of the cache is one of the program: a damaged or newer file is made anew, and where a file cannot be had
-at all, nothing is found and nothing is kept. Either is said in a warning.
+No failure of the cache makes the program fail: a damaged or newer file is made again, and where there can be no file
+at all, nothing is found and nothing is kept. A warning says so.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from circuitscope.workspace.folder import DASHBOARDS, workspace_folder
 _log = logging.getLogger("circuitscope")
 
 MOST_BYTES = 200 * 2**20
-"""What the rows may take together: some 100,000 features with their contexts."""
+"""How many bytes the rows may take together: some 100,000 features with their contexts."""
 _SCHEMA = 1
 _PATIENCE = 10.0
 """Seconds to wait while another program writes."""
@@ -53,7 +53,7 @@ class DashboardKey:
     """Content hash of the site's own dictionary."""
     feature: int
     read: str
-    """Hash of what the answer depends on besides: the model, the text and how it was read, or how many tokens."""
+    """Hash of what else the answer depends on: the model, the text and how it was read, or how many tokens."""
 
     @property
     def row(self) -> tuple[str, int, str]:
@@ -67,14 +67,14 @@ class DashboardCache:
         """
         Args:
             folder: the workspace; None for the user's own (``CIRCUITSCOPE_HOME``).
-            most_bytes: what the rows may take together.
+            most_bytes: how many bytes the rows may take together.
         """
         self.path = (workspace_folder() if folder is None else Path(folder)) / DASHBOARDS
         self._most_bytes = most_bytes
         self._usable = True
 
     def get(self, kind: type[_Kind], keys: Iterable[DashboardKey]) -> dict[DashboardKey, _Kind]:
-        """What is known of these keys; a row that cannot be read is as good as none."""
+        """What is known about these keys; a row that cannot be read counts as none."""
 
         def look_up(connection: sqlite3.Connection) -> dict[DashboardKey, _Kind]:
             found = {}
@@ -92,7 +92,7 @@ class DashboardCache:
         return found
 
     def put(self, found: Mapping[DashboardKey, FeatureContexts | FeatureTokens]) -> None:
-        """Keep what was computed; what was not asked for longest is dropped where room is short."""
+        """Keep what was computed; if room is short, what has not been asked for the longest is dropped."""
         rows = [(key, _packed(value)) for key, value in found.items()]
 
         def insert(connection: sqlite3.Connection) -> None:
@@ -111,7 +111,7 @@ class DashboardCache:
             self._trying(insert, writes=True)
 
     def _mark_used(self, keys: list[DashboardKey]) -> None:
-        """Note that these rows were asked for; a file that can only be read does without."""
+        """Note that these rows were asked for; this is skipped for a read-only file."""
 
         def mark(connection: sqlite3.Connection) -> None:
             first = _next_use(connection)
@@ -129,7 +129,7 @@ class DashboardCache:
     def _trying(
         self, work: Callable[[sqlite3.Connection], _Answer], *, writes: bool = False
     ) -> _Answer | None:
-        """Do something with the file, made anew if it is damaged; None where that is impossible."""
+        """Do something with the file, made again if it is damaged; None where that is impossible."""
         if not self._usable:
             return None
         try:
@@ -139,7 +139,7 @@ class DashboardCache:
             except sqlite3.Error as error:
                 if not _is_ruined(error):
                     raise
-                _log.warning("the cache of dashboards %s is damaged (%s) and made anew", self.path, error)
+                _log.warning("the cache of dashboards %s is damaged (%s) and is made again", self.path, error)
                 self._remove()
                 with self._open(writes=True) as connection:
                     return work(connection)
@@ -166,13 +166,13 @@ class DashboardCache:
                 raise
 
     def _make_tables(self, connection: sqlite3.Connection) -> None:
-        """Fresh tables in place of whatever there is, unless another process has just made them."""
+        """Make fresh tables in place of whatever there is, unless another process has just made them."""
         connection.execute("BEGIN IMMEDIATE")
         found = _version(connection)
         if found != _SCHEMA:
             if found:
                 _log.warning(
-                    "the cache of dashboards %s follows schema %d and is made anew", self.path, found
+                    "the cache of dashboards %s follows schema %d and is made again", self.path, found
                 )
             tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             for (name,) in tables:

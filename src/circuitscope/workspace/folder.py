@@ -13,7 +13,7 @@ DASHBOARDS = "dashboards.sqlite"
 
 
 def workspace_folder() -> Path:
-    """``CIRCUITSCOPE_HOME``, else circuitscope's place in the user's data folder."""
+    """``CIRCUITSCOPE_HOME``, or else circuitscope's place in the user's data folder."""
     home = os.environ.get("CIRCUITSCOPE_HOME")
     return Path(home).expanduser() if home else _data_folder() / "circuitscope"
 

@@ -1,8 +1,8 @@
 """VerdictStore: who judged which feature how and when, kept across runs.
 
 One SQLite file per workspace. A verdict belongs to (content hash of the dictionary, feature) and to the task that
-it was judged for. Rows are only ever added: the newest one of a person wins, and where the judges' last words differ,
-that is listed. What automatic judges said is kept beside it, but stands for no person's verdict.
+it was judged for. Rows are only ever added: a person's newest one wins, and where the judges' last verdicts differ,
+that is listed. What automatic judges said is kept beside it, but never counts as a person's verdict.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class VerdictStore:
         except sqlite3.Error as error:
             raise BadFile(
                 f"the verdicts in {self.path} cannot be used: {error}",
-                expected="the SQLite file of a workspace, which you may write to",
+                expected="the SQLite file of a workspace that you may write to",
                 mend="move it away if it is damaged (sheets that were applied can be applied again), or set "
                 "CIRCUITSCOPE_HOME to another folder",
             ) from error
@@ -219,7 +219,7 @@ def _row(circuit: Circuit, item: Verdict) -> tuple[str | int, ...]:
     dictionary = dictionary_of(circuit, item.site)
     if not dictionary:
         raise BadInput(
-            f"the circuit does not say what the dictionary at {item.site} holds",
+            f"the circuit does not say what is in the dictionary at {item.site}",
             expected="a circuit that discovery made, with the content hash of its dictionaries",
         )
     if item.verdict not in VERDICTS or not item.who:

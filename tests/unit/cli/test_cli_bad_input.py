@@ -241,7 +241,7 @@ def test_a_threshold_that_keeps_nothing(program, world, tmp_path):
     again = program(*world.discover(tmp_path / "run", nodes=None, node_threshold=0.2))
     assert (again.status, left(tmp_path)) == (0, ["run"])
     assert "starting afresh" not in again.err
-    assert "going on" in again.err
+    assert "continuing" in again.err
 
 
 def test_a_connected_circuit_of_nothing(program, world, tmp_path):

@@ -101,12 +101,12 @@ def test_settings_that_make_no_sense(world):
         ({"groups": 2, "similarity": 0.5}, "both groups and similarity"),
         ({"similarity": 1.5}, "similarity=1.5"),
         ({"layers": 0}, "layers=0"),
-        ({"activity": 0.0, "vectors": 0.0, "edges": 0.0}, "the weights of similarity"),
+        ({"activity": 0.0, "vectors": 0.0, "edges": 0.0}, "the similarity weights"),
         ({"edges": -1.0}, r"edges=-1"),
     ):
         with pytest.raises(BadInput, match=said):
             cs.group(circuit, model, dictionaries, world.task, **settings)
-    with pytest.raises(BadInput, match="lives on 7 sites"):
+    with pytest.raises(BadInput, match="has 7 sites"):
         cs.group(circuit, model, dictionaries.only([cs.Site.parse("embed")]), world.task)
 
 
@@ -180,5 +180,5 @@ def test_groups_of_another_circuit_are_refused(grouped, tmp_path):
         cs.report(run, device="cpu", overwrite=True)
     manifest = json.loads((run / "group" / "manifest.json").read_text())
     write_json(run / "group" / "manifest.json", {**manifest, "files": {}})
-    with pytest.raises(BadFile, match="are not of the circuit's nodes"):
+    with pytest.raises(BadFile, match="are not made of the circuit's nodes"):
         cs.report(run, device="cpu", overwrite=True)

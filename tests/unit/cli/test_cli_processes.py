@@ -77,7 +77,7 @@ def test_a_stopped_discover_goes_on_with_identical_numbers(program, world, whole
     assert 1 <= finished < SINGLY["examples"]
     again = program(*world.discover(out, **SINGLY))
     assert again.status == 0
-    assert "going on with the unfinished run" in again.err
+    assert "continuing the unfinished run" in again.err
     same = [(run / "circuit.safetensors").read_bytes() for run in (out, whole)]
     assert same[0] == same[1]
     assert [path.name for path in out.parent.iterdir()] == ["run"]

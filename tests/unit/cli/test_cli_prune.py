@@ -126,7 +126,7 @@ def test_overwrite_replaces_the_stage(program, run):
         (("--method", "best-of-all"), "--method"),
         (("--candidates", 0), "--candidates 0"),
         (("--free-layers", 2), "--free-layers 2"),
-        (("--candidates", 1), "among the 1 strongest nodes no circuit was found"),
+        (("--candidates", 1), "among the 1 strongest nodes, no circuit was found"),
     ],
 )
 def test_what_cannot_be_is_refused(program, discovered, tmp_path, words, said):

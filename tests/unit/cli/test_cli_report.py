@@ -206,7 +206,7 @@ def test_runs_that_cannot_be_reported_are_listed_and_the_others_are(program, run
 
 def test_what_is_no_run_is_refused(program, tmp_path):
     result = program("report", tmp_path)
-    assert (result.status, "is no run folder" in result.err) == (1, True)
+    assert (result.status, "is not a circuitscope run folder" in result.err) == (1, True)
     assert program("report", tmp_path / "none").status == 1
 
 
@@ -246,7 +246,7 @@ def test_export_writes_every_format(program, reported, tmp_path):
 def test_an_export_does_not_replace_a_run(program, reported):
     result = program("export", reported, "--format", "csv", "--out", reported, "--overwrite")
     assert result.status == 1
-    assert "is of kind 'run', and what was to replace it of kind 'export'" in result.err
+    assert "is of kind 'run', and its replacement would be of kind 'export'" in result.err
     assert program("show", reported).status == 0
 
 

@@ -114,7 +114,7 @@ def test_a_step_from_results_that_were_replaced_is_refused(program, world, data,
     assert states(run) == [DONE, OUT_OF_DATE, TO_DO, OUT_OF_DATE, TO_DO, TO_DO, TO_DO]
     refused = program("shift", "retrain", run)
     assert refused.status == 1
-    assert "circuit was made from another classifier than the one there now" in refused.err
+    assert "circuit is out of date: classifier was made again" in refused.err
     said = program("shift", "status", run).out
     assert "out of date: classifier was made again" in said
     assert f"next: circuitscope shift effects {run} --overwrite" in said
@@ -141,7 +141,7 @@ def test_texts_that_changed_since_are_noticed(program, world, tmp_path):
     )
     refused = program("shift", "effects", run, *EFFECTS)
     assert refused.status == 1
-    assert re.search(r"the data in .* changed since .* was begun", refused.err)
+    assert re.search(r"the data in .* changed after .* was begun", refused.err)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_show_warns_of_scores_of_another_circuit(program, run):
     write_json(run / MANIFEST, {**manifest, "sites": manifest["sites"][::-1]})
     assert status(run)["evaluation"].state == OUT_OF_DATE
     said = program("show", run).err
-    assert "these scores are of another circuit" in said
+    assert "these scores belong to another circuit" in said
     assert f"circuitscope evaluate {run} --overwrite" in said
 
 

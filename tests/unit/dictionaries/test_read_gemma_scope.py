@@ -164,7 +164,7 @@ def test_the_log_says_which_l0_was_taken(tmp_path, caplog):
         put(tmp_path / RES / "layer_3" / "width_16k" / f"average_l0_{size}", arrays(seed=size))
     with caplog.at_level(logging.INFO, logger="circuitscope"):
         (dictionary,) = read_dictionaries(tmp_path / RES).values()
-    assert "layer_3: of the dictionaries with an average L0 of 22, 82, 445 the one with 82" in caplog.text
+    assert "layer_3: of the dictionaries with an average L0 of 22, 82, 445, the one with 82" in caplog.text
     assert torch.equal(dictionary.weights()["b_enc"], torch.from_numpy(arrays(seed=82)["b_enc"]))
 
 

@@ -96,7 +96,7 @@ def test_only_what_a_reader_reads_is_taken_out(tmp_path):
 def test_nothing_leaves_the_folder(tmp_path, home, name):
     path = release(tmp_path / "hub", {name: checkpoint()})
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(BadFile, match="leads out of the archive"):
+    with pytest.raises(BadFile, match="leads outside the archive"):
         zipped.unpacked(path)
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -107,7 +107,7 @@ def test_a_link_is_refused(tmp_path):
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(link, "/etc/passwd")
-    with pytest.raises(BadFile, match="leads out of the archive"):
+    with pytest.raises(BadFile, match="leads outside the archive"):
         zipped.unpacked(path)
 
 

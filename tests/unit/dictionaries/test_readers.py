@@ -330,7 +330,7 @@ def test_a_checkpoint_never_runs_code(tmp_path, capsys):
     [
         ({"weight": X}, None, "no config.json"),
         (STATES["AutoEncoder"], {"trainer": {"dict_class": "CrossCoder"}}, "CrossCoder"),
-        (STATES["AutoEncoder"], {"trainer": {"dict_class": "AutoEncoderTopK"}}, "without the tensor 'b_dec'"),
+        (STATES["AutoEncoder"], {"trainer": {"dict_class": "AutoEncoderTopK"}}, "lacks the tensor 'b_dec'"),
         ({**STATES["AutoEncoder"], "bias": torch.zeros(WIDTH + 1)}, None, "shape"),
     ],
 )

@@ -427,7 +427,7 @@ def test_without_a_network_an_earlier_download_is_used(fake, model, caplog):
 
 @pytest.mark.parametrize("source", ["nobody/nothing", f"{SCOPE['res']}:layer_0"])
 def test_what_the_hub_does_not_give_is_named(fake, model, source):
-    with pytest.raises(BadFile, match="the hub did not give") as error:
+    with pytest.raises(BadFile, match="the hub returned nothing for") as error:
         load_dictionaries(source, model)
     assert "no answer" in error.value.got
 

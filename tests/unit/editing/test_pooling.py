@@ -134,7 +134,7 @@ def test_long_texts_are_cut_and_empty_ones_refused(model):
         ({RESID_0: torch.tensor([0, 99])}, "zero", "resid_0/99: its dictionary has 20 features"),
         ({RESID_0: torch.tensor([-1])}, "zero", "resid_0/-1"),
         ({RESID_0: torch.tensor([3, 3])}, "zero", "a feature of resid_0 is named twice"),
-        ({RESID_0: torch.tensor([3])}, "mean", "which is not given"),
+        ({RESID_0: torch.tensor([3])}, "mean", "which was not passed"),
         ({RESID_0: torch.tensor([3])}, "half", "features ablated by 'half'"),
     ],
 )
@@ -146,7 +146,7 @@ def test_features_that_cannot_be_removed_are_refused(model, dictionaries, featur
 def test_what_a_classifier_refuses(model, dictionaries):
     texts, tokens = some_texts(4), pad([(2, 3), (4, 5, 6)], has_bos=False)
     edits = feature_edits(model, dictionaries, {RESID_0: torch.tensor([1])}, tokens)
-    with pytest.raises(BadInput, match="edits of one batch of tokens"):
+    with pytest.raises(BadInput, match="edits for one batch of tokens"):
         classifier_of(model).logits(texts, edits)
     with pytest.raises(BadInput, match="pooling by 'max'"):
         train_classifier(model, texts, site=RESID_0, pooling="max")
@@ -172,7 +172,7 @@ def test_a_classifier_is_saved_and_read_again(model, tmp_path):
     assert torch.equal(again.weight, classifier.weight)
     assert torch.equal(again.predict(some_texts(5)), classifier.predict(some_texts(5)))
     other = load_model(toy_hf("llama", seed=3), dtype="float64", device="cpu")
-    with pytest.raises(BadInput, match="other weights"):
+    with pytest.raises(BadInput, match="was not trained on the weights"):
         read_classifier(tmp_path, other)
     write_arrays(tmp_path / "classifier.safetensors", {"weight": torch.zeros(3).numpy()})
     with pytest.raises(BadFile, match="changed after it was written"):

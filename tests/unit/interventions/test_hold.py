@@ -131,10 +131,10 @@ def test_nothing_stays_after_an_exception():
     [
         (["attn_0/1"], 0.0, "no dictionary for attn_0"),
         (["mlp_1/20"], 0.0, "has 20 features"),
-        (["mlp_1/error"], 1.0, "it can only go"),
+        (["mlp_1/error"], 1.0, "can only be removed"),
         (["mlp_1/1", "mlp_1/2"], {"mlp_1/1": 1.0}, "no value for mlp_1/2"),
         (["mlp_1"], 0.0, "no such node"),
-        (["mlp_1/1", "mlp_1/1@2"], 0.0, "holds at every position"),
+        (["mlp_1/1", "mlp_1/1@2"], 0.0, "means every position"),
         (["mlp_1/1"], float("nan"), "held at nan"),
         (["mlp_1/1"], {"mlp_1/1": 1.0, "mlp_1/2": 1.0}, "a value for mlp_1/2, not among the nodes"),
     ],

@@ -135,7 +135,7 @@ def test_what_does_not_say_where_bos_and_padding_are_is_refused(setting, verb):
         ("scale", {"mlp_1/20": 2.0}, "has 20 features"),
         ("scale", {"mlp_1": 2.0}, "no such node"),
         ("scale", {"mlp_1/1": float("inf")}, "mlp_1/1 scaled by inf"),
-        ("scale", {"mlp_1/1": 1.0, "mlp_1/1@2": 2.0}, "holds at every position"),
+        ("scale", {"mlp_1/1": 1.0, "mlp_1/1@2": 2.0}, "means every position"),
         ("scale", {"mlp_1/1": 1.0, NodeId(MLP, 1): 2.0}, "two values for mlp_1/1"),
         ("steer", {"mlp_1/error": 2.0}, "mlp_1/error steered by 2: an error has no write vector"),
         ("steer", {"mlp_1/1": 1.0, "resid_0/error@2": 2.0}, "an error has no write vector"),

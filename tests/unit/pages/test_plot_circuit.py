@@ -156,7 +156,7 @@ def test_how_many_edges_are_drawn_and_said() -> None:
     edges = edges_of(figure)
     assert edges is not None
     assert len(edges.get_paths()) == 25
-    caption = "all 30 nodes and 25 of 70 edges shown: those of largest |effect|"
+    caption = "all 30 nodes and 25 of 70 edges shown: those with the largest |effect|"
     assert any(text.startswith(caption) for text in texts(figure))
     assert any(text.startswith("all 30 nodes and all 70 edges") for text in texts(plot_circuit(circuit)))
 

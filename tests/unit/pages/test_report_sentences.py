@@ -35,7 +35,7 @@ def evaluated(faithful: float, complete: float, **changed: str) -> Evaluation:
     [
         (0.95, 0.01, ("nearly all (95 %)", "next to nothing is left.")),
         (0.6, 0.02, ("restores 60 % of", "does not do it alone")),
-        (0.15, 0.0, ("only 15 %", "needed, but far from enough")),
+        (0.15, 0.0, ("only 15 %", "needed, but is far from enough")),
         (-0.02, 0.3, ("next to nothing (−2 %)", "30 % of the behaviour is left.")),
         (0.9, 0.7, ("nearly all", "other parts of the model can do the same")),
         (1.2, -0.04, ("nearly all (120 %)", "next to nothing is left.")),
@@ -53,18 +53,18 @@ def test_examples_that_it_was_made_from_are_called_so():
     for split, other in (("train", "test"), ("test", "train")):
         assert "on its own examples" in truth_sentences(evaluated(0.5, 0.2, split=split), split)[0]
         assert (
-            "40 examples that it was not made from"
+            "40 examples held out from its discovery"
             in truth_sentences(evaluated(0.5, 0.2, split=split), other)[0]
         )
     unknown = truth_sentences(evaluated(0.5, 0.2), "")[0]
     assert "on 40 examples (" in unknown
-    assert "not made from" not in unknown
+    assert "held out from" not in unknown
 
 
 def test_the_page_knows_that_a_circuit_was_discovered_on_test():
     own = report(replace(circuit(split="test"), evaluation=EVALUATION))
     assert "on its own examples" in answer(own)[0]
-    assert "not made from" in answer(report(replace(circuit(), evaluation=EVALUATION)))[0]
+    assert "held out from" in answer(report(replace(circuit(), evaluation=EVALUATION)))[0]
 
 
 def test_how_large_in_words():
@@ -84,13 +84,13 @@ def test_how_large_in_words():
 def test_where_in_words():
     first, errors = where_sentences(report())
     assert first == (
-        "From the embedding to layer 0 most of the effect sits at position 1 (“Tom”); "
-        "in layer 1 at position 2 (“was”)."
+        "From the embedding to layer 0, most of the effect sits at position 1 (“Tom”); "
+        "in layer 1, at position 2 (“was”)."
     )
     assert errors.startswith("1 of the nodes is an error node")
     one = circuit_of({"resid_0/1@1": 1.0, "resid_1/1@1": 1.0}, positions="keep")
     assert where_sentences(report(one, features=())) == [
-        "In every layer most of the effect sits at position 1: 100 % of the sum."
+        "In every layer, most of the effect sits at position 1: 100 % of the sum."
     ]
     summed = circuit_of({"resid_0/1": 3.0, "mlp_1/1": -1.0}, positions="sum")
     assert where_sentences(report(summed, features=())) == [

@@ -25,7 +25,7 @@ def said(name, *, why="", **changed):
 def test_random_circuits():
     line = said("random")
     assert line.verdict == "holds"
-    assert "None of 100 random circuits is at least as faithful (p = 0.0099, the least" in line.sentences
+    assert "None of 100 random circuits is at least as faithful (p = 0.0099, the smallest" in line.sentences
     assert "0.85, theirs 0.06 on average (−0.05 to 0.30)" in line.sentences
     assert "at every site and position as the circuit's 4 nodes, drawn from the 90" in line.sentences
     assert "20 % of its nodes are the circuit's own" in line.sentences
@@ -63,14 +63,14 @@ def test_spare_nodes():
     assert line.figures == "1 of 4 to spare"
     assert "2 of the 4 nodes can be dropped" in line.sentences
     assert (
-        "the 1 least needed can go together for that (leaving 0.845), all 2 would leave 0.60"
+        "the 1 least needed can be dropped together at that cost (leaving 0.845); dropping all 2 would leave 0.60"
         in line.sentences
     )
     assert "Most needed, with what is left without them: resid_1/9@2 (0.20)" in line.sentences
     assert "Least needed: embed/7@1 (0.850)" in line.sentences
     none = said("spare", droppable=0, together=0).sentences
     assert "0 of the 4 nodes can be dropped" in none
-    assert "least needed can go" not in none
+    assert "least needed can be dropped" not in none
 
 
 def test_what_was_not_measured_says_only_why():

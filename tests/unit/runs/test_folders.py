@@ -78,7 +78,7 @@ def test_a_failed_overwrite_leaves_the_old_folder(tmp_path):
 def test_a_folder_of_another_kind_is_never_replaced(tmp_path):
     finished(tmp_path / "run", "precious")
     with (
-        pytest.raises(BadInput, match="is of kind 'letters', and what was to replace it of kind 'numbers'"),
+        pytest.raises(BadInput, match="is of kind 'letters', and its replacement would be of kind 'numbers'"),
         runs.new_folder(tmp_path / "run", overwrite=True) as draft,
     ):
         runs.write_manifest(draft, "numbers", {})

@@ -241,7 +241,7 @@ def test_a_stage_needs_those_before_it_from_what_is_there_now(shift):
     make_everything(shift, SHIFT)
     need(shift, *STAGES[SHIFT])
     make_stage(shift, stage(SHIFT, "classifier"), "second")
-    with pytest.raises(BadInput, match="circuit was made from another classifier") as stale:
+    with pytest.raises(BadInput, match="circuit is out of date: classifier was made again") as stale:
         need(shift, RETRAINED)
     assert stale.value.mend == f"circuitscope shift effects {shift} --overwrite"
     assert outdated_by(shift, COMPARISON) == "classifier"

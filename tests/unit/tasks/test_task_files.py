@@ -51,7 +51,7 @@ def test_a_line_is_an_example(tmp_path):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("{not json", "is no JSON"),
+        ("{not json", "is not JSON"),
         ('["a list"]', "is a list"),
         (ROW | {"clean_anwser": " are"}, "clean_anwser"),
         ({"clean_prefix": "The cats"}, "keys"),

@@ -129,7 +129,7 @@ def test_a_file_of_another_schema_is_made_anew_with_a_warning(cache, heard, vers
     cache.put({key(): contexts()})
     assert cache.get(FeatureContexts, [key()]) == {key(): contexts()}
     assert len(heard.records) == 1
-    assert "made anew" in heard.text
+    assert "made again" in heard.text
 
 
 @pytest.mark.parametrize("obstacle", ["file for a home", "folder for a file"])

@@ -88,7 +88,7 @@ def test_all_rows_are_added_or_none(store):
 
 
 def test_a_circuit_that_knows_no_dictionary_is_refused(store):
-    with pytest.raises(BadInput, match="does not say what the dictionary"):
+    with pytest.raises(BadInput, match="does not say what is in the dictionary"):
         store.take(circuit(dictionary_hashes={}, dictionaries_hash=None), judged(), "Ada")
 
 

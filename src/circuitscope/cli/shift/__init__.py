@@ -20,7 +20,7 @@ from circuitscope.cli.shift import (
 _HELP = """Edit a classifier by removing the features that a person judges irrelevant (SHIFT).
 
 train a classifier, find the features that it uses (effects), judge them, apply the verdicts, retrain without what was
-struck, evaluate. Each step goes on from the folder that the one before it left."""
+struck, evaluate. Each step continues from the folder that the one before it left."""
 
 
 def register(app: typer.Typer) -> None:

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 @configured(ShiftApplyConfig, leading={"run": RUN, "sheet": SHEET, "overwrite": OVERWRITE})
 def apply(config: ShiftApplyConfig, run: Path, sheet: Path, overwrite: bool) -> None:
-    """Take a finished sheet's verdicts: what it strikes is removed from now on, the rest stays.
+    """Apply the verdicts of a finished sheet: what it strikes is removed from now on, and the rest stays.
 
     Features whose verdict is unsure stay. The verdicts are kept in the workspace, with who gave them and when.
     """

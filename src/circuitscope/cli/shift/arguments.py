@@ -7,5 +7,5 @@ from typing import Annotated
 
 import typer
 
-RUN = Annotated[Path, typer.Argument(help="The folder of a SHIFT, which shift train begins.", metavar="RUN")]
+RUN = Annotated[Path, typer.Argument(help="The folder of a SHIFT, begun by shift train.", metavar="RUN")]
 SHEET = Annotated[Path, typer.Argument(help="A sheet of verdicts, a .csv or .jsonl file.", metavar="SHEET")]

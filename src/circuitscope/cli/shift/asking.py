@@ -1,6 +1,6 @@
-"""One feature at a time in the terminal: what it does, and the question whether it is about the task.
+"""One feature at a time in the terminal: what it does, and the question of whether it is about the task.
 
-An answer is handed over as soon as it is given, so that leaving, by ``q`` or however else, loses nothing.
+An answer is handed over as soon as it is given, so that leaving, by ``q`` or otherwise, loses nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BACK, _SKIP, _LEAVE = "b", "s", "q"
 _ACTIONS = {_BACK: "back", _SKIP: "skip", _LEAVE: "leave"}
 HELP = "[b]k[/]eep  [b]r[/]emove  [b]u[/]nsure   [b]b[/]ack  [b]s[/]kip  [b]q[/]uit"
 _PROMPT = "verdict (k/r/u, b/s/q): "
-_NOTE = "why (Enter to say nothing): "
+_NOTE = "why (Enter for no note): "
 _MARK = "reverse bold"
 
 
@@ -60,7 +60,7 @@ def ask_in_terminal(
             word = _choice(console)
             if word in ANSWERS:
                 note = _line(console, _NOTE) or shown.note
-                # who and when are those of this answer, whoever judged before
+                # who and when are those of this answer, whoever judged it before
                 given[place] = replace(shown, verdict=ANSWERS[word], note=note, who="", when="")
                 take(given[place])
             place = max(0, place - 1) if word == _BACK else place + 1
@@ -71,7 +71,7 @@ def ask_in_terminal(
 
 def show(item: JudgedFeature, where: str, console: Console = out) -> None:
     """A feature: its effect, its contexts with the token marked, the tokens that it promotes and suppresses."""
-    side = "promotes" if item.effect > 0 else "speaks against"
+    side = "promotes" if item.effect > 0 else "suppresses"
     console.print(Rule(Text(f"{where} · {item.name}"), align="left"))
     console.print(f"effect {item.effect:+.4f}: {side} the true class", highlight=False)
     if not item.contexts:

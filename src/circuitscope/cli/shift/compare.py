@@ -25,9 +25,9 @@ def register(app: typer.Typer) -> None:
 
 @configured(ShiftCompareConfig, leading={"run": RUN, "overwrite": OVERWRITE})
 def compare(config: ShiftCompareConfig, run: Path, overwrite: bool) -> None:
-    """Set SHIFT beside baselines, skylines and simpler ways to choose features, after apply.
+    """Compare SHIFT with baselines, skylines and simpler ways to choose features, after apply.
 
-    A comparison that was stopped goes on with the first row that is not there yet.
+    A stopped comparison continues with the first row that is missing.
     """
     from circuitscope.pipeline.shift import run_shift_compare
 
@@ -44,7 +44,7 @@ def show_comparison(result: ShiftComparison) -> None:
     if result.unjudged:
         say(
             f"{result.unjudged:.0f} features of the circuits had no verdict and stayed in the model; "
-            "--verdicts takes a sheet that knows them"
+            "--verdicts takes a sheet that has them"
         )
 
 
@@ -54,15 +54,15 @@ def comparison_table(result: ShiftComparison) -> Table:
     span = (
         f"mean, lowest and highest of {len(seeds)} seeds"
         if len(seeds) > 1
-        else "with intervals that cover 95 (random features: the lowest and highest draw)"
+        else "with 95 % intervals (random features: the lowest and highest draw)"
     )
     table = Table(
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
         title=f"{escape(result.task)}, {result.sizes['test_balanced']} balanced texts",
-        caption=f"Per cent, {span}. Intended is how often the label is told, unintended how often the prediction is "
-        "the attribute: 50 says that it knows nothing of it. Out: features or neurons taken out.",
+        caption=f"Per cent, {span}. Intended: how often the prediction is the label. Unintended: how often it is "
+        "the attribute; 50 means that it knows nothing of it. Out: features or neurons taken out.",
     )
     table.add_column("classifier", no_wrap=True)
     table.add_column("out", justify="right", no_wrap=True, min_width=3)
@@ -84,16 +84,16 @@ def _with_span(figure: Spread) -> str:
 
 
 def curves_table(curves: Sequence[RemovalCurve]) -> Table:
-    """The worst group's accuracy when only the strongest features are taken out that the judge removes."""
+    """The worst group's accuracy when only the strongest of the features that the judge removes are taken out."""
     counts = list(dict.fromkeys(name for curve in curves for name in curve.mean if name != "all"))
     counts = [*sorted(counts, key=int), "all"]
     table = Table(
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        title="worst group, by how many features are taken out",
+        title="worst group, by number of features taken out",
         caption="Per cent, mean over seeds, without retraining. The automatic judge's features, strongest first; "
-        "all: with how many that is.",
+        "all: and how many that is.",
     )
     table.add_column("chosen by", no_wrap=True)
     for count in counts:

@@ -16,10 +16,10 @@ def register(app: typer.Typer) -> None:
 
 @configured(ShiftDemoConfig, leading={"overwrite": OVERWRITE})
 def demo(config: ShiftDemoConfig, overwrite: bool) -> None:
-    """Show SHIFT on the model that comes with circuitscope, with a sheet of verdicts that comes along.
+    """Show SHIFT on the model that comes with circuitscope, with the sheet of verdicts that comes with it, too.
 
-    A classifier learns professor or nurse from texts in which all professors are men and all nurses are women. The
-    sheet says of each feature that it uses whether it is about the profession, and why. Needs no network.
+    A classifier learns professor or nurse from texts in which all professors are men and all nurses are women. For
+    each feature that it uses, the sheet says whether it is about the profession, and why. Needs no network.
     """
     from circuitscope.pipeline.shift import run_shift_demo
 

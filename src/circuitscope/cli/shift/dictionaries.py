@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 def score_dictionaries(config: ShiftDictionariesConfig) -> None:
     """Score dictionaries by SCR and TPP: how well they let one concept be taken out without the other.
 
-    Both are as in SAEBench, on the label and the attribute of the texts.
+    Both are computed as in SAEBench, for the label and the attribute of the texts.
     """
     from circuitscope.pipeline.shift import run_score_dictionaries
 
@@ -42,10 +42,10 @@ def scr_tpp_table(result: DictionaryScores) -> Table:
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        title=f"SCR and TPP, {escape(result.data)}, by how many features are taken out",
-        caption="SCR: the part of the way from the biased classifier to the oracle that taking out the spurious "
-        "concept goes, in the direction that begins lower (accuracy: both ends); – where there is no way to go. TPP: "
-        f"what a concept's probe loses by its own features, less what the other's loses. Label: "
+        title=f"SCR and TPP, {escape(result.data)}, by number of features taken out",
+        caption="SCR: how far taking out the spurious concept goes on the way from the biased classifier to the "
+        "oracle, in the direction that begins lower (accuracy: both ends); – where there is no way to go. TPP: what "
+        "a concept's probe loses when its own features are taken out, less what the other's loses. Label: "
         f"{concepts['label']}; attribute: {concepts['attribute']}.",
     )
     for heading in ("site", "score"):

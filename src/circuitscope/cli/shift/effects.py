@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def effects(config: ShiftEffectsConfig, run: Path, overwrite: bool) -> None:
     """Find the features that the classifier uses: its circuit.
 
-    An effect above 0 promotes the true class. A command that was killed goes on from its last finished batch.
+    An effect above 0 promotes the true class. A killed command continues from its last finished batch.
     """
     from circuitscope.pipeline.shift import run_shift_effects
 

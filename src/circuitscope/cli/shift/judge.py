@@ -34,7 +34,7 @@ _INTERACTIVE = (
         bool,
         typer.Option(
             "--interactive",
-            help="Ask here, one feature at a time; goes on with a sheet that already exists.",
+            help="Ask in the terminal, one feature at a time; continues a sheet that already exists.",
         ),
     ],
     False,
@@ -52,11 +52,11 @@ def register(app: typer.Typer) -> None:
 def judge(
     config: ShiftJudgeConfig, run: Path, sheet: Path | None, interactive: bool, overwrite: bool
 ) -> None:
-    """Write a sheet with every feature of a run's circuit, to say of each whether it is about the task.
+    """Write a sheet of every feature in a run's circuit, on which to say whether each is about the task.
 
     A row has the feature's effect, its top contexts, the tokens that it promotes and suppresses, and a blank verdict
-    (keep, remove or unsure) and note. Earlier verdicts of people on the same dictionaries and task are filled in.
-    Nothing leaves the computer unless an endpoint is asked for.
+    (keep, remove or unsure) and note. People's earlier verdicts on the same dictionaries and task are filled in.
+    Nothing leaves the computer unless an endpoint is the judge.
     """
     from circuitscope.pipeline.shift import finish_judging, judge_by_asking, prepare_judging
 
@@ -92,7 +92,7 @@ def _report(run: Path, written: SheetWritten) -> None:
     if written.conflicts:
         rest = len(written.conflicts) - _CONFLICTS
         count = len(written.conflicts)
-        say(f"judges differ about {count} of the features; the newest verdict of a person is filled in:")
+        say(f"judges disagree about {count} of the features; the newest verdict of a person is filled in:")
         for line in written.conflicts[:_CONFLICTS]:
             say(f"  {line}")
         if rest > 0:

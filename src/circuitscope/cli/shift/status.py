@@ -1,4 +1,4 @@
-"""circuitscope shift status: circuitscope status, where the other verbs of SHIFT are"""
+"""circuitscope shift status: circuitscope status, beside the other verbs of SHIFT"""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from circuitscope.results import ShiftScores
 _NARROWEST = 6
 """Characters of a number, and of most intervals; a heading's longest word may need more."""
 _MEANING = {
-    "balanced": "Label and attribute come apart: intended is how often the label is told, unintended how often the "
-    "prediction is the attribute (50 says that it knows nothing of it).",
+    "balanced": "Label and attribute come apart. Intended: how often the prediction is the label. Unintended: how "
+    "often it is the attribute (50 means that it knows nothing of it).",
     "ambiguous": "Label and attribute always agree, so intended and unintended are the same.",
 }
 
@@ -33,7 +33,7 @@ def scores_table(result: ShiftScores, texts: str) -> Table:
         pad_edge=False,
         title=f"{escape(result.task)}, {first.n} {texts} texts"
         + ("" if removed is None else f", {removed} features removed"),
-        caption=f"Per cent, with intervals that cover 95. {_MEANING[texts]}",
+        caption=f"Per cent, with 95 % intervals. {_MEANING[texts]}",
     )
     table.add_column("classifier", no_wrap=True)
     there = [number for number, size in enumerate(first.sizes) if size]

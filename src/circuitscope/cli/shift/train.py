@@ -21,8 +21,8 @@ def register(app: typer.Typer) -> None:
 def train(config: ShiftTrainConfig, run: Path, overwrite: bool) -> None:
     """Train a classifier on ambiguous texts: the first step of a SHIFT.
 
-    In these texts the label that is meant and the attribute that is not always agree. Later steps read from RUN
-    which model, dictionaries and texts it is about.
+    In these texts the label, which is meant, and the attribute, which is not, always agree. Later steps read from
+    RUN which model, dictionaries and texts to use.
     """
     from circuitscope.pipeline.shift import run_shift_train
 

@@ -1,11 +1,11 @@
 """Folders of the dictionary_learning library: ``ae.pt`` (a torch state_dict) beside ``config.json``.
 
-Below one root there may be any tree: the Pythia release has ``attn_out_layer3/10_32768/ae.pt`` and no
-``config.json`` in places. The site comes from the config's submodule name and layer, or from a folder's name.
-Files load with ``weights_only=True``, memory-mapped, on the CPU.
+Below one root there may be any tree: the Pythia release has ``attn_out_layer3/10_32768/ae.pt``, in places without a
+``config.json``. The site comes from the config's submodule name and layer, or from a folder's name.
+Files are loaded with ``weights_only=True``, memory-mapped, on the CPU.
 
 Where the library reports features times the length of their decoder column (AutoEncoder on loading,
-AutoEncoderNew, GatedAutoEncoder), write vectors get length 1 here and features that factor, which is the same.
+AutoEncoderNew, GatedAutoEncoder), write vectors get length 1 here and features get that factor, which is the same.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def read_one(path: Path, config: Mapping[str, Any]) -> Dictionary:
     name = config.get("trainer", {}).get("dict_class") or _guess_class(state, path)
     if name not in _CLASSES:
         raise BadDictionary(
-            f"{path} is a {name}",
+            f"{path} is of class {name}",
             expected=" or ".join(_CLASSES),
             mend="this class of dictionary_learning is not supported",
         )
@@ -74,7 +74,7 @@ def read_one(path: Path, config: Mapping[str, Any]) -> Dictionary:
         return _CLASSES[name](state, config, path)
     except KeyError as error:
         raise BadDictionary(
-            f"{path} is a {name} without the tensor {error}",
+            f"{path} is of class {name}, but lacks the tensor {error}",
             expected="every tensor of that class",
             mend="the file is damaged or of another class",
         ) from error
@@ -90,7 +90,7 @@ def _auto_encoder(state: dict[str, Tensor], config: Mapping[str, Any], path: Pat
 
 
 def _auto_encoder_new(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> Dictionary:
-    """Without a pre-bias; a feature is scaled by its decoder norm, which unit write vectors amount to."""
+    """Without a pre-bias; a feature is scaled by its decoder norm, which is what unit write vectors do."""
     weights = _unit_write_vectors(
         state["encoder.weight"], state["encoder.bias"], rows(state["decoder.weight"])
     )
@@ -145,7 +145,7 @@ def _batch_top_k(state: dict[str, Tensor], config: Mapping[str, Any], path: Path
 
 
 def _matryoshka(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> Dictionary:
-    """BatchTopK whose first groups of features were trained to suffice alone; at inference all are used."""
+    """BatchTopK whose first groups of features were trained to suffice by themselves; at inference all are used."""
     weights = {"w_enc": rows(state["W_enc"]), "w_dec": state["W_dec"]}
     return _thresholded(weights, state["b_enc"], state, path)
 
@@ -159,7 +159,7 @@ def _thresholded(
         raise BadDictionary(
             f"{path} has {said}: it cannot be used one token at a time",
             expected="a threshold of at least 0, which the trainer measures after its first steps",
-            mend="the training stopped before that, or was made by an old version; train it longer",
+            mend="the training stopped before that, or an old version made it; train it longer",
         )
     shared = {"b_enc": b_enc, "b_dec": state["b_dec"], "pre_bias": state["b_dec"]}
     per_feature = threshold.to(b_enc).expand_as(b_enc).clone()
@@ -179,7 +179,7 @@ HOLDS = tuple(_CLASSES)
 
 
 def _unit_write_vectors(w_enc: Tensor, b_enc: Tensor, w_dec: Tensor) -> dict[str, Tensor]:
-    """Write vectors of length 1; what has that already stays as it is, to the last bit."""
+    """Write vectors of length 1; those that have it already stay as they are, to the last bit."""
     weights = {"w_enc": w_enc, "b_enc": b_enc, "w_dec": w_dec}
     norm = torch.linalg.vector_norm(w_dec, dim=1)
     return weights if torch.allclose(norm, torch.ones_like(norm), atol=1e-4) else unit_write_vectors(weights)
@@ -198,7 +198,7 @@ def _guess_class(state: Mapping[str, Tensor], path: Path) -> str:
     if "k" in state and "encoder.weight" in state and "threshold" not in state:
         return "AutoEncoderTopK"
     raise BadDictionary(
-        f"{path} has no config.json, and its tensors {sorted(state)} do not tell its class",
+        f"{path} has no config.json, and its tensors {sorted(state)} do not show its class",
         expected="a config.json with trainer.dict_class",
         mend="put the config.json of the training run beside it",
     )
@@ -214,7 +214,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             mend="the file is truncated or damaged; fetch it again",
         ) from error
     if not isinstance(state, dict):
-        raise BadFile(f"{path} holds a {type(state).__name__}", expected="a torch state_dict")
+        raise BadFile(f"{path} contains a {type(state).__name__}", expected="a torch state_dict")
     return {
         str(name): value if isinstance(value, Tensor) else torch.tensor(value)
         for name, value in state.items()
@@ -233,7 +233,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _site(relative: Path, config: Mapping[str, Any]) -> Site | None:
-    """The site that the config names, else the innermost folder that names one."""
+    """The site that the config names, or else the innermost folder that names one."""
     trainer = config.get("trainer", {})
     submodule = str(trainer.get("submodule_name") or "")
     for text in (submodule, *reversed(relative.parts)):

@@ -1,7 +1,7 @@
 """From a folder to dictionaries: tells the format and calls its reader.
 
-Our own folder wins wherever its manifest is, since it has a copy for SAELens inside. Of the published formats a
-folder must have one: which is meant is not guessed. A zip is looked into where there is nothing else.
+Our own folder wins wherever its manifest is, since it has a copy for SAELens inside. A folder must have exactly one
+of the published formats: which one is meant is not guessed. A zip is opened if there is nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from circuitscope.terms import Site
 
 
 class Reader(Protocol):
-    """What a module of this folder offers."""
+    """What a module in this folder offers."""
 
     NAME: str
     """What people call the format."""
@@ -47,7 +47,7 @@ def read_dictionaries(folder: Path, site: Site | None = None) -> Dictionaries:
 
     Args:
         folder: the folder; or a zip of one.
-        site: read this site's dictionary alone; one that is alone and does not say its site is taken for it.
+        site: read only this site's dictionary; a single one that does not say its site is taken to be it.
 
     Raises:
         BadFile: there is no such folder, its format is not known, or it has dictionaries in two formats.
@@ -70,7 +70,7 @@ def read_dictionaries(folder: Path, site: Site | None = None) -> Dictionaries:
         raise BadFile(
             f"{folder} has dictionaries in several formats: {', '.join(reader.NAME for reader in fitting)}",
             expected="one format",
-            mend="name the folder inside it that is meant",
+            mend="name the folder inside it that you mean",
         )
     archive = zipped.archive_in(folder)
     if archive is not None:

@@ -30,21 +30,21 @@ class FoundDictionary:
     """Where it belongs; None where neither its config nor a folder's name says so."""
     read: Callable[[], Dictionary]
     hint: str = "a folder named like the site, such as resid_3"
-    """What would have told the site."""
+    """What would have identified the site."""
     prepend_bos: bool | None = None
     """Whether it was trained on texts with BOS in front; None where nothing says so."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What besides the weights says what it computes; it enters the content hash."""
+    """What, besides the weights, determines what it computes; it enters the content hash."""
 
 
 def gather(folder: Path, found: Sequence[FoundDictionary], wanted: Site | None = None) -> Dictionaries:
     """Read what was found.
 
     Args:
-        wanted: read the dictionary of this site alone; one that is alone and names no site is taken for it.
+        wanted: read only the dictionary of this site; a single one that names no site is taken to be it.
 
     Raises:
-        BadFile: a site is not known, has two dictionaries, or is wanted and not there.
+        BadFile: a site is not known, has two dictionaries, or is wanted but not there.
     """
     if wanted is not None:
         found = [_pick(folder, found, wanted)]
@@ -111,14 +111,14 @@ def read_object(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadFile(f"{path} is no JSON: {error}", mend="fetch the file again") from error
+        raise BadFile(f"{path} is not JSON: {error}", mend="fetch the file again") from error
     if not isinstance(value, dict):
-        raise BadFile(f"{path} holds a {type(value).__name__}", expected="a JSON object")
+        raise BadFile(f"{path} contains a {type(value).__name__}", expected="a JSON object")
     return value
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """A safetensors file; half precision becomes float32, in which the weights are put into our form."""
+    """A safetensors file; half precision becomes float32, in which the weights are brought into our form."""
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -135,7 +135,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def rows(matrix: Tensor) -> Tensor:
-    """A (width, features) matrix as (features, width), one feature's vector in one place in memory."""
+    """A (width, features) matrix as (features, width), with each feature's vector contiguous in memory."""
     return matrix.T.contiguous()
 
 

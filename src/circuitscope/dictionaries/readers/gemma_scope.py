@@ -2,7 +2,7 @@
 
     f = pre where pre > threshold, else 0,  pre = x W_enc + b_enc (b_dec is not subtracted),  x̂ = f W_dec + b_dec
 
-One repository per kind of site, told by the end of its name: ``…-res`` is the stream after a block, ``…-mlp`` the
+One repository per kind of site, known by the end of its name: ``…-res`` is the stream after a block, ``…-mlp`` the
 MLP's output after its norm, ``…-att`` the input of attention's output projection; ``embedding/`` in ``…-res`` is
 the token embedding before Gemma scales it by √width, so there x = √width · x_raw and W_enc/√width, √width · W_dec
 and √width · b_dec are the same dictionary for the stream.
@@ -55,7 +55,7 @@ def read(folder: Path, site: Site | None = None) -> Dictionaries:
 
 
 def choose(files: Iterable[str], where: str) -> list[str]:
-    """Of all ``params.npz`` the ones that are read: per layer width 16k and the L0 nearest to 100."""
+    """Those of all ``params.npz`` that are read: per layer, width 16k and the L0 nearest to 100."""
     layers: dict[str, dict[str, list[str]]] = {}
     for name in files:
         if PurePosixPath(name).name == WEIGHTS:
@@ -65,7 +65,7 @@ def choose(files: Iterable[str], where: str) -> list[str]:
 
 
 def _branch(name: str) -> tuple[str, str]:
-    """The part of a path that says the layer, and its width."""
+    """The part of a path that names the layer, and its width."""
     parts = PurePosixPath(name).parts
     at = next((i for i in reversed(range(len(parts))) if parts[i].startswith("width_")), len(parts) - 1)
     width = parts[at].removeprefix("width_") if at < len(parts) - 1 else ""
@@ -91,7 +91,7 @@ def _nearest(layer: str, names: list[str]) -> str:
     best = min(names, key=lambda name: (abs(sizes[name] - USUAL_L0), sizes[name]))
     there = ", ".join(f"{size:g}" for size in sorted(sizes.values()))
     _log.info(
-        "%s: of the dictionaries with an average L0 of %s the one with %g is used, nearest to %d",
+        "%s: of the dictionaries with an average L0 of %s, the one with %g is used, the nearest to %d",
         PurePosixPath(layer).name, there, sizes[best], USUAL_L0,
     )  # fmt: skip
     return best
@@ -143,7 +143,7 @@ def read_one(path: Path, tensor: str | None, *, scaled: bool) -> Dictionary:
         raise BadDictionary(
             f"{path} lacks {', '.join(missing)}",
             expected=", ".join(_KEYS),
-            mend="the file is damaged or of another make",
+            mend="the file is damaged or has another format",
         )
     weights = {**arrays, "w_enc": rows(arrays["w_enc"])}
     if scaled:
@@ -156,7 +156,7 @@ def read_one(path: Path, tensor: str | None, *, scaled: bool) -> Dictionary:
 def _load(path: Path) -> dict[str, Tensor]:
     """The arrays of an npz file by lower-case name; pickled objects are refused."""
     try:
-        # numpy closes a file that it opened itself only if it is whole.
+        # numpy closes a file that it opened itself only if the file is whole.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name.lower(): np.asarray(file[name]) for name in file.files}
         return {name: torch.from_numpy(array).float() for name, array in arrays.items()}

@@ -4,9 +4,9 @@
     pre    = sae_in W_enc + b_enc    W_enc: (width, features), W_dec: (features, width)
     x̂      = n⁻¹(f W_dec + b_dec)
 
-Constant scalings are folded into the weights: ``rescale_acts_by_decoder_norm``, ``scaling_factor`` of a
-fine-tuning, the scale of ``activation_scaler.json`` beside a checkpoint. So is ``center_writing_weights``, with
-which the dictionary reads x − mean(x). Normalisations that depend on x make a kind of their own (``normalised.py``).
+Constant scalings are folded into the weights: ``rescale_acts_by_decoder_norm``, ``scaling_factor`` of fine-tuning,
+the scale of ``activation_scaler.json`` beside a checkpoint. So is ``center_writing_weights``, with which the
+dictionary reads x − mean(x). Normalisations that depend on x make a kind of their own (``normalised.py``).
 The site and its tensor come from the hook's name.
 """
 
@@ -55,7 +55,7 @@ _NAMES = {
 }
 _FACTORS = ("scaling_factor", "finetuning_scaling_factor")
 _UNCENTRED = ("attn.hook_z", "mlp.hook_post")
-"""Hooks that lie before a writing weight, where centring those changes nothing."""
+"""Hooks that come before a writing weight, where centring the weight changes nothing."""
 _log = logging.getLogger("circuitscope")
 
 
@@ -68,8 +68,8 @@ def read(folder: Path, site: Site | None = None) -> Dictionaries:
     unknown = sum(one.settings["scale"] is None for one in found)
     if unknown:
         _log.warning(
-            "%d dictionaries in %s were trained on inputs scaled by a constant (%s) and do not say by which; "
-            "they are read as they stand",
+            "%d dictionaries in %s were trained on inputs scaled by a constant (%s) and do not say which; "
+            "they are read unchanged",
             unknown, folder, SCALED_ON_AVERAGE,
         )  # fmt: skip
     return gather(folder, found, site)
@@ -108,13 +108,13 @@ def read_one(path: Path, config: SaeConfig, tensor: str | None, scale: float) ->
 
 
 def _named(state: dict[str, Tensor], config: SaeConfig, where: str) -> dict[str, Tensor]:
-    """Tensors by our names; what a trainer stores in another form is brought into that of inference."""
+    """Tensors by our names; what a trainer stores in another form is brought into the form for inference."""
     missing = [name for name in ("W_enc", "W_dec", "b_dec") if name not in state]
     if missing:
         raise BadDictionary(
             f"{where} lacks {', '.join(missing)}",
             expected=f"the tensors of a SAELens {config.architecture}",
-            mend="the file is damaged or of another make",
+            mend="the file is damaged or has another format",
         )
     weights = {_NAMES.get(name, name): value for name, value in state.items()}
     weights["w_enc"] = rows(weights["w_enc"])
@@ -130,10 +130,10 @@ def _named(state: dict[str, Tensor], config: SaeConfig, where: str) -> dict[str,
 def _with_factor(
     weights: dict[str, Tensor], factor: Tensor, config: SaeConfig, where: str
 ) -> dict[str, Tensor]:
-    """Features of a fine-tuned SAE are multiplied by a factor each before they are decoded."""
+    """Features of a fine-tuned SAE are each multiplied by a factor before they are decoded."""
     if not config.finetuned and not torch.allclose(factor, torch.ones_like(factor)):
         raise BadDictionary(
-            f"{where} has a scaling_factor, and its cfg.json says that it was not fine-tuned",
+            f"{where} has a scaling_factor, but its cfg.json says that it was not fine-tuned",
             expected="finetuning_scaling_factor true, or a factor of ones",
             mend="the two files do not belong together",
         )

@@ -1,8 +1,8 @@
 """What a SAELens ``cfg.json`` says, from any version of SAELens.
 
-From 6 on, what concerns the language model is nested in ``metadata``. Before, every key lay side by side, some had
-other names (``hook_point``, ``activation_fn_str``), top-k was an activation function of the standard architecture,
-and what is missing has the defaults that SAELens gives it.
+From version 6 on, what concerns the language model is nested in ``metadata``. Before that, all keys were side by
+side, some with other names (``hook_point``, ``activation_fn_str``), and top-k was an activation function of the
+standard architecture. What is missing has the defaults that SAELens gives it.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def parse_config(raw: Mapping[str, Any], where: str) -> SaeConfig:
 
 
 def _flat(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Every key side by side under its present name, with the defaults that the file's version has."""
+    """Every key side by side under its current name, with the defaults of the file's version."""
     nested = raw.get("metadata")
     flat = {_RENAMED.get(name, name): value for name, value in raw.items() if name != "metadata"}
     if isinstance(nested, Mapping):

@@ -1,4 +1,4 @@
-"""Which site and tensor other libraries' names mean.
+"""Which site and tensor the names of other libraries mean.
 
 Three vocabularies: hooks of TransformerLens (``blocks.3.hook_resid_post``), modules of HuggingFace models
 (``layers.3.mlp``), and the free words of folder names (``resid_out_layer3``). A name says which *tensor* it is;

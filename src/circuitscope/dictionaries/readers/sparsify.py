@@ -4,7 +4,7 @@
 
 ``encoder.weight`` and ``W_dec`` are both (features, width). A hookpoint is the path of a module in the HuggingFace
 model, and the dictionary rebuilds that module's output: ``layers.10`` the stream, ``layers.10.mlp`` what the MLP
-gives before any norm that follows. Models differ in what such a path is; a tensor that the family cannot tap is
+puts out before any norm that follows. Models differ in what such a path is; a tensor that the family cannot tap is
 refused when the dictionaries meet the model.
 """
 

@@ -1,7 +1,7 @@
 """A folder that holds one zip of dictionaries and nothing else, as the release for Pythia-70M is published.
 
 The archive is unpacked once, into the cache folder (``CIRCUITSCOPE_HOME``, else the user's cache), under a name that
-its contents decide. Only files that a reader reads are taken out, and only to places inside that folder; it
+its contents determine. Only files that a reader reads are extracted, and only to places inside that folder; it
 appears when it is complete.
 """
 
@@ -57,7 +57,7 @@ def cache_folder() -> Path:
 
 
 def _members(opened: zipfile.ZipFile, archive: Path) -> list[zipfile.ZipInfo]:
-    """The files to take out; raises BadFile if one of them would end up elsewhere, or is no file."""
+    """The files to extract; raises BadFile if one of them would end up elsewhere, or is not a file."""
     members = []
     for item in opened.infolist():
         path = PurePosixPath(item.filename.replace("\\", "/"))
@@ -66,16 +66,16 @@ def _members(opened: zipfile.ZipFile, archive: Path) -> list[zipfile.ZipInfo]:
         link = stat.S_ISLNK(item.external_attr >> 16)
         if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or link:
             raise BadFile(
-                f"{archive} has the entry {item.filename!r}, which leads out of the archive",
+                f"{archive} has the entry {item.filename!r}, which leads outside the archive",
                 expected="files inside it",
                 mend="do not use this archive",
             )
         members.append(item)
     if not members:  # what is left of a truncated archive may look like the last file in it
         raise BadFile(
-            f"{archive} cannot be unpacked: no dictionaries are in it",
+            f"{archive} cannot be unpacked: it has no dictionaries in it",
             expected=f"files that end in {', '.join(_READ)}",
-            mend="it is another archive, or truncated; fetch it again",
+            mend="it is the wrong archive, or truncated; fetch it again",
         )
     return members
 

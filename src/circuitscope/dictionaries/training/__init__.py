@@ -1,8 +1,8 @@
 """Training dictionaries for a model that has none, all sites in one pass over its activations.
 
 ``corpus`` cuts text into contexts, ``stream`` turns them into shuffled activations, ``site_trainer`` learns
-one site's dictionary, ``trainer`` all of them, ``checkpoint`` lets a killed run go on, ``quality`` measures
-the result on held-out text, ``saelens_folder`` writes it once more for SAELens, ``run`` ties these together.
+one site's dictionary, ``trainer`` all of them, ``checkpoint`` lets a killed run continue, ``quality`` measures
+the result on held-out text, ``saelens_folder`` writes it again for SAELens, and ``run`` ties these together.
 """
 
 from circuitscope.config import TrainConfig

@@ -1,7 +1,7 @@
 """Checkpoints of a training run, in a hidden sibling of the folder that it will write.
 
 ``run.json`` says what is trained on what, and is written once; ``state.safetensors`` holds the step and all
-weights, and is replaced whole, so a kill at any moment leaves one or the other state and never half of one.
+weights, and is replaced whole, so a kill at any moment leaves the old or the new state and never half of one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from circuitscope.terms import Site
 _log = logging.getLogger("circuitscope")
 _STEP = "step"
 _IRRELEVANT = ("save_every",)
-"""Settings that may change between a killed run and the one that goes on with it."""
+"""Settings that may change between a killed run and the one that continues it."""
 
 
 def identify(
@@ -34,7 +34,7 @@ def identify(
 ) -> dict[str, Any]:
     """What a checkpoint belongs to: settings, text and model."""
     settings = {name: value for name, value in asdict(config).items() if name not in _IRRELEVANT}
-    # The sum of every tensor tells models apart without reading all of a large one into a hash.
+    # The sum of every tensor tells models apart without hashing all of a large one.
     sums = {name: float(weight.double().sum()) for name, weight in model.hf.state_dict().items()}
     return {
         "settings": settings | {"sites": ",".join(map(str, sites))},
@@ -63,15 +63,15 @@ class Checkpoint:
             if not difference:
                 arrays = read_arrays(path)
                 step = int(arrays.pop(_STEP).item())
-                _log.info("going on with the unfinished run in %s, at step %d", self.folder, step)
+                _log.info("continuing the unfinished run in %s, at step %d", self.folder, step)
                 return step, {name: torch.from_numpy(array) for name, array in arrays.items()}
         except (BadFile, KeyError) as error:
             difference = f"cannot be read ({str(error).splitlines()[0]})"
         if not overwrite:
             raise BadInput(
                 f"an unfinished run in {self.folder} {difference}",
-                expected="the settings, text and model of the unfinished run, to go on with it",
-                mend="repeat the same command, or start afresh with "
+                expected="the settings, text and model of the unfinished run, to continue it",
+                mend="repeat the old command, or start afresh with "
                 f"{argument('overwrite', True)} or another {argument('out')}",
             )
         _log.warning("starting afresh: the unfinished run in %s %s", self.folder, difference)

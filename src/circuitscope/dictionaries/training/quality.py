@@ -6,7 +6,7 @@ Over the live tokens (no padding, no BOS) of the contexts:
 * variance unexplained = Σ |x − x̂|² / Σ |x − mean x|²;
 * loss recovered = (L_zero − L_dict) / (L_zero − L_clean), where L is the mean next-token loss (nats) of the
   model when the site's tensor stays (clean), is reconstructed (dict) or is 0 (zero) at the live tokens.
-  Undefined (None) where L_zero − L_clean is under 0.05 nats: the site does not matter enough to say.
+  Undefined (None) where L_zero − L_clean is under 0.05 nats: the site does not matter enough to tell.
 * dead features = those that are active on no token.
 """
 
@@ -74,7 +74,7 @@ def reconstruction_of(dictionary: Dictionary) -> Callable[[Tensor], Tensor]:
 
 
 class _Tally:
-    """Sums over tokens of one site, in float64, since small differences of large sums come out of them."""
+    """Sums over tokens of one site, in float64, since the results are small differences of large sums."""
 
     def __init__(self, dictionary: Dictionary) -> None:
         self.dictionary = dictionary

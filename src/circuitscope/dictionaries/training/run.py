@@ -49,8 +49,8 @@ def train_dictionaries(
 ) -> tuple[Dictionaries, list[SiteQuality]]:
     """Train dictionaries at the sites of a model, and write them to ``out``.
 
-    Killed at any moment, the same call goes on from its last checkpoint and, on the same machine, ends with
-    identical weights.
+    If it is killed at any moment, the same call continues from its last checkpoint and, on the same machine, ends
+    with identical weights.
 
     Args:
         model: needs a tokenizer.

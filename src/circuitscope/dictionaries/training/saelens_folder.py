@@ -24,7 +24,7 @@ from circuitscope.runs import write_arrays, write_json
 from circuitscope.terms import Site
 
 FORMAT = "6.0.0"
-"""The version whose layout this is; without one SAELens takes a config for an older one and drops its metadata."""
+"""The version whose layout this is; without one, SAELens reads a config as an older one and drops its metadata."""
 ARCHITECTURES = {"relu": "standard", "topk": "topk", "jumprelu": "jumprelu"}
 _HOOKS = {"attn": "hook_attn_out", "mlp": "hook_mlp_out", "resid": "hook_resid_post"}
 _INPUT_HOOKS = {"attn": "attn.hook_z", "mlp": "mlp.hook_post"}

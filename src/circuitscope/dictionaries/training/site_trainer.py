@@ -8,12 +8,12 @@ The loss of a batch of activations x (each site scaled so that its mean norm is 
    which is the threshold at inference (Bussmann et al. 2024, https://arxiv.org/abs/2412.06410).
    ``relu``: all positive ones, with an L1 penalty (Bricken et al. 2023,
    https://transformer-circuits.pub/2023/monosemantic-features). L1 makes activations too small, so while the
-   learning rate decays the penalty is off, the encoder stands still and write vectors find their lengths,
+   learning rate decays the penalty is off, the encoder is frozen and write vectors find their lengths,
    which are moved into the encoder at the end (after Wright and Sharkey 2024, "Addressing feature suppression
    in SAEs"); the set of active features stays the same.
 3. loss = |x − x̂|² / width (+ l1 · Σ f / sqrt(width)) (+ AuxK: the dead features' reconstruction of x − x̂).
-4. The part of the gradient along each write vector is taken away, Adam steps, write vectors get length 1.
-5. Dead features: AuxK revives those of topk and batchtopk; those of relu are placed anew, on inputs that are
+4. The part of the gradient along each write vector is removed, Adam steps, write vectors get length 1.
+5. Dead features: AuxK revives those of topk and batchtopk; those of relu are placed again, on inputs that are
    reconstructed badly.
 """
 
@@ -46,7 +46,7 @@ class SiteTrainer:
     """The weights of one site's dictionary while they are trained, and what training remembers of them."""
 
     def __init__(self, x: Float[Tensor, "token width"], config: TrainConfig, name: str) -> None:
-        """Estimate scale and centre from the activations ``x``, and draw the first weights."""
+        """Estimate scale and centre from the activations ``x``, and draw the initial weights."""
         self.config, self.name = config, name
         self.width = int(x.shape[1])
         self.n_features = config.features_of(self.width)
@@ -126,7 +126,7 @@ class SiteTrainer:
         return left / residual.square().sum().clamp(min=1e-12)
 
     def _settling(self, number: int) -> bool:
-        """Whether relu's encoder stands still by now, and only what it writes is learnt."""
+        """Whether relu's encoder is frozen by now, and only what it writes is learnt."""
         return self.config.kind == "relu" and decays(number, self.config.steps)
 
     @torch.no_grad()
@@ -222,7 +222,7 @@ class SiteTrainer:
             parameter = getattr(self, name)
             parameter.copy_(state[name])
             self.optimizer.state[parameter] = {
-                # Copies, because memory of a file is not aligned as Adam's own is.
+                # Copies, because a file's memory is not aligned as Adam's own is.
                 moment: state[f"{name}.{moment}"].to(parameter.device, copy=True)
                 for moment in ("exp_avg", "exp_avg_sq")
             }

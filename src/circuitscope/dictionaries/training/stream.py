@@ -3,7 +3,7 @@
 The contexts of all epochs form one long sequence, cut into buffers of ``config.buffer`` contexts. A buffer is
 run through the model, its live tokens (no padding, no BOS) are shuffled, and as many whole batches as it
 holds are handed out; the rest of less than one batch is dropped. Which contexts, which order and which batch
-belong to a step follow from the step and the seed, so a run that was killed goes on with the same data.
+belong to a step follow from the step and the seed, so a killed run continues with the same data.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ActivationStream:
             )
 
     def first(self) -> Batch:
-        """The activations of the first buffer, from which scales and first weights are estimated."""
+        """The activations of the first buffer, from which scales and initial weights are estimated."""
         return self._run(0)
 
     def batches(self, first_step: int, pool: Executor) -> Iterator[tuple[int, Batch]]:
@@ -114,7 +114,7 @@ class ActivationStream:
     def _run(self, index: int) -> Batch:
         """Every site's activations at the live tokens of a buffer."""
         members = self._members(index)
-        # Contexts of like length run together, so that little is computed for padding.
+        # Contexts of similar length run together, so that little is computed for padding.
         members = members[np.argsort(self.contexts.length[members], kind="stable")]
         parts: dict[Site, list[Tensor]] = {site: [] for site in self.taps}
         rows = max(1, TOKENS_PER_FORWARD // self.config.context)

@@ -1,4 +1,4 @@
-"""Which threads train: every site's step runs on one of them, none is shared.
+"""Which threads train: every site's step runs on one of them, and none is shared.
 
 On CPUs, many small operations that each share their work among all cores spend much time waiting for one
 another, and stall when another process wants a core. Sites are independent, so each of them gets one core at

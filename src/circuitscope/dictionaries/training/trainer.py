@@ -29,7 +29,7 @@ class Trainer:
             if config.k > n_features:
                 raise BadInput(
                     f"k = {config.k} at {site}, whose dictionary has {n_features} features",
-                    expected="k of at most the number of features",
+                    expected="a k of at most the number of features",
                     mend=f"lower {argument('k')} or raise {argument('features')}",
                 )
         self.sites = {site: SiteTrainer(x, config, site.name) for site, x in first.items()}
@@ -41,7 +41,7 @@ class Trainer:
         self.errors = dict(zip(batch, errors, strict=True))
 
     def check_finite(self, number: int) -> None:
-        """Raise BadInput, naming the site, if its loss is no number any more."""
+        """Raise BadInput, naming the site, if its loss is no longer a finite number."""
         for site, error in self.errors.items():
             if not bool(torch.isfinite(error)):
                 raise BadInput(

@@ -1,6 +1,6 @@
 """What SHIFT is compared with: the published baselines and skylines, and what its critics ask for.
 
-* ``setup``: what every row works on; a row's predictions are kept as soon as they are there;
+* ``setup``: what every row works on; a row's predictions are kept as soon as they are made;
 * ``choosers``: which features to take out, by the circuit and in simpler ways;
 * ``rows``: the table, a function per row;
 * ``concepts``: concept bottleneck probing;

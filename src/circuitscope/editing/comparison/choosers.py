@@ -1,10 +1,10 @@
-"""Ways to choose the features that somebody then judges, each as a list with the strongest first.
+"""Ways to choose the features that are then judged, each as a list with the strongest first.
 
 * ``circuit``: by effect in the classifier's circuit, at all sites;
 * ``direct attribution``: at the classifier's own site, |w · v_i| |f̄_i(1) − f̄_i(0)|, with w the probe and f̄_i(c) the
-  pooled activation, mean over the texts of class c. With as many texts of either class that is twice the direct
+  pooled activation, mean over the texts of class c. With equally many texts of each class, that is twice the direct
   effect on the logit of the true class; it is also what SCR chooses by (Karvonen et al. 2024, arXiv 2411.18895).
-  It is blind to all sites before;
+  It is blind to all earlier sites;
 * ``mean difference``: at the same site, ‖v_i‖ |f̄_i(1) − f̄_i(0)|, which does not look at the probe either;
 * ``embedding only``: by total effect among the features of the embedding.
 """
@@ -31,7 +31,7 @@ from circuitscope.terms import Site
 log = logging.getLogger("circuitscope")
 
 Chooser = Callable[[ComparisonSetup, Classifier, int], list[Feature]]
-"""At most so many features."""
+"""Chooses at most this many features."""
 
 
 def by_circuit(setup: ComparisonSetup, classifier: Classifier) -> list[Feature]:
@@ -62,7 +62,7 @@ CHOOSERS: dict[str, Chooser] = {
     "mean difference": by_mean_difference,
     "embedding only": by_embedding,
 }
-"""Beside ``by_circuit``, which says how many features there are to choose."""
+"""Besides ``by_circuit``, which says how many features there are to choose."""
 
 
 def promoting_the_attribute(
@@ -101,7 +101,7 @@ def _strongest(
     *,
     promoting: bool = False,
 ) -> list[Feature]:
-    """The features of largest effect; errors, and with ``promoting`` effects below 0, are passed over."""
+    """The features with the largest effect; errors are skipped, and with ``promoting`` so are effects below 0."""
     plain = {name: value for name, value in settings.items() if name not in ("node_threshold", "nodes")}
     circuit = classifier_circuit(classifier, units, texts, **{**plain, "nodes": 4 * most + len(units)})
     effects = effects_of(circuit)
@@ -111,7 +111,7 @@ def _strongest(
 def _at_the_probe(
     setup: ComparisonSetup, classifier: Classifier, weigh: Callable[[Tensor], Tensor], most: int
 ) -> list[Feature]:
-    """The features of the classifier's site whose difference between the classes weighs most."""
+    """The features at the classifier's site whose difference between the classes weighs most."""
     site = classifier.site
     if site not in setup.dictionaries:
         return []

@@ -1,4 +1,4 @@
-"""Concept bottleneck probing: a classifier that sees a text only as its likeness to some words.
+"""Concept bottleneck probing: a classifier that sees a text only as its similarity to some words.
 
 z_i = cos(pooled x, c_i), with c_i the activation at the classifier's site of the i-th word's last token, less the
 mean over the words (Marks et al. 2024, appendix E; both sides are normalised, as in the code published for Gemma).

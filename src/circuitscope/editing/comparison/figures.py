@@ -1,7 +1,7 @@
 """compare: every row and curve over several seeds, as figures.
 
-Seeds draw the probe's first weights, the order of its texts and the random features; the texts stay the same. Every
-row's predictions are kept as soon as they are there, so that a comparison that was stopped goes on with the next.
+Seeds draw the probe's initial weights, the order of its texts and the random features; the texts stay the same. Every
+row's predictions are kept as soon as they are made, so that a stopped comparison continues with the next row.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def summary(scores: Sequence[SeedScores]) -> Summary:
 
 
 def mean_curve(points: Sequence[CurvePoint]) -> dict[str, MeanPoint]:
-    """Mean figures by how many are taken out: by the numbers of ``CURVE``, and ``all`` that the judge removes."""
+    """Mean figures by how many are taken out: the numbers of ``CURVE``, and ``all`` that the judge removes."""
     last: dict[int, CurvePoint] = {}
     for point in points:
         if point.scores.removed >= last.get(point.seed, point).scores.removed:

@@ -33,7 +33,7 @@ JUDGED = "chosen otherwise, one judge"
 TEXT = "without features"
 
 CURVE = (1, 2, 5, 10, 20, 50, 100)
-"""Numbers of features that the curves are measured at, as far as there are so many."""
+"""Numbers of features that the curves are measured at, as long as there are that many."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class OneSeed:
         yield PlannedRow(TEXT, "cue words deleted + retrain", lambda: self._deleted(retrain=True))
 
     def curve(self, chooser: str) -> Iterator[tuple[int, Callable[[], tuple[Predictions, int]]]]:
-        """Predictions when only the strongest of the features are taken out that the judge removes."""
+        """Predictions when only the strongest of the features that the judge removes are taken out."""
         features = self.judged(chooser)
         counts = sorted({count for count in CURVE if count < len(features)} | {len(features)} - {0})
         for count in counts:
@@ -127,7 +127,7 @@ class OneSeed:
         return classes(probe, x)[None], len(features)
 
     def _random(self) -> tuple[Predictions, int]:
-        """As many features of each site as SHIFT takes out, others than these."""
+        """As many features at each site as SHIFT takes out, but different ones."""
         draw = np.random.default_rng(self.seed)
         found = []
         for _ in range(self.setup.draws):

@@ -22,7 +22,7 @@ from circuitscope.work import Arrays, Batches, InMemory, Unit, kept_or_done
 Feature = tuple[Site, int]
 
 Verdicts = Mapping[Feature, str]
-"""What somebody said of features; those that are missing were not judged."""
+"""What somebody said about features; those that are missing were not judged."""
 
 AutomaticJudge = Callable[[Sequence[Feature]], Verdicts]
 """Judges any features: an automatic judge."""
@@ -30,7 +30,7 @@ AutomaticJudge = Callable[[Sequence[Feature]], Verdicts]
 
 @dataclass(frozen=True, eq=False)
 class ComparisonSetup:
-    """Everything that rows are made from, but the seed."""
+    """Everything that rows are made from, except the seed."""
 
     model: LanguageModel
     dictionaries: Dictionaries
@@ -74,7 +74,7 @@ class ComparisonSetup:
         return self.pooled(self.sets.test_balanced)
 
     def fit(self, x: Float[Tensor, "text width"], texts: Sequence[LabelledText], seed: int) -> Probe:
-        """A probe on pooled activations, or on whatever else says something of the texts."""
+        """A probe on pooled activations, or on whatever else says something about the texts."""
         labels = torch.tensor([text.label for text in texts], device=x.device)
         return fit_probe(x, labels, seed=seed, **self.training)
 
@@ -84,7 +84,7 @@ class ComparisonSetup:
         return Classifier(self.model, self.site, self.pooling, probe.weight, probe.bias, self.bos)
 
     def remember(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """Arrays by their name; made only if a run that was stopped has not made them already."""
+        """Arrays by name; made only if a stopped run has not made them already."""
         return kept_or_done(Unit(name, lambda _: make()), None, self.kept)
 
 

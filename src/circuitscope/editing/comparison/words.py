@@ -37,11 +37,11 @@ CUE_WORDS = (
     *("man", "men", "woman", "women", "male", "female", "boy", "girl", "husband", "wife", "father", "mother"),
     *("son", "daughter", "brother", "sister", "king", "queen", "gentleman", "lady"),
 )
-"""English words that say a gender; names are not among them."""
+"""English words that show a gender; names are not among them."""
 
 
 def cue_words_of(source: str, sets: LabelledSets) -> tuple[str, ...]:
-    """The cue words of a source of texts, in the bundled language with its names; none for another attribute."""
+    """The cue words for a source of texts, in the bundled language with its names; none for another attribute."""
     if set(sets.attributes) != set(GENDERS):
         return ()
     names = (*MALE_NAMES, *FEMALE_NAMES) if source == BUNDLED else ()
@@ -59,6 +59,6 @@ def concepts_of(source: str, sets: LabelledSets) -> tuple[str, ...]:
 
 
 def without_words(texts: Sequence[LabelledText], words: Sequence[str]) -> tuple[LabelledText, ...]:
-    """The texts without some words, whatever their case; a text of such words only keeps itself."""
+    """The texts without some words, whatever their case; a text that has no other words stays as it is."""
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, words))})\b\s?", re.IGNORECASE)
     return tuple(replace(text, text=pattern.sub("", text.text).strip() or text.text) for text in texts)

@@ -1,8 +1,8 @@
 """Judging: a person, or a baseline that stands in for one, says of each feature whether it is about the task.
 
-A *sheet* is a circuit's features with what they can be judged by and a blank verdict each; verdicts are kept in one
+A *sheet* is a circuit's features, each with what it can be judged by and a blank verdict; verdicts are kept in one
 store per workspace, so that no feature is judged twice. Contexts come from general text and from the texts that the
-classifier was trained on, and stay on this computer unless the judge is an endpoint elsewhere that was asked for.
+classifier was trained on, and stay on this computer unless the chosen judge is an endpoint elsewhere.
 
 What needs a model is imported when it is first used: sheets and verdicts open without torch.
 """

@@ -1,8 +1,8 @@
-"""judge_by_endpoint: a language model of the user's choice as the judge. It is no person, and says so in the sheet.
+"""judge_by_endpoint: a language model of the user's choice as the judge. It is not a person, and the sheet says so.
 
 It is asked about one feature at a time and told the task, the contexts and the promoted and suppressed tokens, which
-a person sees too. A reply that is no verdict is asked for again, ``ATTEMPTS`` times in all; then the feature is
-``unsure``. Replies are kept, so that the same command goes on after a kill.
+a person sees too. If a reply is not a verdict, it is asked again, ``ATTEMPTS`` times in all; then the feature is
+``unsure``. Replies are kept, so that the same command continues after a kill.
 """
 
 from __future__ import annotations

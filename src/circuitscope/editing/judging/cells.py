@@ -5,7 +5,7 @@ r"""Values as the text of a cell, and back without loss.
 * Tokens are written ``" nurse" 0.52, " she" 0.31``: each as a JSON string, so that a reader sees its spaces.
 * Spreadsheets run what begins with ``=``, ``+``, ``-`` or ``@``, in some countries their wide forms too, and some
   skip blanks before it. Such text gets a ``'`` in front; so does text that begins with ``'`` before one of these, so
-  that reading takes away just what writing has put there. Other text keeps the ``'`` that it may begin with.
+  that reading removes exactly what writing has added. Other text keeps the ``'`` that it may begin with.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WEIGHT = re.compile(r"\s+([^\s,]+)(?:,\s*|\s*$)")
 
 
 def guarded(text: str) -> str:
-    """Text that no spreadsheet runs."""
+    """Text that no spreadsheet runs as a formula."""
     return f"'{text}" if _RUN.match(text) else text
 
 
@@ -54,7 +54,7 @@ def read_contexts_cell(cell: str) -> tuple[MarkedContext, ...]:
 def _context(line: str) -> MarkedContext:
     match = _CONTEXT.fullmatch(line)
     if match is None:
-        raise ValueError(f"{line!r} is no context with its token in « »")
+        raise ValueError(f"{line!r} is not a context with its token in « »")
     before, token, after = (_unescape(match[part]) for part in (2, 3, 4))
     return MarkedContext(before, token, after, number(match[1]))
 
@@ -71,17 +71,17 @@ def read_tokens_cell(cell: str) -> tuple[TokenWeight, ...]:
         token, end = decode(cell, place)
         match = _WEIGHT.match(cell, end)
         if not isinstance(token, str) or match is None:
-            raise ValueError(f"{cell[place:][:40]!r} is no token in quotes with its number")
+            raise ValueError(f"{cell[place:][:40]!r} is not a token in quotes with its number")
         found.append(TokenWeight(token, number(match[1])))
         place = match.end()
     return tuple(found)
 
 
 def number(text: str) -> float:
-    """A finite number; spreadsheets of some countries write a comma for the point."""
+    """A finite number; in some countries spreadsheets write a comma for the point."""
     value = float(text.replace(",", "."))
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no finite number")
+        raise ValueError(f"{text!r} is not a finite number")
     return value
 
 

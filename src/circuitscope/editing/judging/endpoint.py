@@ -2,8 +2,8 @@
 
 ``POST {base_url}/chat/completions`` with the model's name and the messages; the answer is the first choice's text.
 A server that is busy, slow or down is asked again after a pause that doubles each time (or that it asks for itself).
-The key comes from an environment variable only; it is in no message, no file and no ``repr``, goes nowhere but to
-that address (redirects are not followed) and not over an open line to another computer.
+The key comes from an environment variable only; it is in no message, no file and no ``repr``, goes only to that
+address (redirects are not followed) and never unencrypted to another computer.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def key_from(variable: str) -> str:
         raise BadInput(
             f"the environment variable {variable} is empty or not set",
             expected="the endpoint's key in it",
-            mend=f"export {variable}=…, or leave out {argument('key_variable')} for an endpoint that wants no key",
+            mend=f"export {variable}=…, or leave out {argument('key_variable')} for an endpoint that needs no key",
         )
     return key
 
@@ -84,7 +84,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         try:
             parts = urlsplit(self.base_url)
-            _ = parts.port  # raises for one that is no number
+            _ = parts.port  # raises for one that is not a number
         except ValueError as error:
             raise BadInput(f"the endpoint's address cannot be read: {error}", expected=_ADDRESS) from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -100,19 +100,19 @@ class Endpoint:
         if not all("!" <= letter <= "~" for letter in self.key):  # HTTP's own complaint would quote the key
             raise BadInput(
                 "the endpoint's key has blanks, line breaks or letters in it that no header can carry",
-                expected="letters, digits and marks of ASCII",
+                expected="ASCII letters, digits and punctuation",
                 mend=f"set the variable that {argument('key_variable')} names to the key and nothing else",
             )
         if self.timeout <= 0 or self.retries < 0 or self.pause < 0:
             raise BadInput(
                 f"timeout {self.timeout:g}, retries {self.retries}, pause {self.pause:g}",
-                expected="a timeout above 0, retries and pause from 0",
+                expected="a timeout above 0, and retries and a pause of at least 0",
             )
         if self.key and parts.scheme == "http" and not self.is_local:
             raise BadInput(
-                f"the key would go to {parts.hostname} over http, which anybody on the way can read",
+                f"the key would go to {parts.hostname} over http, which anyone on the way can read",
                 expected="https, or an endpoint on this computer",
-                mend=f"use an https address, or leave out {argument('key_variable')} if it wants no key",
+                mend=f"use an https address, or leave out {argument('key_variable')} if it needs no key",
             )
 
     @property
@@ -153,8 +153,8 @@ class Endpoint:
                 pause *= 2
         raise BadInput(
             f"the endpoint {self.host} did not answer in {self.retries + 1} attempts: {why}",
-            expected=f"an answer of the model {self.model}",
-            mend="see whether it runs; the same command goes on where this one stopped",
+            expected=f"an answer from the model {self.model}",
+            mend="check that it is running; the same command continues where this one stopped",
         )
 
     def _ask(self, messages: Sequence[Message]) -> str:
@@ -185,7 +185,7 @@ class Endpoint:
             raise _Again(f"status {error.code} {said}".strip(), _seconds(error.headers.get("Retry-After")))
         raise BadInput(
             f"the endpoint {self.host} refused the question with status {error.code}: {said or error.reason}",
-            expected=f"an answer of the model {self.model}",
+            expected=f"an answer from the model {self.model}",
             mend=f"check {argument('endpoint')}, {argument('model_name')} and {argument('key_variable')}",
         ) from None
 
@@ -205,12 +205,12 @@ def _opener(is_local: bool) -> urllib.request.OpenerDirector:
 
 
 def _read(answer: Any, deadline: float) -> bytes:
-    """The body, as long as it neither grows without end nor takes longer than was allowed."""
+    """The body, unless it grows without end or takes longer than is allowed."""
     body = b""
     while part := answer.read1(2**16):
         body += part
         if len(body) > _LONGEST_REPLY:
-            raise _Again("the answer has no end")
+            raise _Again("the answer does not end")
         if time.monotonic() > deadline:
             raise _Again("the answer took too long")
     return body
@@ -220,14 +220,14 @@ def _text_of(body: bytes) -> str:
     try:
         content = json.loads(body)["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError):
-        raise _Again("the answer has not the form of a chat completion") from None
+        raise _Again("the answer does not have the form of a chat completion") from None
     if not isinstance(content, str):
         raise _Again("the answer has no text")
     return content
 
 
 def _seconds(header: str | None) -> float | None:
-    """``Retry-After`` where it is a number of seconds."""
+    """``Retry-After`` if it is a number of seconds."""
     try:
         return max(0.0, float(header)) if header else None
     except ValueError:

@@ -40,7 +40,7 @@ def question(item: JudgedFeature, task: str, *, most: int = 10) -> list[Message]
 
     Args:
         task: what the classifier is meant to do, in a sentence.
-        most: contexts and tokens to show at most.
+        most: at most this many contexts and tokens are shown.
     """
     contexts = "\n".join(f"- {context.activation:g}: {marked(context)}" for context in item.contexts[:most])
     text = (
@@ -54,7 +54,7 @@ def question(item: JudgedFeature, task: str, *, most: int = 10) -> list[Message]
 
 
 def again(messages: Sequence[Message], reply: str) -> list[Message]:
-    """The same question after an answer that is no verdict."""
+    """The same question after an answer that is not a verdict."""
     return [*messages, {"role": "assistant", "content": reply}, {"role": "user", "content": _AGAIN}]
 
 

@@ -11,6 +11,6 @@ from circuitscope.results import JudgedFeature
 def removed(features: Sequence[JudgedFeature]) -> FeatureSet:
     """The features judged ``remove``, by site in the order of computation.
 
-    Those judged ``unsure`` stay: only what somebody is sure about is taken out.
+    Those judged ``unsure`` stay: only what someone is sure about is taken out.
     """
     return feature_set([(item.site, item.feature) for item in features if item.verdict == "remove"])

@@ -1,6 +1,6 @@
-"""Replies: what an endpoint has answered, kept line by line, so that a stopped run goes on without asking again.
+"""Replies: what an endpoint has answered, kept line by line, so that a stopped run continues without asking again.
 
-A reply belongs to the SHA-256 of the request: the address, the model and every word of the messages. The key is no
+A reply belongs to the SHA-256 of the request: the address, the model and every word of the messages. The key is not
 part of it.
 """
 
@@ -14,7 +14,7 @@ from circuitscope.runs import explained_disk
 
 
 class Replies:
-    """A file of JSON lines, only ever added to; a line that a kill has cut is left out."""
+    """A file of JSON lines, only ever added to; a line that a kill cut short is left out."""
 
     def __init__(self, path: Path | None) -> None:
         """
@@ -39,7 +39,7 @@ class Replies:
             line = json.dumps({"request": request, "reply": reply}, ensure_ascii=True).encode()
             file.write(
                 b"\n" * (file.tell() > 0) + line
-            )  # in front: what a kill has cut stays a line of its own
+            )  # in front: what a kill cut short stays a line of its own
             file.flush()
             os.fsync(file.fileno())
 

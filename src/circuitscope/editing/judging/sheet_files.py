@@ -20,12 +20,12 @@ COLUMNS = (
     *("site", "feature", "effect", "verdict", "note", "contexts", "promoted", "suppressed"),
     *("who", "when", "task", "dictionary"),
 )
-"""In this order; what a person fills in stands beside the effect."""
+"""In this order; what a person fills in is beside the effect."""
 CSV, JSON_LINES = ".csv", (".jsonl", ".ndjson", ".json")
 Row = Mapping[str, Any]
 
 _AS_CSV = "save it from the spreadsheet as CSV in UTF-8, with the columns that it had"
-_ANEW = "mend that row, or write the sheet anew with circuitscope shift judge"
+_ANEW = "correct that row, or write the sheet again with circuitscope shift judge"
 
 
 def is_csv(path: Path) -> bool:
@@ -106,7 +106,7 @@ def _as_row(path: Path, number: int, columns: Sequence[str], cells: Sequence[str
         where = (
             "lacks column " + columns[len(cells)]
             if len(cells) < len(columns)
-            else "has cells behind the last"
+            else "has cells after the last column"
         )
         raise BadFile(
             f"row {number} of the sheet {path} has {len(cells)} cells: it {where}",
@@ -138,9 +138,9 @@ def _check_columns(path: Path, columns: Sequence[str], what: str = "") -> None:
     unknown = [repr(name) for name in columns if name not in COLUMNS or columns.count(name) > 1]
     if missing or unknown:
         said = [f"lacks the columns {', '.join(missing)}"] * bool(missing)
-        said += [f"has the columns {', '.join(unknown)}, which are none of its own"] * bool(unknown)
+        said += [f"has the columns {', '.join(unknown)}, which it should not have"] * bool(unknown)
         raise BadFile(
             f"{what} {' and '.join(said)}",
             expected=", ".join(COLUMNS),
-            mend="put back the columns as circuitscope shift judge wrote them; remarks belong into note",
+            mend="put back the columns as circuitscope shift judge wrote them; remarks belong in note",
         )

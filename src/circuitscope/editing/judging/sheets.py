@@ -1,4 +1,4 @@
-"""write_sheet and read_sheet: a circuit's features with a blank verdict each, and what a judge made of it.
+"""write_sheet and read_sheet: a circuit's features, each with a blank verdict, and what a judge made of them.
 
 What is read back must be about the same features of the same dictionaries and the same task, each once, and finished:
 a sheet decides what is taken out of a model, so nothing in it is guessed. Every error names row and column.
@@ -30,7 +30,7 @@ from circuitscope.results import (
 from circuitscope.terms import NodeId, Site
 
 _ANOTHER = "name the run that this sheet was written for, or write a sheet for this one"
-_ANEW = "write the sheet anew with circuitscope shift judge; verdicts that were applied are filled in again"
+_ANEW = "write the sheet again with circuitscope shift judge; verdicts that were applied are filled in again"
 
 
 def write_sheet(path: str | Path, circuit: Circuit, dashboards: Sequence[FeatureDashboard]) -> None:
@@ -41,7 +41,7 @@ def write_sheet(path: str | Path, circuit: Circuit, dashboards: Sequence[Feature
         dashboards: one for each feature of the circuit, in any order.
 
     Raises:
-        BadInput: the ending is another one, or a feature has no dashboard.
+        BadInput: the file has another ending, or a feature has no dashboard.
     """
     write_features(path, circuit, to_judge(circuit, dashboards))
 
@@ -60,7 +60,7 @@ def read_sheet(path: str | Path, circuit: Circuit, *, finished: bool = True) -> 
         finished: whether every feature must have a verdict.
 
     Raises:
-        BadInput: the file's ending is none of a sheet.
+        BadInput: the file's ending is not that of a sheet.
         BadFile: it is missing or damaged, about another circuit, or not finished; the message names row and column.
     """
     place = Path(path)
@@ -83,7 +83,7 @@ def sheet_for(path: str | Path, circuit: Circuit, *, every: bool = False) -> lis
     The task and each row's dictionary must be the circuit's own. A feature without a row is ``unsure``.
 
     Args:
-        every: give back the sheet's rows themselves, in their order, also those of features that the circuit lacks.
+        every: return the sheet's rows themselves, in their order, including features that the circuit lacks.
 
     Raises:
         BadFile: the sheet is missing, damaged, or about another task or other dictionaries.
@@ -143,13 +143,13 @@ class _Form:
 
 def _plain_text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
+        raise ValueError(f"{value!r} is not text")
     return value
 
 
 def _listed(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError(f"{value!r} is no list")
+        raise ValueError(f"{value!r} is not a list")
     return value
 
 
@@ -159,7 +159,7 @@ def _json_contexts(value: Any) -> tuple[MarkedContext, ...]:
 
 def _json_context(item: Any) -> MarkedContext:
     if not isinstance(item, dict) or set(item) != set(MarkedContext.__dataclass_fields__):
-        raise ValueError(f"{item!r} is no context")
+        raise ValueError(f"{item!r} is not a context")
     before, token, after = (_plain_text(item[part]) for part in ("before", "token", "after"))
     return MarkedContext(before, token, after, cells.number(str(item["activation"])))
 
@@ -202,7 +202,7 @@ def _row(item: JudgedFeature, form: _Form, circuit: Circuit) -> dict[str, Any]:
 
 
 def _shown(content_hash: str) -> str:
-    """A hash that no spreadsheet takes for a number."""
+    """A hash in a form that no spreadsheet takes for a number."""
     return f"sha256:{content_hash}" if content_hash else ""
 
 
@@ -212,7 +212,7 @@ def _shown(content_hash: str) -> str:
 def _feature(place: _SheetRow, row: Row, form: _Form) -> JudgedFeature:
     columns: Mapping[str, tuple[Callable[[Any], Any], str]] = {
         "site": (lambda value: Site.parse(_plain_text(value)), "a site such as resid_3"),
-        "feature": (_index, "the feature's number, from 0"),
+        "feature": (_index, "the feature's number, 0 or more"),
         "effect": (lambda value: cells.number(str(value)), "a number"),
         "contexts": (form.read_contexts, "contexts as circuitscope shift judge wrote them"),
         "promoted": (form.read_tokens, "tokens as circuitscope shift judge wrote them"),
@@ -236,14 +236,14 @@ def _feature(place: _SheetRow, row: Row, form: _Form) -> JudgedFeature:
 def _index(value: Any) -> int:
     number = value if isinstance(value, int) else int(_plain_text(value))
     if number < 0 or isinstance(value, bool):
-        raise ValueError(f"{value!r} is no feature's number")
+        raise ValueError(f"{value!r} is not a feature's number")
     return number
 
 
 def _verdict(value: Any) -> str:
     word = _plain_text(value).strip().casefold()
     if word and word not in VERDICTS:
-        raise ValueError(f"{value!r} is no verdict")
+        raise ValueError(f"{value!r} is not a verdict")
     return word
 
 
@@ -296,7 +296,7 @@ def _check_complete(
         if key in seen:
             raise place.error(
                 "feature",
-                f"{item.name} stands in row {seen[key]} already",
+                f"{item.name} is in row {seen[key]} already",
                 expected="one row per feature",
                 mend="remove one of the two",
             )

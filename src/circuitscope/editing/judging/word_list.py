@@ -1,16 +1,16 @@
-"""judge_by_words: a baseline that knows words only. It is no person, and says so in the sheet.
+"""judge_by_words: a baseline that knows only words. It is not a person, and the sheet says so.
 
 1. A token is *listed* if it is part of a listed word in the text (whole words, whatever their case), or one of the
-   ``reach`` tokens behind it, since later layers carry what a word said to the tokens that follow.
+   ``reach`` tokens after it, since later layers carry what a word said to the tokens that follow.
 2. Over all tokens t of the texts, without BOS and padding, with f the feature's activation and w(t) = 1 on listed
    tokens and 0 elsewhere:
    ``correlation``: the Pearson correlation of |f| and w, −1 to 1; 0 where it is undefined;
-   ``share``: Σ |f| w / Σ |f|, the part of its activation that lies on listed tokens, 0 to 1.
+   ``share``: Σ |f| w / Σ |f|, the part of its activation that falls on listed tokens, 0 to 1.
 3. ``remove`` if the score for the words to remove reaches ``level`` and beats that for the words to keep, ``keep`` if
    it is the other way round. If neither reaches it: ``unsure`` with two lists, ``keep`` with one. A feature that is
    silent on the texts is ``unsure``.
 
-A score per text would be no use: in texts where label and attribute always agree, every word of the one is correlated
+A score per text would be useless: in texts where label and attribute always agree, every word of one is correlated
 with every word of the other.
 """
 
@@ -35,7 +35,7 @@ from circuitscope.work import Progress, silent
 from circuitscope.workspace import now
 
 LEVELS = {"correlation": 0.3, "share": 0.5}
-"""The measures, each with the score from which on it decides."""
+"""The measures, each with the lowest score that decides."""
 MEASURES = tuple(LEVELS)
 
 
@@ -51,7 +51,7 @@ class WordLists:
     level: float | None = None
     """The score that decides; None for the measure's own (``LEVELS``)."""
     reach: int = 0
-    """How many tokens behind a listed word count as listed, too."""
+    """How many tokens after a listed word also count as listed."""
 
     def __post_init__(self) -> None:
         if not self.remove:
@@ -69,7 +69,7 @@ class WordLists:
         if not 0 < self.threshold <= 1:
             raise BadInput(f"level {self.threshold:g}", expected="a number above 0, at most 1")
         if self.reach < 0:
-            raise BadInput(f"reach {self.reach}", expected="a number of tokens, from 0")
+            raise BadInput(f"reach {self.reach}", expected="a number of tokens, 0 or more")
 
     @property
     def threshold(self) -> float:
@@ -84,7 +84,7 @@ class WordLists:
 
 
 def read_words(source: str) -> tuple[str, ...]:
-    """Words from a file (one a line, ``#`` begins a remark), or from a list with commas.
+    """Words from a file (one per line; ``#`` begins a comment), or from a comma-separated list.
 
     Raises:
         BadFile: the file cannot be read.
@@ -118,7 +118,7 @@ def judge_by_words(
     """The features with verdicts by word lists; see this module's text. Earlier verdicts are replaced.
 
     Args:
-        texts: what the features' activations are looked at in.
+        texts: where the features' activations are measured.
         context: tokens of a text that the model reads at a time, BOS included.
         bos: whether the texts begin with a BOS.
         batch_size: texts that go through the model together.

@@ -1,7 +1,7 @@
 """What a sceptic asks of a circuit: four tests, each with its figures and a verdict.
 
-``random`` (more faithful than nodes picked at random in the same places?), ``stability`` (would other examples have
-given it?), ``transfer`` (does it work on new words?), ``spare`` (has it nodes that it does not need?). A verdict is
+``random`` (is it more faithful than nodes picked at random in the same places?), ``stability`` (would other examples
+have given it?), ``transfer`` (does it work on new words?), ``spare`` (does it have nodes to spare?). A verdict is
 ``holds``, ``does not hold`` or ``cannot be said``, and ``why`` says why it cannot.
 """
 
@@ -31,7 +31,7 @@ def strict_tests(
 
     Args:
         subject: the circuit on the split that is evaluated.
-        other: makes the same of another split.
+        other: makes the same for another split.
     """
     return StrictTests(
         free_layers=subject.scale.free_layers,

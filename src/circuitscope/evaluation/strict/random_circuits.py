@@ -22,7 +22,7 @@ from circuitscope.terms import ERROR
 from circuitscope.work import Progress
 
 LEVEL = 0.05
-"""A p value up to this is taken for more than chance."""
+"""A p value up to this counts as more than chance."""
 _SAME = 1e-9
 """Distances from 1 that differ by less are equal."""
 
@@ -110,7 +110,7 @@ def _names(nodes: Nodes) -> list[tuple[int, int, int]]:
 
 
 def _pool(own: Nodes, candidates: Nodes) -> Nodes:
-    """The nodes with an effect in the places that the circuit has nodes in; its own among them in any case."""
+    """The nodes with an effect in the places where the circuit has nodes, always including its own."""
     alive = candidates.take(np.flatnonzero(candidates.effect != 0))
     places, known = _places(own), set(_names(alive))
     here = [row for place, rows in _rows_by_place(alive).items() if place in places for row in rows]

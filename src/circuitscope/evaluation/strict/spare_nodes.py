@@ -2,9 +2,9 @@
 
 Every node of the circuit that can be ablated is left out by itself, in a run of its own. Its loss is how much further
 from 1 the faithfulness is without it; a node whose loss is at most 1 % of the circuit's faithfulness can be dropped.
-Nodes that stand in for each other can each be dropped alone and not together, and in a large circuit almost any
-node can. So those that can be dropped are then left out together, the least needed first, and the largest number
-of them is sought (by bisection) whose joint loss is still at most 1 %. A circuit of which at most a tenth can go is
+Nodes that stand in for each other can each be dropped alone but not together, and in a large circuit almost any
+node can. So those that can be dropped are then left out together, the least needed first, and bisection finds the
+largest number of them whose joint loss is still at most 1 %. A circuit with at most a tenth of its nodes to spare is
 called minimal.
 """
 
@@ -20,7 +20,7 @@ from circuitscope.results import FAILS, HOLDS, CannotBeSaid, Circuit, Edges, Spa
 from circuitscope.work import Progress
 
 ALLOWED = 0.01
-"""The loss that a node may cost and still be dropped, as a share of the circuit's faithfulness."""
+"""The loss at which a node can still be dropped, as a share of the circuit's faithfulness."""
 MOST = 0.1
 """The share of nodes to spare up to which a circuit is called minimal."""
 
@@ -69,7 +69,7 @@ def spare_nodes(
 
 
 def _most_together(count: int, fits: Callable[[int], bool]) -> int:
-    """The largest number up to ``count`` that fits, if fitting ends once and for all; it fits in any case."""
+    """The largest number up to ``count`` that fits, if no larger one fits once one does not; it always fits."""
     if fits(count):
         return count
     low, high = 0, count

@@ -4,7 +4,7 @@ The examples that the circuit was discovered on are divided into random halves, 
 nodes as the circuit did: those above the same threshold, or as many as the circuit has. The Jaccard index of two
 halves is the number of nodes that both keep over the number that either keeps. All effects are computed once, in one
 more first pass; the halves only add them up differently. A half has half the examples, so the circuit itself, made
-from all of them, is steadier than its halves.
+from all of them, is more stable than its halves.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from circuitscope.tasks import METRICS, Metric
 from circuitscope.work import Progress
 
 LEAST = 0.5
-"""Halves whose mean Jaccard index is at least this, which is two nodes of three in common, agree."""
+"""Halves agree if their mean Jaccard index is at least this, which is two nodes in three in common."""
 LEAST_EXAMPLES = 4
 
 
@@ -71,7 +71,7 @@ def stability(
 
 
 def _metric(subject: TestedCircuit, loaded: Loaded) -> Metric:
-    """The metric of discovery by its name; one without a name was given to the evaluation again."""
+    """The metric of discovery, by name; one without a name was given to the evaluation again."""
     name = subject.circuit.made_by.settings.metric
     return loaded.metric(name) if name in METRICS else subject.scale.runs.metric
 

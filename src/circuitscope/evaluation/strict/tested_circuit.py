@@ -19,7 +19,7 @@ class TestedCircuit:
     circuit: Circuit
     scale: FaithfulnessScale
 
-    __test__ = False  # pytest takes it for a test otherwise
+    __test__ = False  # otherwise pytest takes it for a test
 
     @cached_property
     def kept(self) -> NDArray[np.float64]:
@@ -32,7 +32,7 @@ class TestedCircuit:
         return self.scale.interval(self.kept)
 
     def tested(self, nodes: Nodes) -> Nodes:
-        """Those of some nodes whose being kept or not can make a difference in an ablated run."""
+        """Those of some nodes for which being kept or not can make a difference in an ablated run."""
         return self.scale.tested(nodes, self.circuit.sites)
 
     def on(self, examples: int | None) -> TestedCircuit:

@@ -1,12 +1,12 @@
 """Does the circuit do on new words what it does on the words that it was discovered on?
 
-Faithfulness on examples of the discovery split, faithfulness on the split held out, and the difference with its
+Faithfulness on examples of the discovery split, faithfulness on the held-out split, and the difference with its
 interval. It transfers if even the low end of the interval loses no more than ``MARGIN``; it does not if even the
-high end loses more; in between there are too few examples to tell.
+high end loses more; in between, there are too few examples to tell.
 
 New words are claimed only where there are any. The words that a pair is about are the tokens in which clean and
-patch differ. A held-out pair is known if one of these occurs anywhere in an example of the discovery. Of a single
-text nobody says which words matter; it is known if all its tokens are. As soon as one held-out example is known,
+patch differ. A held-out pair is known if one of these occurs anywhere in an example of the discovery. Nothing says
+which words of a single text matter, so it is known if all its tokens are. As soon as one held-out example is known,
 the test measures other combinations of words and not other words, and says so.
 """
 

@@ -53,6 +53,6 @@ def graphml(circuit: Circuit, labels: Mapping[NodeId, str], headings: Mapping[in
 def _with_data(parent: ElementTree.Element, domain: str, values: Mapping[str, object]) -> None:
     for name, value in values.items():
         if value is not None:
-            # XML has no control characters, not even escaped: visible() has a mark for each.
+            # XML allows no control characters, not even escaped: visible() has a mark for each.
             text = repr(value) if isinstance(value, float) else visible(str(value))
             ElementTree.SubElement(parent, "data", key=f"{domain}-{name}").text = text

@@ -1,10 +1,10 @@
 """A circuit as a graph file of Neuronpedia and circuit-tracer (schema version 1: ids by Cantor's pairing).
 
-Their graphs have one kind of feature per layer, a circuit has up to three, and the embedding's. So a "layer"
+Their graphs have one kind of feature per layer; a circuit has up to three, and the embedding's. So a "layer"
 here is a site: embed is 1, attn_l is 3l + 2, mlp_l is 3l + 3, resid_l is 3l + 4, which is also the order from
 bottom to top in which the rows are drawn. Row 0 stays free, since error nodes are called ``0_{layer}_{position}``.
 
-* A feature is ``{layer}_{feature}_{position}``, its number is cantor(layer, feature).
+* A feature is ``{layer}_{feature}_{position}``; its number is cantor(layer, feature).
 * The metric is the one logit node, in the row after the last.
 * ``influence`` is the share of Σ|effect| that this node and the stronger ones have: the slider keeps the
   strongest nodes.

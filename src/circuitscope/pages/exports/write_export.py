@@ -35,7 +35,7 @@ FORMATS = ("neuronpedia", "graphml", "csv")
 
 @dataclass(frozen=True)
 class Exported:
-    """A circuit with what an export says about it besides."""
+    """A circuit with what else an export says about it."""
 
     circuit: Circuit
     labels: Mapping[NodeId, str]
@@ -80,7 +80,7 @@ def export(circuit: Circuit | str | Path, format: str, out: str | Path, *, overw
     """Write a circuit in another program's format; needs neither the model nor torch.
 
     Args:
-        circuit: a circuit, or the path of its run folder, which brings the labels of its report and its groups along.
+        circuit: a circuit, or the path of its run folder, which also gives the labels of its report and its groups.
         format: ``neuronpedia`` (a graph file of Neuronpedia and circuit-tracer), ``graphml``, or ``csv`` (a
             folder with nodes.csv and edges.csv).
         out: the file or folder to write.

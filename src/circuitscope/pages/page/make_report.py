@@ -26,7 +26,7 @@ from circuitscope.results import Circuit, FeatureDashboard, Groups, NodeActivity
 from circuitscope.terms import OUTPUT, SUMMED, NodeId
 
 MOST_NODES = 200
-"""Nodes that a page lists; what the place of nodes says is about all of them."""
+"""How many nodes a page lists; the table of places counts all of them."""
 _EDGES_SHOWN = 6
 
 
@@ -49,7 +49,7 @@ def make_report(
         examples: a few of the task's.
         text_read: where the features' contexts come from, as a phrase.
         sweep: its curves over circuit sizes.
-        run: where the circuit lies, if it is saved.
+        run: where the circuit is, if it is saved.
         activities: on which of the task's texts its nodes are active, in any order.
         groups: what ``group`` found.
     """

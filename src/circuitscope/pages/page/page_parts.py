@@ -83,7 +83,7 @@ class Card:
     active: str = ""
     """On which of the task's texts it is active, as a sentence; empty where that is not known."""
     for_answers: tuple[str, ...] = ()
-    """What the texts ask for on which it is more active, if that makes a difference."""
+    """What the texts on which it is more active ask for, if that makes a difference."""
 
     @property
     def words(self) -> str:
@@ -156,7 +156,7 @@ def grid(places: Sequence[SiteAtPosition]) -> Grid:
 
 
 def sweep_svg(sweep: Sweep) -> str:
-    """The picture of a sweep as an element of a page; its text is text, and matplotlib has escaped it."""
+    """The picture of a sweep as an element of a page; its text is real text, which matplotlib has escaped."""
     import matplotlib
 
     from circuitscope.pages.pictures.plot_sweep import plot_sweep

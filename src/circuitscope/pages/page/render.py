@@ -1,6 +1,6 @@
 """A report as one HTML file that needs nothing else: no network, no fonts, no scripts from elsewhere.
 
-The templates, the style and the few lines of script lie in ``templates/``. Everything that comes from a report is
+The templates, the style and the few lines of script are in ``templates/``. Everything that comes from a report is
 made visible and escaped by the templates' environment; the page's policy forbids it to fetch anything.
 """
 

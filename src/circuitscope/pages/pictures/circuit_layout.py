@@ -39,7 +39,7 @@ _GAPS_X = (0.18, 0.3, 0.42)
 _GAP_LINE = 0.16
 _GAP_ROW = 0.26
 _GAP_ASIDE = 0.01
-"""What an edge that moves an inch or more to the side adds to the height of a gap, up to ``_GAP_MAX``."""
+"""What an edge that moves sideways by an inch or more adds to the height of a gap, up to ``_GAP_MAX``."""
 _GAP_MAX = 0.6
 _COLUMN_PAD = 0.14
 _ASPECT = 1.35
@@ -93,8 +93,8 @@ class Layout:
     edges: Ints
     """The drawn rows of ``circuit.edges``, weakest first, so that the strongest lie on top."""
     paths: tuple[Floats, ...]
-    """Per drawn edge, points from its source's top to its target's bottom: between the first and the second
-    point it runs free, then beside a line of boxes, then free again, and so on."""
+    """Per drawn edge, points from its source's top to its target's bottom: between the first and second points
+    it runs free, then beside a line of boxes, then free again, and so on."""
     all_nodes: int
     """How many nodes the circuit has, drawn or not."""
     all_edges: int
@@ -128,8 +128,8 @@ def layout(
     Args:
         tokens: one per position; then every position gets a column, also one without nodes.
         labelled: boxes have room for two lines of text under the number.
-        max_nodes: how many nodes to draw at most, the strongest; 400 if not given.
-        max_edges: how many edges to draw at most; if not given, three for each node, 150 to 600.
+        max_nodes: draw at most this many nodes, the strongest; 400 if not given.
+        max_edges: draw at most this many edges; if not given, three for each node, 150 to 600.
         aspect: width over height to aim at.
         box: width and height of a box; if not given, what its text needs.
         spread: how many times the usual distance lines of boxes are apart.
@@ -368,7 +368,7 @@ def _line_bottoms(
     gaps[np.cumsum(lines_of_row)] = _GAP_ROW
     gaps[0] = _GAP_ROW / 2
     gaps *= spread
-    # Edges that go straight up need no room, those that go aside need height to be told apart.
+    # Edges that go straight up need no room; those that go sideways need height to be told apart.
     aside = np.zeros(gaps.size)
     for way, line in zip(routes, first, strict=True):
         aside[line + 1 : line + way.size] += np.minimum(1, np.abs(np.diff(way)))

@@ -37,7 +37,7 @@ def caption(placed: Layout) -> str:
     whole = nodes == placed.all_nodes and edges == placed.all_edges
     return (
         f"{_part(nodes, placed.all_nodes)} nodes and {_part(edges, placed.all_edges)} edges shown"
-        + ("" if whole else ": those of largest |effect|")
+        + ("" if whole else ": those with the largest |effect|")
         + ("" if placed.positions else "; effects are summed over positions")
     )
 
@@ -64,7 +64,7 @@ def _draw_shapes(axes: matplotlib.axes.Axes, placed: Layout, y: float) -> None:
 
 
 def _after(axes: matplotlib.axes.Axes, x: float, y: float, text: str) -> float:
-    """Write ``text`` from ``x`` on; returns where the next part may begin."""
+    """Write ``text`` starting at ``x``; returns where the next part may begin."""
     write(axes, x, y, text, _POINTS, align="left")
     return x + figure_text.width(text, _POINTS) + 0.22
 

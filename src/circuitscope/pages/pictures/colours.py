@@ -1,4 +1,4 @@
-"""Colours of the pictures: blue promotes, red suppresses, the shade says how much."""
+"""Colours of the pictures: blue promotes, red suppresses, and the shade says how much."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sign_colour(effect: float) -> Colour:
 def shade(effect: float, largest: float) -> Colour:
     """The colour of a node: its sign's, from nearly white to full with the square root of |effect|.
 
-    Effects have heavy tails: on a linear scale all nodes but a few would look white.
+    Effects have heavy tails: on a linear scale, all but a few nodes would look white.
     """
     strength = (abs(effect) / largest) ** 0.5 if largest > 0 else 0.0
     red, green, blue = (1 + strength * (part - 1) for part in sign_colour(effect))

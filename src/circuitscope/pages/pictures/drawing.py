@@ -112,7 +112,7 @@ def box_at(
         height=_round(height * _PIXELS),
         error=error,
         effect=effect,
-        # Effects have heavy tails: without the root all nodes but a few would look white.
+        # Effects have heavy tails: without the root, all but a few nodes would look white.
         strength=round((abs(effect) / largest) ** 0.5, 3) if largest else 0.0,
         name=name,
         lines=lines,

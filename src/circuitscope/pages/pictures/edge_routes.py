@@ -1,6 +1,6 @@
 """Edges led around boxes: which way each edge takes through the lines of boxes between its ends.
 
-An edge that ran behind a box could not be told from one that ends in it. So an edge passes every line of
+An edge that ran behind a box could not be told apart from one that ends in it. So an edge passes every line of
 boxes between its ends through a free interval of that line, next to its straight way; edges that share an
 interval, or a side of a box, are spread over it in the order that crosses least.
 """

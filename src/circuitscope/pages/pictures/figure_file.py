@@ -25,7 +25,7 @@ def check_suffix(path: Path) -> None:
     """Raise BadInput, before anything is drawn, if no picture can have this name."""
     if path.suffix.lower() not in SUFFIXES:
         raise BadInput(
-            f"{path} names no picture format: suffix {path.suffix!r}",
+            f"{path} does not name a picture format: its suffix is {path.suffix!r}",
             expected="a name that ends in " + ", ".join(SUFFIXES),
             mend=f"for example {path.with_suffix('.png').name}" if path.name else "name a file",
         )

@@ -25,7 +25,7 @@ def clean(text: str) -> str:
 
 
 def clean_token(token: str) -> str:
-    """A token as a heading: without its leading space; nothing but spaces as as many marks."""
+    """A token as a heading: without its leading space, or with a mark for each space if it has nothing else."""
     return clean(token.strip(" ")) or "␣" * len(token)
 
 

@@ -1,6 +1,6 @@
 """Where everything goes in the picture of a circuit's groups. Pure numbers: nothing is drawn here.
 
-1. Keep the strongest groups: those that together have nearly all of Σ |effect|, and not more than fit a page.
+1. Keep the strongest groups: those that together have nearly all of Σ |effect|, but no more than fit on a page.
 2. Every last layer of a group is a row, from the bottom upward; every position is a column (``circuit_layout``).
 3. Edges that go upward are led around the boxes there. Groups of one layer can have edges both ways: these are
    arches, above the boxes if they lead to the right and below them if they lead to the left.
@@ -71,9 +71,9 @@ def group_layout(
     """Place groups and edges.
 
     Args:
-        max_groups: how many groups to draw at most, the strongest; if not given, as many as have 98 % of the
+        max_groups: draw at most this many groups, the strongest; if not given, as many as have 98 % of the
             effects, and at most 24.
-        max_edges: how many edges to draw at most, the strongest; if not given, two for each group.
+        max_edges: draw at most this many edges, the strongest; if not given, two for each group.
         aspect: width over height to aim at.
     """
     whole = as_circuit(groups)
@@ -178,6 +178,4 @@ def caption(shown: GroupLayout) -> str:
     every = sum(len(item.members) for item in groups.groups)
     part = f"all {count}" if drawn == count else f"the {drawn} strongest of {count}"
     edges = f"{shown.edges_drawn} of {len(groups.edges)}"
-    return (
-        f"{part} groups, with {nodes} of {every} nodes; {edges} edges between groups, those of largest |sum|"
-    )
+    return f"{part} groups, with {nodes} of {every} nodes; {edges} edges between groups, those with the largest |sum|"

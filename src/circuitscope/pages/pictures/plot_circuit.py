@@ -1,7 +1,7 @@
 """A circuit as a static picture: layers upward, positions to the right.
 
-Boxes are features, triangles are errors, blue promotes the clean behaviour, red suppresses it, the shade is
-the size of the effect, an edge's width the size of the edge effect (the paper's style, arXiv 2403.19647).
+Boxes are features, triangles are errors; blue promotes the clean behaviour, red suppresses it; the shade is the
+size of the effect, an edge's width the size of the edge effect (the paper's style, arXiv 2403.19647).
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def plot_circuit(
         path: a name that ends in .png, .svg or .pdf.
         tokens: an example's tokens, one per position, BOS included, to head the columns; if not given,
             ``circuit.findings.tokens``. A circuit summed over positions has no columns.
-        labels: a few words per node; a label of a node without a position serves it at all positions.
-        max_nodes: how many nodes to draw at most, the strongest; 400 if not given.
-        max_edges: how many edges to draw at most; if not given, three for each node, 150 to 600.
+        labels: a few words per node; the label of a node without a position serves for it at all positions.
+        max_nodes: draw at most this many nodes, the strongest; 400 if not given.
+        max_edges: draw at most this many edges; if not given, three for each node, 150 to 600.
         title: if not given, the task and the model.
 
     Raises:
@@ -123,7 +123,7 @@ def draw_rows(axes: matplotlib.axes.Axes, placed: Layout, name: Callable[[Site],
 
 
 def draw_columns(axes: matplotlib.axes.Axes, placed: Layout, headings: Sequence[str] | None) -> None:
-    """Head and foot the columns with tokens: in a high picture one of the two is near."""
+    """Put tokens above and below the columns: in a tall picture one of the two is near."""
     if not placed.positions:
         return
     for column in placed.columns:
@@ -163,7 +163,7 @@ def draw_edges(axes: matplotlib.axes.Axes, placed: Layout, largest: float | None
     )
     axes.add_collection(lines, autolim=False)
     ends = np.array([points[-1] for points in placed.paths])
-    # The point of each edge tells the boxes where it ends from those that it passes.
+    # The point of each edge tells the box where it ends apart from those that it passes.
     axes.scatter(
         ends[:, 0],
         ends[:, 1] - 0.022,

@@ -38,11 +38,11 @@ def plot_groups(
     """Draw the groups of a circuit, and save the picture if ``path`` is given.
 
     Args:
-        circuit: the one that was grouped; its task, model and tokens head the picture.
+        circuit: the one that was grouped; its task, model and tokens are written above the picture.
         path: a name that ends in .png, .svg or .pdf.
-        max_groups: how many groups to draw at most, the strongest; if not given, as many as have 98 % of the
+        max_groups: draw at most this many groups, the strongest; if not given, as many as have 98 % of the
             effects, and at most 24.
-        max_edges: how many edges to draw at most, the strongest; if not given, two for each group.
+        max_edges: draw at most this many edges, the strongest; if not given, two for each group.
         title: if not given, the task and the model.
 
     Raises:

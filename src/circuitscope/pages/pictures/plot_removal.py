@@ -1,4 +1,4 @@
-"""plot_removal: how a classifier changes with every feature that is taken out, by how the features were chosen."""
+"""plot_removal: how a classifier changes as features are taken out, by how the features were chosen."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _PANELS = (("worst_group", "worst group, %"), ("unintended", "unintended, %"))
 _LEVELS = {"original": ":", "oracle": "--"}
-"""Rows that every curve is seen against, and their lines."""
+"""Rows that every curve is compared with, and their lines."""
 
 
 def plot_removal(result: ShiftComparison, path: str | Path | None = None) -> matplotlib.figure.Figure:
     """Draw the curves of a comparison, and save them if ``path`` (.png, .svg or .pdf) is given.
 
-    A line is the mean over the seeds that have so many features; its dots are the seeds.
+    A line is the mean over the seeds that have that many features; its dots are the seeds.
 
     Raises:
         BadInput: an unknown suffix.

@@ -173,7 +173,7 @@ def _draw_legend(
         axes.text(x, 0, f"{level:.0%}", fontsize=8, ha="center", va="center", color="0.35", family=FONT)
     note = (
         "shaded: interval · no point: undefined · ring: a level is reached · "
-        "CPR, CMD: areas of f and |1 − f| over the share kept of each curve's own candidates"
+        "CPR, CMD: areas of f and |1 − f| over the kept share of each curve's own candidates"
     )
     axes.text(0, len(curves) + 1.1, note, fontsize=7.5, va="center", color="0.35", family=FONT)
     places = [0.35 + 0.09 * len(levels) + 0.08 * column for column in range(len(_AREAS))]

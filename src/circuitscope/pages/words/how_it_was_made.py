@@ -21,7 +21,7 @@ _EDGES_AT = {"clean": "the clean input", "patch": "the patch input", "both": "bo
 
 
 def settings_of(circuit: Circuit, run: RunOrigin) -> tuple[Setting, ...]:
-    """Name and value of what decides the numbers; what is not known is left out."""
+    """Name and value of what determines the numbers; what is not known is left out."""
     lines = {
         **(_of_recipe(circuit, circuit.recipe) if circuit.recipe else {}),
         "Discovered": run.created.replace("T", " ").replace("+00:00", " UTC"),
@@ -95,7 +95,7 @@ def warnings_of(circuit: Circuit) -> tuple[str, ...]:
     if rough:
         found.append(
             f"The effects at {', '.join(rough)} do not add up to the whole site's effect (quadrature gap above "
-            f"{GAP_TOLERANCE:g}): take effects there as rough, or discover again with more points."
+            f"{GAP_TOLERANCE:g}): treat the effects there as rough, or discover again with more points."
         )
     examples = known.examples
     if 0 < examples < _FEW_EXAMPLES:
@@ -103,12 +103,12 @@ def warnings_of(circuit: Circuit) -> tuple[str, ...]:
     silent = len(known.silent)
     if silent:
         some = "One node is" if silent == 1 else f"{silent} nodes are"
-        found.append(f"{some} silent where edges are linearised, so no edge can be seen going into them.")
+        found.append(f"{some} silent where edges are linearised, so no edges into such nodes can be seen.")
     clean, patch = known.clean_metric, known.patch_metric
     if clean is not None and patch is not None and clean <= patch:
         found.append(
-            "The model does not prefer the clean answer on the clean texts more than on the patch texts: there "
-            "may be no behaviour to explain."
+            "The model prefers the clean answer no more on the clean texts than on the patch texts: there may be "
+            "no behaviour to explain."
         )
     for score in circuit.evaluation.scores if circuit.evaluation else ():
         if score.faithfulness.value is None:

@@ -12,13 +12,13 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     (
         "Site and position",
         "A site is a place in the model: embed is what enters the first layer, attn and mlp are what a layer's "
-        "attention and MLP give, resid is the stream after the layer. A position is a token's place in the "
+        "attention and MLP produce, resid is the stream after the layer. A position is a token's place in the "
         "text, counted from 0 with the beginning-of-text token included where there is one.",
     ),
     (
         "Node",
         "A feature, or a site's error, at one position or summed over all of them. “Nodes counted” in the "
-        "evaluation are those in layers that are ablated at all.",
+        "evaluation are those in layers that are ablated.",
     ),
     (
         "Group",
@@ -27,7 +27,7 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Error node",
-        "What a dictionary does not reconstruct at a site, taken as a single node. A large one says that part of "
+        "What a dictionary does not reconstruct at a site, taken as a single node. A large one means that part of "
         "the behaviour runs through something that the dictionary has no feature for.",
     ),
     (
@@ -38,13 +38,13 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Edge",
-        "The part of a node's effect that reaches one later node directly, past no other site that has a "
-        "dictionary. It is a linear estimate, and its sign is read like that of an effect.",
+        "The part of a node's effect that reaches one later node directly, without passing another site that "
+        "has a dictionary. It is a linear estimate, and its sign is read like that of an effect.",
     ),
     (
         "Faithfulness",
         "How much of the behaviour the circuit does by itself when everything outside it is switched off: 1 is "
-        "all of what the model does, 0 is none. Values above 1 and below 0 occur.",
+        "all of what the model does, 0 is none. Values above 1 and below 0 are possible.",
     ),
     (
         "Completeness",
@@ -55,7 +55,7 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     (
         "Interval",
         "The scores are ratios of means over examples; the interval is where 95 % of them fall when the examples "
-        "are drawn again with replacement. “Undefined” means that the behaviour itself cannot be told from 0 on "
+        "are resampled with replacement. “Undefined” means that the behaviour itself cannot be told apart from 0 on "
         "these examples.",
     ),
     (
@@ -66,7 +66,7 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     (
         "Quadrature gap",
         "Effects are integrals that are added up at a few points, so the effects of a site should sum to what "
-        "replacing the whole site does; the gap is by how much they miss it, relative to the behaviour. Above "
+        "replacing the whole site does; the gap is how far off they are, relative to the behaviour. Above "
         "0.01 the effects at that site are rough.",
     ),
 )

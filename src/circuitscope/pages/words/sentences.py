@@ -54,7 +54,7 @@ def plural(count: int, word: str) -> str:
 
 
 def answer(report: Report) -> list[str]:
-    """Paragraphs: how large and how true, where it sits, and what is strongest."""
+    """Paragraphs: how large and how faithful it is, where it sits, and what is strongest."""
     paragraphs = [
         [size_sentence(report), *truth_sentences(report.evaluation, report.question.split)],
         where_sentences(report),
@@ -78,7 +78,7 @@ def truth_sentences(evaluation: Evaluation | None, discovered_on: str) -> list[s
     """Faithfulness and completeness in words, for the scores that the evaluation puts first.
 
     Args:
-        discovered_on: the split that the circuit itself was made from; empty where that is not known.
+        discovered_on: the split that the circuit itself was discovered on; empty where that is not known.
     """
     if evaluation is None:
         return ["Whether it is faithful has not been measured yet."]
@@ -86,7 +86,7 @@ def truth_sentences(evaluation: Evaluation | None, discovered_on: str) -> list[s
     held_out = bool(discovered_on) and evaluation.split != discovered_on
     value = score.faithfulness.value
     if value is None:
-        where = "the examples held out" if held_out else "these examples"
+        where = "the held-out examples" if held_out else "these examples"
         return [f"On {where} the behaviour itself is too weak for a verdict on the circuit."]
     degree = (
         f"nearly all ({share(value)})" if value >= _MUCH else f"{share(value)}" if value >= _LITTLE
@@ -97,7 +97,7 @@ def truth_sentences(evaluation: Evaluation | None, discovered_on: str) -> list[s
     given = f" (embed and {layers} left untouched)" if free else ""
     count = plural(evaluation.examples, "example")
     if held_out:
-        where = f"on {count} that it was not made from"
+        where = f"on {count} held out from its discovery"
     elif discovered_on:
         where = "on its own examples"
     else:
@@ -114,7 +114,7 @@ def _baseline(baseline: str) -> str:
         "mean": "its mean",
         "clean-mean": "its mean",
         "zero": "zero",
-        "resample": "values of other texts",
+        "resample": "values from other texts",
     }
     return words.get(baseline, baseline)
 
@@ -124,7 +124,7 @@ def _left(value: float | None, faithful: float) -> str:
         return ""
     left = "next to nothing is left" if abs(value) < 0.1 else f"{share(value)} of the behaviour is left"
     if abs(value) < 0.1 and faithful < _LITTLE:
-        meaning = ": the circuit is needed, but far from enough"
+        meaning = ": the circuit is needed, but is far from enough"
     elif abs(value) < 0.1 and faithful < _MUCH:
         meaning = ": the circuit is needed, but does not do it alone"
     elif value > _SOME:
@@ -135,7 +135,7 @@ def _left(value: float | None, faithful: float) -> str:
 
 
 def where_sentences(report: Report) -> list[str]:
-    """Where the effect sits: by position from the first to the last layers, and what the errors have of it."""
+    """Where the effect sits: by position from the first to the last layers, and the errors' share of it."""
     total = sum(place.total for place in report.places)
     if not total:
         return []
@@ -144,7 +144,7 @@ def where_sentences(report: Report) -> list[str]:
     count = sum(place.errors for place in report.places)
     if count:
         are = "is an error node, which stands" if count == 1 else "are error nodes, which stand"
-        have = "it has" if count == 1 else "they have"
+        have = "it makes up" if count == 1 else "they make up"
         found.append(
             f"{count} of the nodes {are} for what the dictionaries do not explain; {have} "
             f"{share(errors / total)} of the summed effect."
@@ -179,11 +179,11 @@ def _positions(places: Sequence[SiteAtPosition], total: float) -> str:
     name = position_name(first, headings[first])
     if len(stretches) == 1:
         part = sum(place.total for place in places if place.position == first) / total
-        return f"In every layer most of the effect sits at {name}: {share(part)} of the sum."
+        return f"In every layer, most of the effect sits at {name}: {share(part)} of the sum."
     between = len(stretches) - 2
-    via = f" In between, the place with most of it changes {plural(between, 'time')} more." if between else ""
+    via = f" In between, the leading position changes {plural(between, 'more time')}." if between else ""
     return (
-        f"{_span(low)} most of the effect sits at {name}; {_span(high).lower()} at "
+        f"{_span(low)}, most of the effect sits at {name}; {_span(high).lower()}, at "
         f"{position_name(last, headings[last])}.{via}"
     )
 

@@ -26,7 +26,7 @@ _LISTED = 5
 
 @dataclass(frozen=True)
 class StrictLine:
-    """One test, as it is shown."""
+    """One test as it is shown."""
 
     question: str
     verdict: str
@@ -80,7 +80,7 @@ def _random(found: RandomCircuits) -> str:
     first = (
         f"{'None' if good == 0 else good} of {plural(count, 'random circuit')} "
         f"{'is' if good <= 1 else 'are'} at least as faithful (p = {found.p:.2g}"
-        f"{', the least that so many can give' if good == 0 else ''}). "
+        f"{', the smallest that so many can give' if good == 0 else ''}). "
         f"The circuit's faithfulness is {number(found.faithfulness)}, theirs {number(found.random.mean)} "
         f"on average ({_range(found.random)})."
     )
@@ -111,7 +111,7 @@ def _stability(found: Stability) -> str:
     if found.again < 1:
         text += (
             f" All examples together keep nodes with a Jaccard index of {number(found.again)} with the circuit: "
-            "it is not simply what its examples keep now, and the halves speak for that selection."
+            "the circuit is not simply what its examples keep now, and the halves speak for this selection."
         )
     return text
 
@@ -146,13 +146,13 @@ def _words(found: Transfer) -> str:
         if not known:
             return "No held-out pair is about a word that a discovery example has."
         return (
-            f"{known} of the {count} held-out pairs are about words that discovery examples have: this is about new "
+            f"{known} of the {count} held-out pairs are about words that discovery examples have: this tests new "
             "combinations of words, not new words."
         )
     if not known:
         return "Every held-out text has a word that no discovery example has."
     return (
-        f"{known} of the {count} held-out texts have no word that is new: this is about new combinations of words, "
+        f"{known} of the {count} held-out texts have no word that is new: this tests new combinations of words, "
         "not new words."
     )
 
@@ -172,11 +172,11 @@ def _spare(found: SpareNodes) -> str:
     )
     if alone:
         text += (
-            f"; the {found.together:,} least needed can go together for that (leaving "
+            f"; the {found.together:,} least needed can be dropped together at that cost (leaving "
             f"{number(found.faithfulness_without_them, 3)})"
         )
         if alone > found.together:
-            text += f", all {alone:,} would leave {number(found.faithfulness_without_all)}"
+            text += f"; dropping all {alone:,} would leave {number(found.faithfulness_without_all)}"
     return (
         f"{text}. Most needed, with what is left without them: {most}. Least needed: {least}. "
         f"Measured on {plural(found.examples, 'example')}, one run per node."

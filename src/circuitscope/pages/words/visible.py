@@ -1,4 +1,4 @@
-"""Texts from outside as something that can be shown: one line, nothing invisible, nothing that moves others.
+"""Texts from outside, made fit to be shown: one line, nothing invisible, nothing that moves other text.
 
 This is not escaping, which the templates do: a tokenizer's entries may be line breaks, control characters, or
 characters that turn the direction of the text after them.

@@ -49,7 +49,7 @@ class Applied:
     verdicts: Mapping[str, int]
     """How many features have each verdict."""
     new: int
-    """Verdicts that the workspace did not know yet."""
+    """Verdicts that were not in the workspace yet."""
 
 
 def run_shift_apply(
@@ -61,7 +61,7 @@ def run_shift_apply(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Applied:
-    """Take a finished sheet's verdicts; writes ``removed/`` into the run, and the verdicts into the workspace.
+    """Apply a finished sheet's verdicts; writes ``removed/`` into the run, and the verdicts into the workspace.
 
     Args:
         keep_verdicts: whether they enter the workspace; those of a demonstration do not.
@@ -88,7 +88,7 @@ def prepare_apply(folder: Path, sheet: Path, *, overwrite: bool = False) -> Fini
 
 
 def apply_step(sheet: FinishedSheet, config: ShiftApplyConfig, *, progress: Progress = silent) -> Removal:
-    """The features to remove, and their means where these take their place: only that needs the model."""
+    """The features to remove, and their means where those take their place: only that needs the model."""
     gone = removed(sheet.features)
     means = _means(sheet, gone, config, progress) if config.how == "mean" else None
     return Removal(gone, config.how, means)

@@ -48,7 +48,7 @@ def run_shift_compare(
 ) -> ShiftComparison:
     """Compare a run that has been applied; writes ``comparison/`` into it, and returns its figures.
 
-    A comparison that was stopped goes on with the first row that is not there.
+    A stopped comparison continues with the first row that is missing.
     """
     prepared = prepare_compare(folder, config, overwrite=overwrite, progress=progress)
     result = compare_step(prepared)

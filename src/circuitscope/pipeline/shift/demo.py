@@ -1,7 +1,7 @@
 """demo: SHIFT on the bundled model, with the sheet that comes with the package.
 
-Every step is there to be looked at in the run folder afterwards. What already exists, and still goes with the steps
-before it, is not made again.
+Every step can be looked at in the run folder afterwards. What already exists, and still fits the steps before it, is
+not made again.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ from circuitscope.runs import (
 from circuitscope.work import Progress, silent
 
 SITE, BATCH, THRESHOLD = "resid_2", 32, 0.1
-"""The last layer but one and T_N as published for Pythia, batches as published for Gemma: with 4096 texts, 128 makes
-too few steps. Settled after other sites and trainings had been scored on the balanced test texts, too."""
+"""The second-to-last layer and T_N as published for Pythia, batches as published for Gemma: with 4096 texts, 128
+makes too few steps. Settled after other sites and trainings, too, had been scored on the balanced test texts."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _refuse_others(run: Path, config: ShiftDemoConfig) -> None:
 
 
 def _differs(run: Path, stage: Stage, config: ShiftDemoConfig) -> bool:
-    """Whether a comparison was made over another number of seeds."""
+    """Whether a comparison was made over a different number of seeds."""
     if stage is not COMPARISON:
         return False
     return bool(read_manifest(stage.in_(run), stage.kind)["config"]["seeds"] != config.seeds)
@@ -115,7 +115,7 @@ def _differs(run: Path, stage: Stage, config: ShiftDemoConfig) -> bool:
 
 def _judge(run: Path, sheet: Path, config: ShiftDemoConfig, overwrite: bool, progress: Progress) -> None:
     circuit = load(CLASSIFIER_CIRCUIT.in_(run))
-    # Unsigned, so that rows which a person changes become that person's.
+    # Unsigned, so that rows that a person changes become that person's.
     rows = [replace(item, who="", when="") for item in sheet_for(BUNDLED_VERDICTS, circuit)]
     write_features(sheet, circuit, rows)
     write_judging(run, sheet, JUDGES[0])

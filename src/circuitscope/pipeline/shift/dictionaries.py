@@ -18,7 +18,7 @@ from circuitscope.work import Progress, silent
 def run_score_dictionaries(
     config: ShiftDictionariesConfig, *, progress: Progress = silent
 ) -> DictionaryScores:
-    """Both scores of every residual site's dictionary, or of one site's."""
+    """Both scores for every residual site's dictionary, or for one site's."""
     model = load_model(config.model, device=config.device, dtype=config.dtype)
     dictionaries = load_dictionaries(config.dictionaries, model)
     sites = _sites(dictionaries, config.site)
@@ -44,8 +44,9 @@ def _sites(dictionaries: Dictionaries, asked: str) -> list[Site]:
     wanted = [Site.parse(asked)] if asked else there
     if not wanted or wanted[0] not in there:
         raise BadInput(
-            f"no dictionary of {asked}" if asked else "no dictionary of a residual site",
-            expected=", ".join(map(str, there)) or "a dictionary of a residual site, which probes read",
+            f"no dictionary at {asked}" if asked else "no dictionary at a residual site",
+            expected=", ".join(map(str, there))
+            or "a dictionary at a residual site, which is what probes read",
             mend="choose one of these sites" if there else "load other dictionaries",
         )
     return wanted

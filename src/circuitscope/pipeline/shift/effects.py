@@ -19,7 +19,7 @@ def run_shift_effects(
 ) -> Circuit:
     """Discover the circuit of a run's classifier; writes the run folder ``circuit/`` into it.
 
-    A discovery that was killed goes on from its last finished batch.
+    A killed discovery continues from its last finished batch.
     """
     prepared = prepare_effects(folder, config, overwrite=overwrite, progress=progress)
     finish_effects(prepared, effects_step(prepared))

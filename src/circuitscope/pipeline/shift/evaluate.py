@@ -18,7 +18,7 @@ from circuitscope.tasks.labelled import Classifier, LabelledText, pooled_activat
 from circuitscope.work import Partial, Prefixed, Progress, labelled, shown, silent
 
 SETS = {"balanced": "test_balanced", "ambiguous": "test_ambiguous"}
-"""What is scored: held-out texts in which label and attribute come apart, and such as those of the training."""
+"""What is scored: held-out texts in which label and attribute come apart, and texts like those of the training."""
 
 
 def run_shift_evaluate(
@@ -40,7 +40,7 @@ def prepare_evaluate(
 
 
 def evaluate_step(prepared: Prepared[ShiftEvaluateConfig]) -> ShiftScores:
-    """Score the versions that there were when the stage was prepared."""
+    """Score the versions that were there when the stage was prepared."""
     run, origins = prepared.run, prepared.origins
     there = [stage for stage in (REMOVED, RETRAINED) if stage.name in origins]
     partial = prepared.partial(plan(run, _all_texts(run), dict(origins)))

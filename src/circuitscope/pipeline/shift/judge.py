@@ -1,8 +1,8 @@
 """judge: a sheet with every feature of a run's circuit, for a person or for an automatic judge to fill in.
 
 A feature is shown on text that has no labels, a file that is given or the text that a bundled model comes with, and
-on the ambiguous training texts, without theirs. In those label and attribute always agree, so that general text tells
-more of what a feature means; but what it does there is what the classifier uses.
+on the ambiguous training texts, without theirs. In those, label and attribute always agree, so general text tells
+more about what a feature means; but what a feature does in those is what the classifier uses.
 """
 
 from __future__ import annotations
@@ -102,11 +102,11 @@ def run_shift_judge(
 
     Args:
         sheet: the file to write, ``.csv`` or ``.jsonl``; None for ``sheet.csv`` in the run.
-        ask: asks a person feature by feature; None leaves the verdicts blank, or to the judge of ``config``. A sheet
-            that already exists is gone on with.
+        ask: asks a person feature by feature, and continues a sheet that already exists; None leaves the verdicts
+            blank, or to the judge of ``config``.
 
     Raises:
-        BadInput: there is such a file already, and nobody is asked and ``overwrite`` is not said.
+        BadInput: there is such a file already, nobody is asked and ``overwrite`` is not given.
     """
     judging = prepare_judging(
         folder, config, sheet=sheet, go_on=ask is not None, overwrite=overwrite, progress=progress
@@ -137,7 +137,7 @@ def prepare_judging(
     """
     need_shift(folder, CLASSIFIER_CIRCUIT)
     path = sheet or folder / SHEET
-    is_csv(path)  # a wrong ending is said before the work, not after it
+    is_csv(path)  # a wrong ending is reported before the work, not after it
     judge = _judge_of(config)
     if path.exists() and not overwrite:
         if not go_on:
@@ -152,7 +152,7 @@ def prepare_judging(
     features = _fresh(folder, circuit, config, judge, progress)
     if judge is None:
         features = store.fill(circuit, features)
-    else:  # kept with its own time, so that a row that a person corrects later is known as corrected
+    else:  # kept with its own time, so that a row that a person corrects later is known to be corrected
         store.add(circuit, list(map(verdict_of, features)))
     write_features(path, circuit, features)
     write_judging(folder, path, config.judge)
@@ -160,10 +160,10 @@ def prepare_judging(
 
 
 def open_judging(folder: Path, sheet: Path | None = None) -> Judging:
-    """Open a sheet to go on with it, brought up to date with what the workspace knows; needs no model.
+    """Open a sheet to continue it, brought up to date with what the workspace knows; needs no model.
 
     Args:
-        sheet: None for the sheet that the run was judged with last.
+        sheet: None for the sheet that the run was last judged with.
 
     Raises:
         BadFile: the sheet is damaged, or about another circuit.
@@ -179,7 +179,7 @@ def open_judging(folder: Path, sheet: Path | None = None) -> Judging:
 
 
 def record_verdict(judging: Judging, feature: str, verdict: str, note: str = "", who: str = "") -> Judging:
-    """Record what a person says of one feature: it is in the workspace and in the sheet when this returns.
+    """Record what a person says about one feature: it is in the workspace and in the sheet when this returns.
 
     Args:
         feature: its name, such as ``resid_3/1024``.
@@ -190,7 +190,7 @@ def record_verdict(judging: Judging, feature: str, verdict: str, note: str = "",
         The sheet with the verdict in it.
 
     Raises:
-        BadInput: the sheet has no such feature, or the verdict is another word.
+        BadInput: the sheet has no such feature, or the verdict is not one of these words.
     """
     names = [item.name for item in judging.features]
     if feature not in names:
@@ -232,7 +232,7 @@ def finish_judging(judging: Judging) -> SheetWritten:
 
 
 def _judge_of(config: ShiftJudgeConfig) -> WordLists | Endpoint | None:
-    """The automatic judge, if one is asked for; what it lacks is said before any work."""
+    """The automatic judge, if one is asked for; what it lacks is reported before any work."""
     if config.judge == "words":
         remove, keep = read_words(config.remove_words), read_words(config.keep_words)
         return WordLists(remove, keep, config.measure, config.level, config.reach)
@@ -297,8 +297,8 @@ def features_to_judge(
     Args:
         texts: of the task, such as those that the classifier was trained on.
         text: general text, its documents separated by empty lines; its contexts come first, then those of ``texts``.
-        contexts: how many of either.
-        cache: read in the workspace what was found out about features earlier, and keep there what is new.
+        contexts: how many of each.
+        cache: take what is already known about features from the workspace, and keep there what is new.
     """
     features, model = list(effects_of(circuit)), classifier.as_model()
     store = DashboardCache() if cache else None

@@ -1,7 +1,7 @@
 """Prepared: a stage of a SHIFT that is ready to run, which is what each stage's ``prepare`` returns.
 
 Every stage is three functions. ``prepare_…`` refuses what cannot be done and loads what is needed, ``…_step`` does
-the work and writes nothing but what lets a stopped stage go on, ``finish_…`` writes the stage's folder.
+the work and writes only what lets a stopped stage continue, and ``finish_…`` writes the stage's folder.
 ``run_shift_…`` does all three.
 """
 
@@ -36,11 +36,11 @@ class Prepared(Generic[ConfigType]):
         return self.stage.in_(self.run.folder)
 
     def partial(self, plan: Mapping[str, Any]) -> Partial:
-        """What is kept of the work while it is under way."""
+        """What is kept of the work while it is in progress."""
         return Partial.beside(self.folder, plan)
 
     def write(self, write: Write) -> None:
-        """Write the stage's folder, and throw away what was kept on the way."""
+        """Write the stage's folder, and delete what was kept on the way."""
         write_stage(
             self.run.folder, self.stage, write, self.config, origins=self.origins, overwrite=self.overwrite
         )

@@ -17,7 +17,7 @@ from circuitscope.work import Progress, silent
 def run_shift_retrain(
     folder: Path, config: ShiftRetrainConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Classifier:
-    """Train the classifier of a run again, as it was trained at first; writes ``retrained/`` into the run."""
+    """Train the classifier of a run again, as it was first trained; writes ``retrained/`` into the run."""
     prepared = prepare_retrain(folder, config, overwrite=overwrite, progress=progress)
     classifier = retrain_step(prepared)
     finish_retrain(prepared, classifier)

@@ -93,9 +93,9 @@ def portable(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def begin(run: ShiftRun, *, overwrite: bool) -> None:
-    """Say in the run's manifest what it is about; goes on with a run that says the same.
+    """Say in the run's manifest what it is about; continues a run that says the same.
 
-    A run about something else is refused unless ``overwrite``, or as long as it has no classifier.
+    A run about something else is refused, unless ``overwrite`` is given or it has no classifier yet.
     """
     content = {"config": dict(run.config), **_hashes(run)}
     folder = run.folder
@@ -126,10 +126,10 @@ def about(config: ShiftTrainConfig) -> dict[str, Any]:
 
 
 def open_shift(folder: Path, *, device: str, dtype: str = "auto", progress: Progress) -> ShiftRun:
-    """A run with its model, dictionaries and texts, which are checked to be those that it began with.
+    """A run with its model, dictionaries and texts, after checking that they are those that it began with.
 
     Raises:
-        BadFile: the folder is no run.
+        BadFile: the folder is not a run.
         BadInput: the model, the dictionaries or the texts have changed since.
     """
     manifest = read_manifest(folder, SHIFT)
@@ -139,9 +139,9 @@ def open_shift(folder: Path, *, device: str, dtype: str = "auto", progress: Prog
         if found != manifest[name] and (name != "model_hash" or dtype == "auto"):
             what = {"model_hash": "model", "dictionaries_hash": "dictionaries", "data_hash": "data"}[name]
             raise BadInput(
-                f"the {what} in {config[what]} changed since {folder} was begun",
+                f"the {what} in {config[what]} changed after {folder} was begun",
                 expected=f"content {manifest[name][:12]}…",
-                mend="bring the old one back, or begin another run",
+                mend="restore the old one, or begin another run",
             )
     return run
 
@@ -157,7 +157,7 @@ def _hashes(run: ShiftRun) -> dict[str, str]:
 
 
 def plan(run: ShiftRun, texts: Sequence[LabelledText], *more: Any) -> dict[str, Any]:
-    """What a step that was killed must have in common with the one that goes on."""
+    """What a killed step must have in common with the one that continues it."""
     return {
         "model": fingerprint(run.model),
         "texts": hash_json([vars(text) for text in texts]),

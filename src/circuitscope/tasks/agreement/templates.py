@@ -28,7 +28,7 @@ Forms = tuple[str, str]
 TEST_SHARE = 0.3
 """Share of the nouns that only the test examples use."""
 LEAST_NOUNS = 4
-"""Fewer nouns than this on a side would make a task of a handful of words."""
+"""With fewer nouns than this in a split, the task would be about a handful of words."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _refuse_too_few(words: _Words, structure: str) -> None:
 
 
 def _split(words: _Words, seed: int) -> tuple[_Words, _Words]:
-    """Words for train and for test; the nouns are divided, the same way for every structure; verbs are shared."""
+    """Words for train and for test; the nouns are divided the same way for every structure, the verbs are shared."""
     draw = random.Random(f"nouns {seed}")
     people, things = _divide(words.people, draw), _divide(words.things, draw)
     parts = [

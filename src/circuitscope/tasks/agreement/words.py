@@ -1,4 +1,4 @@
-"""The words that agreement examples are made of; a tokenizer uses those that are single tokens in it."""
+"""The words that agreement examples are made of; of these, the ones that are single tokens are used."""
 
 
 def _forms(words: str) -> tuple[tuple[str, str], ...]:

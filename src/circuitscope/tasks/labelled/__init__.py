@@ -2,7 +2,7 @@
 
 Every text has a *label*, which a classifier is meant to tell (the profession), and an *attribute*, which it is not
 meant to look at (the gender). In the ambiguous sets the two always agree, so nothing says which is meant; in the
-balanced sets every pair of them is equally frequent. One door for every source: ``load_labelled_sets``.
+balanced sets every pair of them is equally frequent. One function opens every source: ``load_labelled_sets``.
 """
 
 from circuitscope.tasks.labelled.bias_in_bios import BIAS_IN_BIOS, GENDERS, PROFESSIONS

@@ -60,6 +60,6 @@ def check_tokenizer(tokenizer: Any) -> None:
     if unknown is not None and any(unknown in word for word in ids):
         raise BadInput(
             "the bundled biographies have words that this model's tokenizer does not know",
-            expected="the bundled model, or one with a vocabulary of its own for any text",
+            expected="the bundled model, or one whose tokenizer takes any text",
             mend=f"use {argument('model', 'bundled')}, or other texts",
         )

@@ -29,8 +29,8 @@ class LabelledText:
 class LabelledSets:
     """Two classes and two values of an attribute, in two sets to train on and two to test on.
 
-    ``*_ambiguous`` holds only texts whose label and attribute are the same number, as many of either;
-    ``*_balanced`` holds as many of each of the four groups.
+    ``*_ambiguous`` holds only texts whose label and attribute are the same number, equally many of each;
+    ``*_balanced`` holds equally many of each of the four groups.
     """
 
     name: str
@@ -59,5 +59,5 @@ class LabelledSets:
 
 
 def by_attribute(texts: Sequence[LabelledText]) -> tuple[LabelledText, ...]:
-    """The same texts with label and attribute exchanged: what somebody knows who may look at the attribute."""
+    """The same texts with label and attribute exchanged: what is known to someone who may look at the attribute."""
     return tuple(replace(text, label=text.attribute, attribute=text.label) for text in texts)

@@ -35,13 +35,13 @@ Given = tuple[str | None, str | None, str | None]
 
 
 def choose_fields(have: Sequence[str], given: Given, where: str) -> Fields:
-    """The fields to read: those that were given, else those of Bias in Bios, else text, label and attribute."""
+    """The fields to read: those given, or else those of Bias in Bios, or else text, label and attribute."""
     usual = BIOS if set(BIOS.all) <= set(have) else PLAIN
     fields = Fields(*(name or standard for name, standard in zip(given, usual.all, strict=True)))
     missing = [name for name in fields.all if name not in have]
     if missing:
         raise BadFile(
-            f"{where} has the fields {', '.join(have) or '(none)'}, and no {' and no '.join(missing)}",
+            f"{where} has the fields {', '.join(have) or '(none)'}, but no {' and no '.join(missing)}",
             expected=f"{', '.join(BIOS.all)} as in {bias_in_bios.BIAS_IN_BIOS}, or {', '.join(PLAIN.all)}",
             mend=f"name the fields with {argument('text_field')}, {argument('label_field')}, "
             f"{argument('attribute_field')}",
@@ -70,7 +70,7 @@ def two_values(
 
     Args:
         what: ``class`` or ``attribute``.
-        given: as the user chose them; None takes ``usual`` if both are there, else the only two that there are.
+        given: as the user chose them; None takes ``usual`` if both are there, or else the only two that there are.
     """
     values = sorted(set(have))
     if given is None:

@@ -48,15 +48,15 @@ def load_labelled_sets(
         source: ``bundled`` (biographies in the bundled language); ``LabHC/bias_in_bios`` or another data set on the
             hub; a parquet, JSON-lines or CSV file, of which a quarter is held out for testing; or a folder with a
             train and a test file.
-        model_or_tokenizer: of the bundled biographies, whether it knows their words is checked; otherwise unused.
-        classes: the names of label 0 and label 1; professor and nurse where there are such, else the only two that
-            there are.
-        attributes: the names of attribute 0 and attribute 1; male and female where there are such. In ambiguous sets
+        model_or_tokenizer: checked to know the words of the bundled biographies; otherwise unused.
+        classes: the names of label 0 and label 1; by default professor and nurse if there are such, or else the only
+            two that there are.
+        attributes: the names of attribute 0 and attribute 1; by default male and female, likewise. In ambiguous sets
             the first class has the first attribute.
         text_field, label_field, attribute_field: names of the fields; those of Bias in Bios or text, label, attribute
             if not given.
-        limit: most texts of a set; None takes all there are.
-        seed: of the shuffle, of the division of a single file, and of the bundled biographies.
+        limit: the most texts in a set; None takes all there are.
+        seed: for the shuffle, the division of a single file, and the bundled biographies.
 
     Raises:
         BadInput: there is no such source; there are not exactly two classes or attributes, or no texts of one.
@@ -65,7 +65,7 @@ def load_labelled_sets(
     """
     if limit is not None and limit < len(SPLITS) * 2:
         raise BadInput(
-            f"at most {limit} texts of a set",
+            f"at most {limit} texts in a set",
             expected="at least 4: one of each group",
             mend=f"raise {argument('limit')}",
         )
@@ -121,7 +121,7 @@ def _read(source: str | Path, given: Given, seed: int) -> tuple[str, dict[str, N
         raise BadFile(
             f"the folder {path} has no {' and no '.join(missing)} file",
             expected=f"names that begin with train and with test, and end with {', '.join(SUFFIXES)}",
-            mend="rename the files, or give one file: a quarter of it is held out",
+            mend="rename the files, or give a single file, of which a quarter is held out",
         )
     splits = {}
     for split in SPLITS:
@@ -140,7 +140,7 @@ def _check_suffix(path: Path) -> None:
 
 
 def _files_of(folder: Path, split: str) -> list[Path]:
-    """The files of a split, also in a folder ``data`` as the hub has it, parts in their order."""
+    """The files of a split, also in a folder ``data`` as on the hub, with parts in order."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -178,8 +178,8 @@ def _from_hub(repository: str) -> Path:
         return Path(snapshot_download(repository, repo_type="dataset", allow_patterns=patterns))
     except Exception as error:
         raise BadFile(
-            f"there are no labelled texts at {repository!r}, and the hub did not give such a data set: "
+            f"there are no labelled texts at {repository!r}, and the hub returned no such data set: "
             f"{(str(error).splitlines() or [''])[0]}",
-            expected="a file or folder on this disk, or the id of a data set on the hub and a network",
+            expected="a file or folder on this disk, or the id of a data set on the hub and a network connection",
             mend="check the spelling",
         ) from error

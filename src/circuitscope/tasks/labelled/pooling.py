@@ -1,7 +1,7 @@
 """One vector per text: a residual site's activations, pooled over the text's tokens.
 
-``mean`` is over all tokens that are neither padding nor BOS; ``last`` is the last token. The BOS is left out as it is
-left out of nodes, contexts and means: what it holds is the same for every text, so in a mean it would only say how
+``mean`` is over all tokens that are neither padding nor BOS; ``last`` is the last token. BOS is left out, as it is
+left out of nodes, contexts and means: what it holds is the same for every text, so in a mean it would only tell how
 long the text is. (The published classifiers average over all tokens that are not padding; Pythia's have no BOS.)
 """
 
@@ -53,8 +53,8 @@ def pooled_activations(
     Only the blocks up to the site run. Edits of later sites cannot change it, so they are left out.
 
     Args:
-        edits: for any batch of tokens (``edits_of``), or for the very batch that is given.
-        partial: where finished batches are kept, so that a run that was killed goes on.
+        edits: for any batch of tokens (``edits_of``), or for exactly the batch that is given.
+        partial: where finished batches are kept, so that a killed run can continue.
     """
     if pooling not in POOLINGS:
         raise BadInput(f"pooling by {pooling!r}", expected=" or ".join(POOLINGS), mend="use one of these")
@@ -103,7 +103,7 @@ def check_edits(texts: Sequence[object] | TokenBatch, edits: Edits | EditsOf | N
     """Edits made for one batch of tokens fit no other."""
     if isinstance(edits, Mapping) and not isinstance(texts, TokenBatch):
         raise BadInput(
-            "edits of one batch of tokens for texts that make several",
-            expected="edits of any batch, or the tokens that they were made for",
+            "edits for one batch of tokens, but texts that make several",
+            expected="edits for any batch, or the tokens that they were made for",
             mend="edits=edits_of(model, dictionaries, features)",
         )

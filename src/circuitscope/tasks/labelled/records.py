@@ -1,4 +1,4 @@
-"""Rows of a parquet, JSON-lines or CSV file: text, label and attribute, as they stand there."""
+"""Rows of a parquet, JSON-lines or CSV file: text, label and attribute, unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = tuple[Any, ...]
 
 
 def field_names(path: Path) -> list[str]:
-    """The fields of a file; of JSON lines those of the first."""
+    """The fields of a file; for JSON lines, those of the first line."""
     with _reading(path):
         if path.suffix == ".parquet":
             import pyarrow.parquet
@@ -71,7 +71,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
         value = json.loads(line)
     except ValueError as error:
         raise BadFile(
-            f"{where} is no JSON: {error}", expected="one object per line", mend="correct the line"
+            f"{where} is not JSON: {error}", expected="one object per line", mend="correct the line"
         ) from error
     if not isinstance(value, dict):
         raise BadFile(f"{where} is a {type(value).__name__}", expected="an object with named fields")
@@ -95,7 +95,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # pyarrow is imported only where a parquet file is read, so its errors are known by where they come from.
+        # pyarrow is imported only where a parquet file is read, so its errors are recognised by where they come from.
         if not isinstance(error, OSError | UnicodeDecodeError | csv.Error) and not _of_pyarrow(error):
             raise
         raise BadFile(

@@ -31,7 +31,7 @@ def make_sets(
     """The four sets of two splits.
 
     Args:
-        limit: most texts of a set; None takes all there are.
+        limit: the most texts in a set; None takes all there are.
 
     Raises:
         NothingFound: a group has no text; names it.

@@ -1,7 +1,7 @@
 """From labelled texts to tokens, and to a task: the class of a text is its answer.
 
 Nothing is asked of an answer's tokens here: a classifier's only word is its own logit, so the answer is the number of
-the class. A text may hold words that the tokenizer does not know, and is cut at the longest input that the model
+the class. A text may contain words that the tokenizer does not know, and is cut at the longest input that the model
 takes.
 """
 
@@ -26,7 +26,7 @@ BATCH_SIZE = 32
 """Texts that go through the model together."""
 
 SAVED_AT_ONCE = 16
-"""Batches whose results are one file of the partial results."""
+"""How many batches have their results in one file of the partial results."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,7 +124,7 @@ def token_batches(
 
 @dataclass(frozen=True)
 class Block:
-    """Some batches whose results are kept together, so that a step that was killed goes on after the last of them."""
+    """Some batches whose results are kept together, so that a killed step continues after the last of them."""
 
     first: int
     """The number of its first batch."""

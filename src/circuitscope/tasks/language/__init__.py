@@ -1,4 +1,4 @@
-"""The bundled language: English-like, word by word, and its hidden variables are known at every word.
+"""The bundled language: like English, one token per word, with hidden variables that are known at every word.
 
 The bundled model is trained on it. ``clauses`` has the agreement structures, ``people`` biographies and
 pronouns, ``sequences`` counting, lists and quotations, ``documents`` puts them together.

@@ -3,11 +3,11 @@
 Hidden variables: ``number`` is that of the noun that the next verb agrees with, from the noun up to the verb;
 ``outer_number`` is that of the subject that still waits for its verb while another noun is being talked about.
 
-What is held out: the nouns that the test examples of the agreement templates use never stand in their structures
-as the templates have them, plain: "the captains" is never a subject, the subject of a relative clause or the noun of
+What is held out: the nouns that the test examples of the agreement templates use never occur in those structures the
+way the templates have them, plain: "the captains" is never a subject, the subject of a relative clause or the noun of
 a phrase between subject and verb. With an adjective or another determiner they are ("the old captains", "these
-captains"), and "the captains" stands elsewhere, as an object for one. So a model trained on these texts meets every
-word, but never these words in these places.
+captains"), and "the captains" occurs elsewhere, for example as an object. So a model trained on these texts sees
+every word, but never these words in these places.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _COPULAS = ("is", "are", "was", "were")
 
 @cache
 def _plain(nouns: tuple[Forms, ...]) -> tuple[Forms, ...]:
-    """The nouns that may stand plain in a structure of the templates."""
+    """The nouns that may occur plain in a structure of the templates."""
     held_out = held_out_nouns(frozenset(vocabulary()).__contains__)
     return tuple(noun for noun in nouns if noun[0] not in held_out)
 
@@ -83,7 +83,7 @@ def _relative(draft: Draft, draw: random.Random, start: bool) -> None:
     _relative_verb(draft, draw, inner)
     draft.learn("outer_number", None)
     draft.learn("number", NUMBER[number])
-    # The verb that ended the relative clause is the last word said: from it on the subject waits again.
+    # The verb that ended the relative clause is the last word said: from there on the subject waits again.
     draft.known[-1] = dict(draft.state)
     _predicate(draft, draw, number)
 
@@ -157,7 +157,7 @@ def thing(draw: random.Random) -> str:
 
 
 def article(word: str, following: str) -> str:
-    """``an`` where ``a`` would stand before a vowel."""
+    """``a``, or ``an`` before a vowel."""
     return "an" if word == "a" and following[0] in "aeiou" else word
 
 

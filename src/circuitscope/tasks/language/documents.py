@@ -15,7 +15,7 @@ from circuitscope.tasks.language.people import biography, meeting, person
 from circuitscope.tasks.language.sequences import counting, listing, quotation
 
 WORDS = 63
-"""Most words of a document: with BOS, 64 tokens."""
+"""The most words in a document: with BOS, 64 tokens."""
 SEPARATOR = "<|endoftext|>"
 
 

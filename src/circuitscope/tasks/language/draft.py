@@ -16,7 +16,7 @@ class Document:
     """A text of the bundled language."""
 
     words: tuple[str, ...]
-    """One per token of the bundled tokenizer, BOS left away."""
+    """One per token of the bundled tokenizer, without BOS."""
     known: tuple[Known, ...]
     """For each word, the hidden variables that are settled once it is read."""
 
@@ -39,14 +39,14 @@ class Document:
 
 @dataclass
 class Draft:
-    """Takes down words; what is known stays known until it is changed."""
+    """Collects words; what is known stays known until it is changed."""
 
     words: list[str] = field(default_factory=list)
     known: list[Known] = field(default_factory=list)
     state: Known = field(default_factory=dict)
 
     def say(self, text: str, **learnt: str | None) -> None:
-        """Add the words of ``text``; ``learnt`` holds from the last of them on, None ends a variable."""
+        """Add the words of ``text``; ``learnt`` holds from the last of them on; None ends a variable."""
         words = text.split()
         for number, word in enumerate(words):
             if number == len(words) - 1:

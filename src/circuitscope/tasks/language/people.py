@@ -109,7 +109,7 @@ def biography(
 
     Args:
         title: whether it begins by naming the profession.
-        wording: 0 or 1 for one of each fact's wordings; None draws.
+        wording: 0 or 1 for one of each fact's two wordings; None draws one.
     """
     facts = [(fact, True) for fact in WORK_FACTS] + [(fact, False) for fact in PRIVATE_FACTS]
     chosen = draw.sample(facts, sentences)

@@ -1,7 +1,7 @@
 """Sentences whose course is settled by what came before: counting, lists, quotations.
 
-Hidden variables: ``next_number`` while somebody counts; ``remaining``, whether no, one or several things of a list
-are still to come, which settles what stands before the next; ``quote``, ``open`` between quotation marks.
+Hidden variables: ``next_number`` while somebody counts; ``remaining``, whether none, one or several things of a list
+are still to come, which settles what comes before the next; ``quote``, ``open`` between quotation marks.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
             model, text, out, config, progress=lambda done, total, message: started.append(done)
         )
     assert started[0] == 126  # the last checkpoint before the kill was after step 125
-    assert "going on with the unfinished run" in caplog.text
+    assert "continuing the unfinished run" in caplog.text
     assert not (tmp_path / ".killed.training").exists()
     whole, _ = train_dictionaries(model, text, tmp_path / "whole", config)
     for name, weight in weights(whole).items():

@@ -41,7 +41,7 @@ def test_answers_are_handed_over_one_by_one():
     for part in (
         "task: professor or nurse",
         "1 of 3 · resid_0/7",
-        "effect -1.2500: speaks against",
+        "effect -1.2500: suppresses",
         "« nurse»",
     ):
         assert part.replace("« nurse»", "«nurse»") in screen

@@ -164,12 +164,12 @@ def test_columns_and_rows_may_be_sorted_and_verdicts_written_large(sheet):
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("verdict", "yes", "no verdict"),
-        ("feature", "-7", "no feature's number"),
+        ("verdict", "yes", "not a verdict"),
+        ("feature", "-7", "not a feature's number"),
         ("feature", "8", "resid_0/8 is not in this run's circuit"),
-        ("feature", "7", "stands in row 2 already"),
+        ("feature", "7", "is in row 2 already"),
         ("site", "head_3", "head_3"),
-        ("effect", "nan", "no finite number"),
+        ("effect", "nan", "not a finite number"),
         ("contexts", "2.0  the nurse", "token in « »"),
         ("promoted", '"nurse" many', "many"),
         ("suppressed", "nurse", "Expecting value"),
@@ -217,7 +217,7 @@ def test_a_sheet_of_other_dictionaries_is_refused(sheet):
         (b"HEAD,extra\n", "has the columns 'extra'"),
         (b'HEAD\n"resid_0', "damaged in row 2"),
         (b"HEAD\nresid_0,7\n", "row 2 .* has 2 cells: it lacks column effect"),
-        (b"HEAD\n" + b"x," * 12 + b"x\n", "row 2 .* has cells behind the last"),
+        (b"HEAD\n" + b"x," * 12 + b"x\n", "row 2 .* has cells after the last"),
     ],
 )
 def test_a_damaged_csv_is_refused(sheet, content, said):
