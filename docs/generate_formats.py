@@ -31,9 +31,9 @@ The tables on this page are generated from the program (`python docs/generate_fo
 
 ## Formats of dictionaries
 
-A folder has one of these layouts, at any level below it; one folder may hold many sites. The format is recognised from the
-files. circuitscope's own folder takes precedence where its manifest is, even though a copy for SAELens lies inside it. A
-folder with two published formats is refused: name the one inside it that you mean.
+A folder has one of these layouts, at any level below it; one folder may hold many sites. The format is recognised
+from the files. circuitscope's own folder takes precedence where its manifest is, even though a copy for SAELens
+lies inside it. A folder with two published formats is refused: name the one inside it that you mean.
 """
 
 AFTER_FORMATS = """\
@@ -42,18 +42,18 @@ A folder that contains nothing but one zip of such a folder is unpacked once, in
 
 Files are read without running code from them: checkpoints with `weights_only`, npz without pickled objects.
 
-**Which site** a dictionary belongs to comes from its config (the hook of SAELens, the submodule of dictionary_learning),
-from the module that names its folder (sparsify), from the repository's name and the layer's folder (Gemma Scope), or from
-a folder named like the site. A dictionary that says nothing can be given a site in a
+**Which site** a dictionary belongs to comes from its config (the hook of SAELens, the submodule of
+dictionary_learning), from the module that names its folder (sparsify), from the repository's name and the layer's
+folder (Gemma Scope), or from a folder named like the site. A dictionary that says nothing can be given a site in a
 [YAML file](start.md#several-sources).
 
 **Which tensor** it reads comes from the same name, and must be one of those in the
 [table of families](#families-of-models). A dictionary for another tensor is refused for that reason.
 
-**Gemma Scope** has several dictionaries per layer. Of width 16k, the one whose average L0 is nearest to 100 is used, and
-the log says which that was. From the hub only those files are downloaded. To use another, name its folder:
-`google/gemma-scope-2b-pt-res:layer_12/width_65k`. The dictionary of the embedding was trained before Gemma scales it;
-it is read as one of the scaled stream, decoder and both biases included.
+**Gemma Scope** has several dictionaries per layer. Of width 16k, the one whose average L0 is nearest to 100 is
+used, and the log says which that was. From the hub only those files are downloaded. To use another, name its
+folder: `google/gemma-scope-2b-pt-res:layer_12/width_65k`. The dictionary of the embedding was trained before Gemma
+scales it; it is read as one of the scaled stream, decoder and both biases included.
 
 **SAELens.** Scalings by a constant are folded into the weights. `expected_average_only_in` without the scale beside
 it (`activation_scaler.json`) is read as it stands, as SAELens does, with a warning. A config that says
@@ -61,8 +61,8 @@ it (`activation_scaler.json`) is read as it stands, as SAELens does, with a warn
 releases, such as `gpt2-small-res-jb`, SAELens's own list says so. Where the config does not, add it there, in
 `metadata` or beside the other keys: `"model_from_pretrained_kwargs": {"center_writing_weights": true}`.
 
-**Not supported**: transcoders, dictionaries of a single attention head or of several layers at once, and normalisations
-other than the two below. Each is refused with a message that says what it is.
+**Not supported**: transcoders, dictionaries of a single attention head or of several layers at once, and
+normalisations other than the two below. Each is refused with a message that says what it is.
 """
 
 KINDS = """\
@@ -90,9 +90,9 @@ scaled bias and the mean, is in the error, so x = Σ value_i v_i + error holds e
 FAMILIES = """\
 ## Families of models
 
-A model is covered if the `model_type` of its `config.json` is listed and its record holds on a forward pass, which is
-checked whenever a model is loaded. The first tensor of a site is what a bare site name means. What other libraries call a
-tensor is in brackets; sparsify names it by the module that gives it, which must be the one tapped.
+A model is covered if the `model_type` of its `config.json` is listed and its record holds on a forward pass, which
+is checked whenever a model is loaded. The first tensor of a site is what a bare site name means. What other
+libraries call a tensor is in brackets; sparsify names it by the module that gives it, which must be the one tapped.
 [Another family](extending.md#a-model-family) is a record of a few lines.
 """
 
