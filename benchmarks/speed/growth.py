@@ -94,6 +94,7 @@ def spend(case: dict[str, int]) -> Spent:
             points=POINTS,
             positions="sum",
             bos="no",
+            edges_at="secant",
             batch_size=case["examples"],
             memory=str(DEFAULT_BUDGET),
         ),

@@ -130,7 +130,11 @@ def _job(world: World) -> Job:
         world.metric,
         world.examples,
         DiscoverySettings(
-            positions="keep", bos="no", batch_size=len(world.examples), memory=str(DEFAULT_BUDGET)
+            positions="keep",
+            bos="no",
+            edges_at="secant",
+            batch_size=len(world.examples),
+            memory=str(DEFAULT_BUDGET),
         ),
     )
 

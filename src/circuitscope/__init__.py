@@ -42,6 +42,7 @@ _PUBLIC = {
     "load_task": "tasks",
     "node_effects": "effects",
     "open_collection": "runs",
+    "paths": "results",
     "plot": "pages.pictures:plot_circuit",
     "promoted_tokens": "dashboards",
     "prune": "pruning",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from circuitscope.results import Recipe as Recipe
     from circuitscope.results import compare as compare
     from circuitscope.results import load as load
+    from circuitscope.results import paths as paths
     from circuitscope.results import save as save
     from circuitscope.runs import open_collection as open_collection
     from circuitscope.runs import status as status

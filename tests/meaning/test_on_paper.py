@@ -88,11 +88,11 @@ def answer():
         Dictionaries(sites, name="paper"),
         LOGIT_DIFFERENCE,
         (Encoded((CLEAN,), (PATCH,), (CLEAN_ANSWER,), (PATCH_ANSWER,)),),
-        DiscoverySettings(batch_size=1, memory="1GiB", positions="sum", bos="no"),
+        DiscoverySettings(batch_size=1, memory="1GiB", positions="sum", bos="no", edges_at="clean"),
     )
     found = node_pass(job)
-    edges, silent = edge_pass(job, found.nodes, "clean")
-    return job, found, edges, silent
+    second = edge_pass(job, found.nodes)
+    return job, found, second.edges, second.silent
 
 
 def names(job, nodes):

@@ -84,6 +84,13 @@ def chosen_sentence(result: PruneResult) -> str:
     chosen, simple = result.row(result.chosen), result.row("thresholding")
     held_out = chosen.held_out
     below = held_out is not None and held_out.high is not None and held_out.high < result.asked
+    if result.chosen == "flow":
+        text = f"{chosen.nodes} nodes that are not free carry {result.asked:.0%} of the flow; they keep "
+        return (
+            f"{text}{_value(chosen.faithfulness)} on {result.split}, {_value(held_out)} on held-out "
+            f"{result.held_out}"
+            + ("" if simple.nodes is None else f"; thresholding needs {simple.nodes} for {result.asked:g}")
+        )
     return (
         f"{chosen.nodes} nodes ({result.chosen}) keep {_value(chosen.faithfulness)} on "
         f"{result.split}, {_value(held_out)} on held-out {result.held_out}"

@@ -9,7 +9,17 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from circuitscope.results import Circuit, CircuitScores, Evaluation, Score, StrictTests, Sweep
+from circuitscope.results import (
+    SECANT,
+    Circuit,
+    CircuitScores,
+    Evaluation,
+    Recipe,
+    Score,
+    StrictTests,
+    Sweep,
+    explained_by_edges,
+)
 from circuitscope.terms import OUTPUT
 
 
@@ -34,7 +44,12 @@ def summary(circuit: Circuit) -> str:
             + (f"T_N {known.node_threshold:.3g}, " if by_threshold else "")
             + f"T_E {known.edge_threshold or 0:.3g}"
         )
-    if known.pruned is not None:
+    if known.pruned is not None and known.pruned.method == "flow":
+        lines.append(
+            f"pruned to what carries {known.pruned.faithfulness:.0%} of the flow, with {known.pruned.nodes} nodes "
+            "that are not free"
+        )
+    elif known.pruned is not None:
         lines.append(
             f"pruned ({known.pruned.method}) to keep a faithfulness of {known.pruned.faithfulness:g}, "
             f"with {known.pruned.nodes} nodes that are not free"
@@ -47,10 +62,24 @@ def summary(circuit: Circuit) -> str:
     if known.skipped:
         reasons = ", ".join(f"{count} ({reason})" for reason, count in known.skipped.items())
         lines.append(f"skipped: {reasons}")
+    if recipe is not None:
+        lines += _edge_lines(circuit, recipe)
     if recipe is not None and known.silent:
         side = recipe.settings.edges_at
         lines.append(f"{len(known.silent)} nodes are silent on the {side} side, so no edge can go into them")
     return "\n".join(lines)
+
+
+def _edge_lines(circuit: Circuit, recipe: Recipe) -> list[str]:
+    """How much the edges explain, and how well they add up where they claim to."""
+    share, gaps = explained_by_edges(circuit), circuit.findings.edge_gaps
+    if share is None or not gaps:
+        return []
+    text = f"edges ({recipe.settings.edges_at}) explain {max(share, 0.0):.0%} of the nodes' effects"
+    if recipe.settings.edges_at == SECANT:
+        site = max(gaps, key=lambda name: gaps[name].gap)
+        text += f"; largest edge gap {gaps[site].gap:.1e} ({site}, {gaps[site].points:.0f} points)"
+    return [text]
 
 
 def circuit_table(circuit: Circuit, count: int) -> Table:

@@ -18,11 +18,14 @@ class PruneConfig(AblationConfig):
         "train", "Which split to select nodes on; the other one is held out.", choices=("train", "test")
     )
     batch_size: int = option(128, "Examples that go through the model together.")
-    faithfulness: float = option(0.9, "The faithfulness to keep on the examples that select nodes.")
-    method: str = option(
+    faithfulness: float = option(
+        0.9,
+        "The faithfulness to keep on the examples that select nodes; by flow, the share of the flow to keep.",
+    )
+    by: str = option(
         "best",
-        "How to look for a smaller circuit: greedy, masks, or the better of the two.",
-        choices=("best", "greedy", "masks"),
+        "How to look for a smaller circuit: greedy, masks, the better of the two (best), or flow through its edges.",
+        choices=("best", "greedy", "masks", "flow"),
     )
     candidates: int | None = option(
         None,

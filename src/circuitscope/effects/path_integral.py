@@ -161,7 +161,7 @@ def _weighted(products: Products, weights: Sequence[float], earlier: Products | 
     """Σ over points of weight · product, added to what earlier levels have left."""
 
     def total(product: Tensor, so_far: Tensor | None) -> Tensor:
-        summed = torch.tensordot(product.new_tensor(weights), product, dims=1)
+        summed: Tensor = torch.tensordot(product.new_tensor(weights), product, dims=1)
         return summed if so_far is None else summed + so_far
 
     at = {site: total(part, earlier.at[site] if earlier else None) for site, part in products.at.items()}

@@ -95,6 +95,39 @@ class SiteAtPosition:
 
 
 @dataclass(frozen=True)
+class PathStep:
+    """A node on a path, or a site on a route."""
+
+    node: str
+    """``output`` at the end."""
+    heading: str = ""
+    """The token at its position; empty where it is not known, or the same as a step before."""
+    label: str = ""
+    """A few words for its feature."""
+
+
+@dataclass(frozen=True)
+class PathLine:
+    """A path with its share of the whole effect."""
+
+    share: float
+    steps: tuple[PathStep, ...]
+
+
+@dataclass(frozen=True)
+class WaysThrough:
+    """How the effect travels through the circuit."""
+
+    sentence: str
+    """What all paths together carry."""
+    routes: tuple[PathLine, ...]
+    """Paths through the same sites and positions, taken together."""
+    paths: tuple[PathLine, ...]
+    explained: float | None
+    """How much of the nodes' effects the edges explain."""
+
+
+@dataclass(frozen=True)
 class DrawnNode:
     """A node in the picture; lengths in pixels, y downward."""
 
@@ -213,6 +246,10 @@ class Report:
     """What ``group`` found."""
     grouped: Drawing | None = None
     """The picture of the groups."""
+    ways: WaysThrough | None = None
+    """The strongest paths; None where no edge goes into the output."""
+    edge_gaps: Mapping[str, float] = field(default_factory=dict)
+    """Edge gap by site, where edges claim to add up."""
 
 
 @dataclass(frozen=True)

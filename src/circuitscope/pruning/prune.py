@@ -7,12 +7,16 @@ ablated. Three ways choose among the nodes that had an effect in the discovery:
 * greedy elimination (``greedy``): the least useful are left out, with effects recomputed within what is left;
 * learned masks (``learned``): shares of all nodes trained together.
 
+A fourth (``by_flow``) looks at the circuit's own edges instead, and keeps the nodes and edges that carry most of what
+flows through them.
+
 All choose on one split, by the mean faithfulness there, for 50, 75 and 90 % and for what is asked for. The other
 split is only measured on. Sites of free layers are never ablated: the circuit's nodes there stay and are not counted.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +35,8 @@ from circuitscope.evaluation import (
     free_layers_of,
 )
 from circuitscope.model import LanguageModel
-from circuitscope.pruning.search import METHODS, THRESHOLDING, Table, search
+from circuitscope.pruning.by_flow import carrying
+from circuitscope.pruning.search import FLOW, METHODS, THRESHOLDING, FoundNodes, Table, search, thresholds
 from circuitscope.results import Circuit, Nodes, PruneChoice, PruneResult, PruneRow
 from circuitscope.sources import Loaded, expect_sources, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
@@ -56,7 +61,7 @@ def prune(
     task: Task | str | Path | Examples | None = None,
     *,
     faithfulness: float = 0.9,
-    method: str = "best",
+    by: str = "best",
     candidates: int | None = None,
     metric: str | Metric | Measure | None = None,
     select_examples: int = 300,
@@ -78,7 +83,8 @@ def prune(
         circuit: as ``discover`` made it; nodes that it does not have may be added.
         model, dictionaries, task: loaded by the circuit's recipe where they are left out.
         faithfulness: what to keep, above 0 and at most 1, on the examples that select nodes.
-        method: ``greedy``, ``masks``, or ``best``, which takes the smaller circuit of the two.
+        by: ``greedy``, ``masks``, ``best``, which takes the smaller circuit of the two, or ``flow``: the nodes and
+            edges that carry ``faithfulness`` of the flow through the circuit's edges, whatever they keep.
         select_examples: how many examples of ``split`` select nodes. Fewer make smaller circuits that keep less on
             other examples.
         examples: how many of the other split to measure on.
@@ -118,8 +124,13 @@ def prune_circuit(
     scale.refuse_undefined(config.split)
     ranked = _ranked(circuit, scale)
     levels = sorted({*LEVELS, config.faithfulness})
-    found = search(scale, ranked, levels, config, progress=progress)
-    chosen, rows = _best(found, config)
+    if config.by == FLOW:
+        found, parts = _by_flow(circuit, scale, ranked, levels, progress)
+        chosen, rows = FLOW, found[FLOW][config.faithfulness].rows
+        assert rows is not None
+    else:
+        found, parts = search(scale, ranked, levels, config, progress=progress), {}
+        chosen, rows = _best(found, config)
     other = "test" if config.split == "train" else "train"
     held = scale_of(other, config.examples)
     result = PruneResult(
@@ -139,10 +150,34 @@ def prune_circuit(
         chosen=chosen,
         rows=_measured(found, ranked, scale, held),
     )
-    job = job_again(circuit, loaded, scale.runs.metric, progress=progress)
-    smaller = circuit_of(_with_free(ranked.take(rows), circuit, scale), circuit, job)
+    if config.by == FLOW:  # it keeps edges too, and those that it keeps are as they were
+        smaller = parts[config.faithfulness]
+    else:
+        job = job_again(circuit, loaded, scale.runs.metric, progress=progress)
+        smaller = circuit_of(_with_free(ranked.take(rows), circuit, scale), circuit, job)
     choice = PruneChoice(config.faithfulness, chosen, config.split, len(scale.full), len(rows), free)
-    return Pruned(replace(smaller, findings=replace(smaller.findings, pruned=choice)), result)
+    findings = replace(smaller.findings, pruned=choice)
+    return Pruned(replace(smaller, evaluation=None, findings=findings), result)
+
+
+def _by_flow(
+    circuit: Circuit, scale: FaithfulnessScale, ranked: Nodes, levels: list[float], progress: Progress
+) -> tuple[Table, dict[float, Circuit]]:
+    """What carries each share of the flow, as rows of ``ranked`` and as circuits; and thresholding beside it."""
+    found: Table = {THRESHOLDING: thresholds(scale, ranked, levels, progress), FLOW: {}}
+    parts = {}
+    for level in levels:
+        started = time.perf_counter()
+        parts[level] = carrying(circuit, level)
+        found[FLOW][level] = FoundNodes(_rows_in(ranked, parts[level].nodes), time.perf_counter() - started)
+    return found, parts
+
+
+def _rows_in(ranked: Nodes, some: Nodes) -> RowNumbers:
+    """Where some nodes stand among the ranked ones; nodes of free layers do not."""
+    columns = [np.stack([nodes.site, nodes.feature, nodes.position]).T.tolist() for nodes in (ranked, some)]
+    place = {tuple(node): row for row, node in enumerate(columns[0])}
+    return np.array(sorted(place[tuple(node)] for node in columns[1] if tuple(node) in place), dtype=np.int64)
 
 
 def _ranked(circuit: Circuit, scale: FaithfulnessScale) -> Nodes:
@@ -181,7 +216,7 @@ def _with_free(chosen: Nodes, circuit: Circuit, scale: FaithfulnessScale) -> Nod
 def _best(found: Table, config: PruneConfig) -> tuple[str, RowNumbers]:
     """The smallest set of those that were looked for; the first of equals."""
     asked = config.faithfulness
-    sets = [(name, found[name][asked].rows) for name in METHODS[config.method]]
+    sets = [(name, found[name][asked].rows) for name in METHODS[config.by]]
     reached = [(name, rows) for name, rows in sets if rows is not None]
     if not reached:
         simple = found[THRESHOLDING][asked].rows

@@ -18,8 +18,9 @@ from circuitscope.pruning.thresholding import most_faithful, threshold
 from circuitscope.results import Nodes
 from circuitscope.work import Progress
 
-THRESHOLDING, GREEDY, MASKS = "thresholding", "greedy", "masks"
+THRESHOLDING, GREEDY, MASKS, FLOW = "thresholding", "greedy", "masks", "flow"
 METHODS: Mapping[str, tuple[str, ...]] = {"best": (GREEDY, MASKS), GREEDY: (GREEDY,), MASKS: (MASKS,)}
+"""What ``by`` stands for, of the ways that examples choose by."""
 MORE = 4
 """By default, nodes are selected from this many times as many as thresholding needs."""
 
@@ -46,12 +47,12 @@ def search(
     Raises:
         NothingFound: not even thresholding keeps the level asked for, one of ``levels``.
     """
-    found: Table = {THRESHOLDING: _thresholds(scale, ranked, levels, progress)}
+    found: Table = {THRESHOLDING: thresholds(scale, ranked, levels, progress)}
     if found[THRESHOLDING][config.faithfulness].rows is None:
         _refuse(scale, ranked, config.faithfulness)
     needed = max(len(one.rows) for one in found[THRESHOLDING].values() if one.rows is not None)
     pool = ranked.take(np.arange(min(len(ranked), config.candidates or MORE * needed)))
-    methods = METHODS[config.method]
+    methods = METHODS[config.by]
     if GREEDY in methods:
         found[GREEDY] = _greedy(scale, pool, found[THRESHOLDING], progress)
     if MASKS in methods:
@@ -59,18 +60,18 @@ def search(
     return found
 
 
-def _timed(work: Callable[[], RowNumbers | None]) -> FoundNodes:
+def timed(work: Callable[[], RowNumbers | None]) -> FoundNodes:
     started = time.perf_counter()
     rows = work()
     return FoundNodes(rows, time.perf_counter() - started)
 
 
-def _thresholds(scale: FaithfulnessScale, ranked: Nodes, levels: list[float], progress: Progress) -> ByLevel:
+def thresholds(scale: FaithfulnessScale, ranked: Nodes, levels: list[float], progress: Progress) -> ByLevel:
     """From the lowest level up: a higher one needs no fewer nodes."""
     found: ByLevel = {}
     start = 1
     for number, level in enumerate(levels):
-        found[level] = _timed(partial(threshold, scale, ranked, level, start=start))
+        found[level] = timed(partial(threshold, scale, ranked, level, start=start))
         rows = found[level].rows
         start = start if rows is None else len(rows)
         progress(number + 1, len(levels), THRESHOLDING)
@@ -97,7 +98,7 @@ def _greedy(scale: FaithfulnessScale, pool: Nodes, simple: ByLevel, progress: Pr
         if start is None:
             start = np.arange(len(pool)) if whole >= level else _inside(simple[level].rows, pool)
         found[level] = (
-            FoundNodes(None, 0.0) if start is None else _timed(partial(eliminate, scale, pool, start, level))
+            FoundNodes(None, 0.0) if start is None else timed(partial(eliminate, scale, pool, start, level))
         )
         last = found[level].rows
         progress(number + 1, len(simple), GREEDY)
@@ -124,7 +125,7 @@ def _masks(
     training = time.perf_counter() - started
     found: ByLevel = {}
     for number, level in enumerate(levels):
-        one = _timed(partial(_read, scale, pool, rankings, level))
+        one = timed(partial(_read, scale, pool, rankings, level))
         found[level] = FoundNodes(one.rows, training + one.seconds)
         progress(number + 1, len(levels), MASKS)
     return found

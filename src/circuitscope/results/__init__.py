@@ -4,6 +4,7 @@ from circuitscope.results.activity_shares import active_sentence, split_by_share
 from circuitscope.results.circuit import Circuit, Edges, Nodes
 from circuitscope.results.circuit_files import load, save
 from circuitscope.results.comparison import Comparison, compare
+from circuitscope.results.effect_paths import SECANT, Graph, Path, Paths, explained_by_edges, paths
 from circuitscope.results.evaluation import CircuitScores, Evaluation, MetricMeans
 from circuitscope.results.features import (
     FeatureContexts,
@@ -78,6 +79,7 @@ from circuitscope.results.strict import (
     HOLDS,
     UNKNOWN,
     CannotBeSaid,
+    EdgesExplain,
     RandomCircuits,
     SpareNodes,
     SplitScore,
@@ -99,6 +101,7 @@ __all__ = [
     "OBJECTS",
     "OPTIONAL",
     "RESULTS_SCHEMA",
+    "SECANT",
     "TEMPLATE",
     "UNKNOWN",
     "VERDICTS",
@@ -117,11 +120,13 @@ __all__ = [
     "DictionaryScores",
     "EdgeGap",
     "Edges",
+    "EdgesExplain",
     "Evaluation",
     "FeatureContexts",
     "FeatureDashboard",
     "FeatureTokens",
     "Findings",
+    "Graph",
     "Group",
     "GroupEdge",
     "Groups",
@@ -133,6 +138,8 @@ __all__ = [
     "ModelSource",
     "NodeActivity",
     "Nodes",
+    "Path",
+    "Paths",
     "PruneChoice",
     "PruneResult",
     "PruneRow",
@@ -166,12 +173,14 @@ __all__ = [
     "counts",
     "dictionary_of",
     "effects_of",
+    "explained_by_edges",
     "free_layers_text",
     "from_plain",
     "groups_of",
     "json_schema",
     "label_of",
     "load",
+    "paths",
     "read_evaluation",
     "read_groups",
     "read_plain",

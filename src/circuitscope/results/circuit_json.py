@@ -124,8 +124,6 @@ def info_of(circuit: Circuit) -> dict[str, Any]:
         "thresholds": {"node": found.node_threshold, "edge": found.edge_threshold},
         "nodes_asked": None if found.pruned else settings.nodes,
         "edges_at": settings.edges_at,
-        "edge_points": settings.edge_points,
-        "edge_gaps": {site: asdict(gap) for site, gap in found.edge_gaps.items()},
         "baseline": settings.baseline,
         "split": settings.split,
         "skipped": dict(found.skipped),
@@ -133,6 +131,10 @@ def info_of(circuit: Circuit) -> dict[str, Any]:
     }
     if recipe.model.head is not None:
         info["dictionary_hashes"] = dict(recipe.dictionaries.by_site)
+    if settings.edge_points is not None:
+        info["edge_points"] = settings.edge_points
+    if found.edge_gaps:
+        info["edge_gaps"] = {site: asdict(gap) for site, gap in found.edge_gaps.items()}
     if found.pruned is not None:
         info["pruned"] = asdict(found.pruned)
     return info

@@ -1,4 +1,4 @@
-"""What a sceptic asks of a circuit, as values: four tests, each with its figures and a verdict.
+"""What a sceptic asks of a circuit, as values: five tests, each with its figures and a verdict.
 
 A test that comes to a verdict is a ``StrictOutcome``; one that does not is a ``CannotBeSaid`` with the reason.
 ``circuitscope.evaluation.strict`` says how each is done.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from circuitscope.results.plain import FLAT
+from circuitscope.results.plain import FLAT, OPTIONAL
 from circuitscope.results.scores import Score, Spread, free_layers_text
 
 HOLDS: Literal["holds"] = "holds"
@@ -160,14 +160,35 @@ class SpareNodes:
 
 
 @dataclass(frozen=True)
+class EdgesExplain:
+    """Do the circuit's edges explain its nodes?"""
+
+    explained: float
+    """The share of the nodes' effects that arrives over the circuit's edges; below 0 if they miss by more."""
+    nodes: int
+    """How many nodes come after the first site."""
+    edges: int
+    """How many edges go into them."""
+    edges_at: str
+    """Which edges they are; only ``secant`` ones claim to add up."""
+
+    def __repr__(self) -> str:
+        return f"{self.edges} edges explain {self.explained:.0%} of the effects of {self.nodes} nodes"
+
+
+@dataclass(frozen=True)
 class StrictTests:
-    """The four tests, with the same free layers."""
+    """The five tests, with the same free layers."""
 
     free_layers: int
     random: StrictOutcome[RandomCircuits] | CannotBeSaid[RandomCircuits]
     stability: StrictOutcome[Stability] | CannotBeSaid[Stability]
     transfer: StrictOutcome[Transfer] | CannotBeSaid[Transfer]
     spare: StrictOutcome[SpareNodes] | CannotBeSaid[SpareNodes]
+    edges: StrictOutcome[EdgesExplain] | CannotBeSaid[EdgesExplain] | None = field(
+        default=None, metadata=OPTIONAL
+    )
+    """None in results from before edges were tested."""
 
     def __repr__(self) -> str:
         tests = {
@@ -175,9 +196,10 @@ class StrictTests:
             "stability": self.stability,
             "transfer": self.transfer,
             "spare": self.spare,
+            "edges": self.edges,
         }
         lines = [f"StrictTests with {free_layers_text(self.free_layers)}"]
-        return "\n".join([*lines, *(f"  {name} {test!r}" for name, test in tests.items())])
+        return "\n".join([*lines, *(f"  {name} {test!r}" for name, test in tests.items() if test)])
 
 
 __all__ = [
@@ -185,6 +207,7 @@ __all__ = [
     "HOLDS",
     "UNKNOWN",
     "CannotBeSaid",
+    "EdgesExplain",
     "RandomCircuits",
     "SpareNodes",
     "SplitScore",

@@ -113,7 +113,7 @@ def test_every_verb_takes_what_was_made(program, run):
 
 
 def test_overwrite_replaces_the_stage(program, run):
-    words = ("prune", run, *QUICK, "--method", "greedy", "--overwrite")
+    words = ("prune", run, *QUICK, "--by", "greedy", "--overwrite")
     assert program(*words).status == 0
     assert {one.method for one in result_of(run).rows} == {"thresholding", "greedy"}
 
@@ -123,7 +123,7 @@ def test_overwrite_replaces_the_stage(program, run):
     [
         (("--faithfulness", 1.2), "--faithfulness 1.2"),
         (("--faithfulness", 0), "--faithfulness 0"),
-        (("--method", "best-of-all"), "--method"),
+        (("--by", "best-of-all"), "--by"),
         (("--candidates", 0), "--candidates 0"),
         (("--free-layers", 2), "--free-layers 2"),
         (("--candidates", 1), "among the 1 strongest nodes, no circuit was found"),

@@ -113,7 +113,15 @@ def test_a_connected_circuit_speaks_of_its_own_nodes_only(world):
     model = cs.load_model(world.model, device="cpu")
     dictionaries = cs.load_dictionaries(world.dictionaries, model)
     whole, connected = (
-        cs.discover(model, dictionaries, str(world.task), nodes=150, edge_threshold=0.1, connected=connected)
+        cs.discover(
+            model,
+            dictionaries,
+            str(world.task),
+            nodes=150,
+            edge_threshold=0.1,
+            edges_at="clean",
+            connected=connected,
+        )
         for connected in (False, True)
     )
     assert set(connected.edges.source) == set(range(len(connected)))
@@ -220,8 +228,8 @@ def test_show_json_is_the_circuit(program, run):
     np.testing.assert_array_equal(again.edges.effect, saved.edges.effect)
 
 
-def test_show_and_plot_need_no_torch(run):
-    for words in (["show", str(run)], ["show", str(run), "--json"], ["plot", str(run)]):
+def test_show_paths_and_plot_need_no_torch(run):
+    for words in (["show", str(run)], ["show", str(run), "--json"], ["paths", str(run)], ["plot", str(run)]):
         code = (
             WITHOUT_TORCH
             + f"sys.argv = ['circuitscope', *{words!r}]; from circuitscope.cli import main; main()"

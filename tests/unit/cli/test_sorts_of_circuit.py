@@ -92,11 +92,12 @@ def test_the_shell_does_everything_with_it(program, run, tmp_path):
         ("plot", run),
         ("group", run, "--device", "cpu"),
         ("report", run, "--nodes", 2, "--contexts", 2, "--device", "cpu"),
-        ("prune", run, "--faithfulness", 0.05, "--select-examples", 6, "--method", "greedy", *few),
+        ("prune", run, "--faithfulness", 0.05, "--select-examples", 6, "--by", "greedy", *few),
         ("evaluate", run / "prune" / "circuit", *few),
         ("export", run, "--format", "csv", "--out", tmp_path / "tables"),
         ("status", run),
         ("show", run),
+        ("paths", run),
     ]
     refused = {}
     for words in verbs:
@@ -129,13 +130,14 @@ def test_python_does_everything_with_it(run, tmp_path):
     assert cs.sweep(circuit, sizes=3, neurons=False, random=0, **FEW).curves
     assert cs.group(circuit, device="cpu").groups
     cs.plot(circuit, tmp_path / "circuit.png")
+    assert cs.paths(circuit, count=3).task == circuit.task
     page = cs.report(circuit, out=tmp_path / "report", nodes=2, contexts=2, device="cpu")
     assert Path(page).is_file()
     cs.export(circuit, "graphml", tmp_path / "circuit.graphml")
     why = ""
     try:
         assert cs.prune(
-            circuit, faithfulness=0.05, select_examples=6, method="greedy", **FEW
+            circuit, faithfulness=0.05, select_examples=6, by="greedy", **FEW
         ).circuit.findings.pruned
     except cs.CircuitscopeError as error:
         why = str(error)

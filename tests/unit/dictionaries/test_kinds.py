@@ -148,9 +148,9 @@ def test_chunks_change_nothing(dictionary, x, monkeypatch):
         ]
 
     whole = everything()
-    assert len(dictionary._parts(torch.zeros(10))) == 1
+    assert len(dictionary.parts_of(torch.arange(10))) == 1
     monkeypatch.setattr(base, "CHUNK_BYTES", 3 * 8 * WIDTH)
-    assert len(dictionary._parts(torch.zeros(10))) == 4
+    assert len(dictionary.parts_of(torch.arange(10))) == 4
     for ours, wanted in zip(everything(), whole, strict=True):
         torch.testing.assert_close(ours, wanted, rtol=1e-12, atol=1e-12)
 

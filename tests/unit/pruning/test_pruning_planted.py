@@ -139,7 +139,7 @@ def test_what_cannot_be_reached_is_said(scale):
     with pytest.raises(
         NothingFound, match=r"keeps a faithfulness of 0\.9; the best found has 0\.702, with 2 nodes"
     ):
-        search(scale, few, [0.9], PruneConfig(faithfulness=0.9, method=GREEDY, steps=1), progress=silent)
+        search(scale, few, [0.9], PruneConfig(faithfulness=0.9, by=GREEDY, steps=1), progress=silent)
 
 
 def test_too_few_candidates_find_nothing(scale):

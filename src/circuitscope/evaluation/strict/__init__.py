@@ -1,4 +1,4 @@
-"""What a sceptic asks of a circuit: four tests, each with its figures and a verdict.
+"""What a sceptic asks of a circuit: five tests, each with its figures and a verdict.
 
 ``random`` (is it more faithful than nodes picked at random in the same places?), ``stability`` (would other examples
 have given it?), ``transfer`` (does it work on new words?), ``spare`` (does it have nodes to spare?). A verdict is
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from circuitscope.config import EvaluateConfig
+from circuitscope.evaluation.strict.edges_explain import edges_explain
 from circuitscope.evaluation.strict.random_circuits import random_circuits
 from circuitscope.evaluation.strict.spare_nodes import spare_nodes
 from circuitscope.evaluation.strict.stability import stability
@@ -27,7 +28,7 @@ def strict_tests(
     config: EvaluateConfig,
     progress: Progress,
 ) -> StrictTests:
-    """Run the four tests on a circuit.
+    """Run the five tests on a circuit.
 
     Args:
         subject: the circuit on the split that is evaluated.
@@ -39,6 +40,7 @@ def strict_tests(
         stability=stability(subject, loaded, config.halvings, progress),
         transfer=transfer(subject, other, loaded.task, config.split),
         spare=spare_nodes(subject, config.spare_examples, progress),
+        edges=edges_explain(subject.circuit),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from circuitscope.config import DiscoverySettings
+from circuitscope.pages.page.path_lines import ways_through
 from circuitscope.pages.pictures.drawing import draw
 from circuitscope.pages.pictures.group_drawing import draw_groups
 from circuitscope.pages.report_content import (
@@ -82,6 +83,12 @@ def make_report(
         activities=tuple(activities),
         groups=None if groups is None else replace(groups, activities=()),  # they are in ``activities``
         grouped=None if groups is None else draw_groups(groups, headings),
+        ways=ways_through(circuit, features, headings),
+        edge_gaps=(
+            {site: entry.gap for site, entry in known.edge_gaps.items()}
+            if settings.edges_at == "secant"
+            else {}
+        ),
     )
 
 

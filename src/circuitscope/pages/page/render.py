@@ -19,6 +19,7 @@ from circuitscope.pages.page.group_parts import group_cards
 from circuitscope.pages.report_content import IndexRow, Report
 from circuitscope.pages.words import sentences
 from circuitscope.pages.words.meanings import MEANINGS
+from circuitscope.pages.words.path_words import path_share
 from circuitscope.pages.words.strict_words import strict_lines
 from circuitscope.pages.words.visible import token_mark, visible
 
@@ -41,6 +42,7 @@ def _templates() -> Environment:
         "number": sentences.number,
         "density": sentences.density,
         "anchor": page_parts.anchor,
+        "path_share": path_share,
     }
     found.globals |= {
         "plural": sentences.plural,

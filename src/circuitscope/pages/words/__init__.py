@@ -1,6 +1,7 @@
 """Results in words."""
 
+from circuitscope.pages.words.path_words import path_sentence, path_share, position_tokens_line
 from circuitscope.pages.words.strict_words import strict_lines
 from circuitscope.pages.words.visible import token_mark, visible
 
-__all__ = ["strict_lines", "token_mark", "visible"]
+__all__ = ["path_sentence", "path_share", "position_tokens_line", "strict_lines", "token_mark", "visible"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from circuitscope.config import DiscoverySettings
 from circuitscope.pages.report_content import RunOrigin, Setting
-from circuitscope.results import Circuit, Findings, PruneChoice, Recipe
+from circuitscope.results import SECANT, Circuit, Findings, PruneChoice, Recipe
 
 GAP_TOLERANCE = 1e-2
 _FEW_EXAMPLES = 20
@@ -17,7 +17,12 @@ _METHODS = {
     "relp": "relevance patching (one backward pass by linear rules)",
     "exact": "exact: one run of the model per node",
 }
-_EDGES_AT = {"clean": "the clean input", "patch": "the patch input", "both": "both inputs, averaged"}
+_EDGES = {
+    "secant": "shares of what happens between clean and patch (secant); they add up to a node's effect",
+    "clean": "derivatives at the clean input",
+    "patch": "derivatives at the patch input",
+    "both": "derivatives at both inputs, averaged",
+}
 
 
 def settings_of(circuit: Circuit, run: RunOrigin) -> tuple[Setting, ...]:
@@ -45,7 +50,7 @@ def _of_recipe(circuit: Circuit, recipe: Recipe) -> dict[str, str]:
         "Node effects": _method(settings),
         "Nodes chosen": _chosen(found.pruned),
         "Kept if |mean effect| is above": _thresholds(found),
-        "Edges linearised at": _EDGES_AT[settings.edges_at],
+        "Edges": _EDGES.get(settings.edges_at, settings.edges_at),
         "Positions": "a node per position" if settings.keeps_positions else "summed over positions",
         "Texts begin with a BOS": "yes" if settings.has_bos else "no",
         "Ablated nodes are set to": settings.baseline,
@@ -56,6 +61,8 @@ def _of_recipe(circuit: Circuit, recipe: Recipe) -> dict[str, str]:
 def _chosen(pruned: PruneChoice | None) -> str:
     if pruned is None:
         return ""
+    if pruned.method == "flow":
+        return f"those that carry {pruned.faithfulness:.0%} of the flow through the circuit's edges"
     return (
         f"the smallest found that keeps {pruned.faithfulness:.0%} of the behaviour on "
         f"{pruned.split} examples ({pruned.method})"
@@ -97,13 +104,20 @@ def warnings_of(circuit: Circuit) -> tuple[str, ...]:
             f"The effects at {', '.join(rough)} do not add up to the whole site's effect (quadrature gap above "
             f"{GAP_TOLERANCE:g}): treat the effects there as rough, or discover again with more points."
         )
+    if circuit.recipe is not None and circuit.recipe.settings.edges_at == SECANT:
+        loose = [site for site, edge in known.edge_gaps.items() if edge.gap > GAP_TOLERANCE]
+        if loose:
+            found.append(
+                f"The edges into {', '.join(loose)} do not add up to the nodes' effects (edge gap above "
+                f"{GAP_TOLERANCE:g}): treat them as rough, or discover again with more edge points."
+            )
     examples = known.examples
     if 0 < examples < _FEW_EXAMPLES:
         found.append(f"Only {examples} examples were used: standard errors are rough, and so is the ranking.")
     silent = len(known.silent)
     if silent:
         some = "One node is" if silent == 1 else f"{silent} nodes are"
-        found.append(f"{some} silent where edges are linearised, so no edges into such nodes can be seen.")
+        found.append(f"{some} silent where edges are taken, so no edges into such nodes can be seen.")
     clean, patch = known.clean_metric, known.patch_metric
     if clean is not None and patch is not None and clean <= patch:
         found.append(

@@ -9,6 +9,7 @@ from typing import TypeVar
 from circuitscope.pages.words.sentences import number, plural, share, signed
 from circuitscope.results import (
     CannotBeSaid,
+    EdgesExplain,
     RandomCircuits,
     Score,
     SpareNodes,
@@ -39,12 +40,15 @@ class StrictLine:
 
 def strict_lines(strict: StrictTests) -> list[StrictLine]:
     """The tests in words, in the order in which a sceptic asks."""
-    return [
+    lines = [
         _line("better than random nodes in its places", strict.random, _random_figures, _random),
         _line("the same from other examples", strict.stability, _stability_figures, _stability),
         _line("the same on words held out", strict.transfer, _transfer_figures, _transfer),
         _line("minimal: hardly a node to spare", strict.spare, _spare_figures, _spare),
     ]
+    if strict.edges is not None:
+        lines.append(_line("explained by its edges", strict.edges, _edges_figures, _edges))
+    return lines
 
 
 def _line(
@@ -180,4 +184,22 @@ def _spare(found: SpareNodes) -> str:
     return (
         f"{text}. Most needed, with what is left without them: {most}. Least needed: {least}. "
         f"Measured on {plural(found.examples, 'example')}, one run per node."
+    )
+
+
+def _edges_figures(found: EdgesExplain) -> str:
+    return f"{share(max(found.explained, 0.0))} explained"
+
+
+def _edges(found: EdgesExplain) -> str:
+    what = f"the effects of the {plural(found.nodes, 'node')} after the first site"
+    if found.explained <= 0:
+        text = f"Its {plural(found.edges, 'edge')} miss {what} by more than there is of them."
+    else:
+        text = f"Its {plural(found.edges, 'edge')} explain {share(found.explained)} of {what}."
+    if found.edges_at == "secant":
+        return f"{text} The rest came from nodes that are not in the circuit, or over weaker edges."
+    return (
+        f"{text} These edges are derivatives ({found.edges_at}), which do not claim to add up; secant edges, "
+        "which do, say where an effect came from."
     )
