@@ -44,12 +44,13 @@ LINEAR_PATHS = "relp, paths by linear rules"
 EDGE_COLUMNS = {
     0: "gradients by",
     1: "edges at",
-    3: "linearisation off",
-    4: "off from exact",
-    5: "into active",
-    6: "into silent",
-    7: "rank correlation",
-    8: "recall of top 10 / 30 / 100",
+    3: "edge gap",
+    4: "linearisation off",
+    5: "off from exact",
+    6: "into active",
+    7: "into silent",
+    8: "rank correlation",
+    9: "recall of top 10 / 30 / 100",
 }
 
 

@@ -15,6 +15,10 @@ Beside what ``discover`` offers there is one more way, ``active``: at clean into
 included, and at patch into features that are silent at clean.
 
 Nodes are the strongest of each example by ig; edges are all pairs of them that step 1 connects.
+
+A secant edge answers another question than the exact effect: not what this upstream change does alone, but what share
+it has in what happens. Its reference is the node effect that the in-edges of a node should add up to, from all nodes;
+how far each way is from that is the edge gap.
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ from benchmarks.approximation.scores import (
     recall,
     relative_errors,
 )
-from circuitscope.effects import NodeEffects, Rows, edge_effects, node_effects
+from circuitscope.effects import EdgeEffects, NodeEffects, Rows, edge_effects, node_effects
 from circuitscope.effects.edges import EDGES_AT
 from circuitscope.effects.replayer import Replayer
 from circuitscope.model import Edit, Tap, linear_rules
@@ -101,18 +105,19 @@ def measure_edges(setting: Setting, nodes: int, tick: Callable[[str], None]) -> 
     silent = np.array([_is_silent(by_ig, key) for key in keys])
     shared = {"model": setting.model_name, "behaviour": setting.behaviour, "edges": len(keys), "nodes": nodes}
     for method, of_nodes in METHODS.items():
-        effects = _only(_effects(setting, of_nodes), chosen)
+        effects = only_chosen(_effects(setting, of_nodes), chosen)
         moved = np.array([_by_gradient(effects, key, truth[key].change) for key in keys])
         for at in WAYS:
             tick(f"edges at {at}, {method}")
-            found = partial(_linearised, setting, effects, chosen, at, method)
-            blocks = found()
+            found = partial(linearised, setting, effects, chosen, at, method)
+            blocks, gap = found()
             guess = np.array([blocks.get(key, 0.0) for key in keys])
             yield {
                 **shared,
                 "method": method,
                 "at": at,
                 "seconds": seconds(found),
+                "edge_gap": gap,
                 "all": _scores(guess, exact, example),
                 "into_silent": _scores(guess[silent], exact[silent], example[silent]),
                 "into_active": _scores(guess[~silent], exact[~silent], example[~silent]),
@@ -175,7 +180,7 @@ def strongest(effects: NodeEffects, count: int) -> Chosen:
     )
 
 
-def _only(effects: NodeEffects, chosen: Chosen) -> NodeEffects:
+def only_chosen(effects: NodeEffects, chosen: Chosen) -> NodeEffects:
     """Upstream features restricted to the chosen ones, as discovery restricts them."""
     sites = {}
     for site, side in effects.sites.items():
@@ -300,24 +305,31 @@ def _node_change(effects: NodeEffects, site: Site, feature: Tensor, here: Tensor
 # -- linearised ----------------------------------------------------------------------------------------
 
 
-def _linearised(
+def linearised(
     setting: Setting, effects: NodeEffects, chosen: Chosen, at: str, method: str
-) -> dict[Edge, float]:
+) -> tuple[dict[Edge, float], float]:
+    """Every edge, and how far the in-edges of all rows are from their node effects."""
+    ways = {at: np.ones_like(chosen.silent)}
     if at == ACTIVE:
-        found = _of_rows(setting, effects, _rows(chosen, effects, ~chosen.silent), "clean", method)
-        return found | _of_rows(setting, effects, _rows(chosen, effects, chosen.silent), "patch", method)
-    return _of_rows(setting, effects, _rows(chosen, effects, np.ones_like(chosen.silent)), at, method)
+        ways = {"clean": ~chosen.silent, "patch": chosen.silent}
+    found: dict[Edge, float] = {}
+    missing = effect = 0.0
+    for side, some in ways.items():
+        rows = _rows(chosen, effects, some)
+        with linear_rules(setting.model) if method == LINEAR_PATHS else nullcontext():
+            blocks = edge_effects(setting.model, setting.dictionaries, effects, rows, at=side)
+        found |= _by_edge(blocks, rows)
+        for inflow in blocks.inflow.values():
+            missing += float((inflow.edges + inflow.elsewhere - inflow.effect).abs().sum())
+            effect += float(inflow.effect.abs().sum())
+    return found, missing / effect
 
 
 def _rows(chosen: Chosen, effects: NodeEffects, some: Truth) -> dict[Site, Rows]:
     return {site: chosen.rows(site, some) for site in effects.sites}
 
 
-def _of_rows(
-    setting: Setting, effects: NodeEffects, rows: Mapping[Site, Rows], at: str, method: str
-) -> dict[Edge, float]:
-    with linear_rules(setting.model) if method == LINEAR_PATHS else nullcontext():
-        blocks = edge_effects(setting.model, setting.dictionaries, effects, rows, at=at)
+def _by_edge(blocks: EdgeEffects, rows: Mapping[Site, Rows]) -> dict[Edge, float]:
     found: dict[Edge, float] = {}
     for (source, target), entries in blocks.items():
         down, row = rows[target], entries.row

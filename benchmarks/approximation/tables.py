@@ -136,6 +136,7 @@ def edge_table(model: str, entries: list[Entry]) -> Section:
                     method,
                     at,
                     number(average(some, lambda entry: entry["seconds"])),
+                    number(average(some, lambda entry: entry["edge_gap"])),
                     *(
                         number(average(some, lambda entry, group=group: entry[group].get("amount_off")))
                         for group in ("linearisation", "all", "into_active", "into_silent")
@@ -149,6 +150,7 @@ def edge_table(model: str, entries: list[Entry]) -> Section:
         "gradients by",
         "edges at",
         "seconds",
+        "edge gap",
         "off from exact change × gradient",
         "off from exact",
         "into active at clean",
@@ -166,7 +168,9 @@ def edge_table(model: str, entries: list[Entry]) -> Section:
         f"strongest nodes of each example, against exact edge effects. {share:.0%} of Σ|exact effect| goes into "
         f"features that are silent at clean; {unmoved:.0%} of the edges into them carry exactly nothing. "
         f"Off is Σ|difference| / Σ|exact|, so 1 is what leaving all edges out "
-        f"gives. `active` is no choice of `--edges-at`: at clean into what is active there, else at patch.",
+        f"gives. The edge gap is how far the in-edges of these nodes, from all nodes, are from adding up to their "
+        "effects, relative to those. `active` is not a choice of `--edges-at`: at clean into what is active there, "
+        "else at patch.",
         header,
         rows,
     )

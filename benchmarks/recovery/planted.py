@@ -201,6 +201,7 @@ def measure_setting(setting: Setting) -> list[dict[str, Any]]:
                     side: asdict(recovery(into_features(found), into_features(setting.right_edges)))
                     for side, found in edges.items()
                 },
+                "edge_gap": {side: edge_gap(circuit) for side, circuit in by_side.items()},
             }
         )
     return rows
@@ -258,6 +259,12 @@ def edge_strengths(setting: Setting, circuit: cs.Circuit) -> dict[Edge, float]:
         for (source, target), effect in found.items()
         if source is not None and setting.ranked(source) and setting.ranked(target)
     }
+
+
+def edge_gap(circuit: cs.Circuit) -> dict[str, float]:
+    """How far in-edges are from adding up to their nodes' effects: the mean over sites, and the worst of them."""
+    gaps = [entry.gap for entry in circuit.findings.edge_gaps.values()]
+    return {"mean": float(np.mean(gaps)), "worst": max(gaps)}
 
 
 def into_features(edges: Mapping[Edge, float] | set[Edge]) -> dict[Edge, float]:

@@ -8,7 +8,7 @@ import torch
 from toys import linear_model, toy_dictionaries, toy_inputs, toy_model
 
 from benchmarks.approximation.behaviours import Setting
-from benchmarks.approximation.edges import WAYS, _linearised, exact_edges, strongest
+from benchmarks.approximation.edges import WAYS, exact_edges, linearised, strongest
 from benchmarks.approximation.scores import rank_correlation, recall, relative_errors
 from circuitscope.effects import node_effects
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
@@ -34,7 +34,7 @@ def linear():
 @pytest.mark.parametrize("at", WAYS)
 def test_on_a_linear_model_with_neurons_every_edge_is_exact(linear, at):
     made, effects, chosen, truth = linear
-    found = _linearised(made, effects, chosen, at, "atp")
+    found, _ = linearised(made, effects, chosen, at, "atp")
     assert max(abs(carried.effect) for carried in truth.values()) > 1e-2
     for edge, carried in truth.items():
         assert found.get(edge, 0.0) == pytest.approx(carried.effect, abs=1e-7), edge
