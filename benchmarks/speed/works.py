@@ -91,11 +91,21 @@ def make_works(world: World, preset: Preset) -> Works:
                 "edges",
             ),
             Work(
-                f"circuit, left-{POINTS}",
-                lambda: _circuit(replace(job, rule="left", points=POINTS), preset.nodes),
+                "secant edges, all upstream nodes",
+                lambda: edge_effects(model, dictionaries, effects, strongest, at="secant"),
+                "edges",
+            ),
+            Work(
+                "secant edges, between the nodes of a circuit",
+                lambda: edge_effects(model, dictionaries, among, strongest, at="secant"),
+                "edges",
+            ),
+            Work(
+                f"circuit, left-{POINTS}, edges at clean",
+                lambda: _circuit(as_published(job), preset.nodes),
                 "circuit",
             ),
-            Work("circuit, default rule", lambda: _circuit(job, preset.nodes), "circuit"),
+            Work("circuit, default rule, secant edges", lambda: _circuit(job, preset.nodes), "circuit"),
             Work(
                 "one ablated run",
                 lambda: _ablated(world, circuit, baseline),
@@ -141,8 +151,7 @@ def _job(world: World) -> Job:
 
 def circuit_nodes(job: Job, count: int) -> Nodes:
     """The strongest nodes of a first pass under left, so that the naive side has the same circuit."""
-    left = replace(job, settings=replace(job.settings, rule="left", points=POINTS))
-    found = node_pass(afresh(left))
+    found = node_pass(afresh(as_published(job)))
     rows, _ = select_nodes(found.nodes, None, count)
     return found.nodes.take(rows)
 
@@ -152,6 +161,11 @@ def _circuit(job: Job, count: int) -> Any:
     found = node_pass(fresh)
     rows, _ = select_nodes(found.nodes, None, count)
     return edge_pass(fresh, found.nodes.take(rows))
+
+
+def as_published(job: Job) -> Job:
+    """The same by the rule and the edges of the published procedure, which is what the naive side computes."""
+    return replace(job, settings=replace(job.settings, rule="left", points=POINTS, edges_at="clean"))
 
 
 def afresh(job: Job) -> Job:
