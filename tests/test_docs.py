@@ -27,6 +27,7 @@ import circuitscope as cs
 from circuitscope import config
 from circuitscope.dictionaries import neuron_dictionaries
 from circuitscope.model import family
+from circuitscope.results import explained_by_edges
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -361,6 +362,22 @@ def test_the_tutorial_runs_and_says_what_is_so(tmp_path, monkeypatch):
     assert {"farmers", "players"} <= set(plurals)
     assert {"daughter", "sailor"} <= set(singulars)
     assert (tmp_path / "across_rc.png").stat().st_size > 1000
+    ways, routes, strongest = made["ways"], made["routes"], made["strongest"]
+    assert (
+        f"The four strongest *routes* have {sum(share for share, _ in routes):.0%}".replace("%", " %") in page
+    )
+    assert str(strongest) in page
+    assert f"Its own share is only {100 * strongest.share:.2g} %" in page
+    explained = explained_by_edges(made["circuit"])
+    assert f"together carry {100 * ways.carried:.0f} %, and its edges explain {100 * explained:.0f} %" in page
+    readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text("utf-8"))
+    for share, route in routes[:3]:
+        assert f"{100 * share:.0f} % {route}" in readme
+    assert str(strongest) in readme
+    assert (
+        f"carry {100 * ways.carried:.0f} % of the effect, and its edges explain {100 * explained:.0f} %"
+        in readme
+    )
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):

@@ -29,6 +29,12 @@ most_active = [[context.peak_token.strip() for context in found.contexts] for fo
 promoted = promoted_tokens(model, dictionaries, features)
 # --8<-- [end:read]
 
+# --8<-- [start:paths]
+ways = cs.paths(circuit)
+routes = [(route.share, str(route)) for route in ways.routes[:4]]
+strongest = ways.paths[0]
+# --8<-- [end:paths]
+
 # --8<-- [start:intervene]
 prompt = model.tokenizer("The captains that the nurse likes", return_tensors="pt")
 settings = {"max_new_tokens": 4, "do_sample": False}

@@ -45,7 +45,7 @@ class EvaluateConfig(AblationConfig):
 
     strict: bool = option(
         False,
-        "Also run the strict tests: random circuits, halves of the examples, new words, nodes to spare.",
+        "Also run the strict tests: random circuits, halves of the examples, new words, nodes to spare, edges.",
     )
     random_circuits: int = option(
         100, "With --strict: how many random circuits of equal size to compare with."

@@ -56,7 +56,7 @@ def evaluate(
 
     Returns:
         Scores with intervals for the free layers asked for and for free 0, and the means of the higher-is-better
-        metric for the model, the empty circuit, the circuit and its complement; with ``strict``, four tests, each
+        metric for the model, the empty circuit, the circuit and its complement; with ``strict``, five tests, each
         with a verdict.
     """
     expect_sources("evaluate", circuit, model, dictionaries, task)
