@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -45,8 +46,11 @@ def demo(config: DemoConfig, overwrite: bool) -> None:
 
 
 def _program() -> str:
-    """How the program can be called again: by its name if the shell finds it, otherwise by its path."""
-    return "circuitscope" if shutil.which("circuitscope") else os.path.relpath(sys.argv[0])
+    """How the program can be called again: by its name if the shell finds it, otherwise as it was called."""
+    if shutil.which("circuitscope"):
+        return "circuitscope"
+    called = Path(sys.argv[0])
+    return "python -m circuitscope" if called.name == "__main__.py" else os.path.relpath(called)
 
 
 def demo_table(shown: Sequence[Shown]) -> Table:
