@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from circuitscope.dictionaries import Dictionaries, load_dictionaries
+from circuitscope.dictionaries import Dictionaries, load_dictionaries, refuse_missing_dictionaries
 from circuitscope.errors import BadInput, expect
 from circuitscope.model import LanguageModel, fingerprint, load_model
 from circuitscope.results import Circuit, Recipe
@@ -25,6 +25,7 @@ from circuitscope.tasks import (
     load_task,
     metric_named,
     open_task,
+    refuse_missing_task,
 )
 from circuitscope.tasks.labelled import Classifier
 from circuitscope.work import Progress, silent, step
@@ -48,7 +49,9 @@ class Loaded:
 def open_named(
     model: str, dictionaries: str, task: str, *, device: str, dtype: str, progress: Progress = silent
 ) -> Loaded:
-    """Load a model, its dictionaries and a task by name."""
+    """Load a model, its dictionaries and a task by name; a wrong path is found before the model is loaded."""
+    refuse_missing_dictionaries(dictionaries)
+    refuse_missing_task(task)
     with step(progress, "loading the model"):
         language_model = load_model(model, device=device, dtype=dtype)
     with step(progress, "loading the dictionaries"):

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from circuitscope.bundled import BUNDLED
 from circuitscope.cli.console import out, progress, say
+from circuitscope.config import refuse_bundled_dictionaries
 
 
 def register(app: typer.Typer) -> None:
@@ -28,9 +29,11 @@ def inspect(
     dtype: Annotated[str, typer.Option(help="Number format.")] = "float32",
 ) -> None:
     """Check that dictionaries fit a model, and list them site by site."""
-    from circuitscope.dictionaries import load_dictionaries
+    from circuitscope.dictionaries import load_dictionaries, refuse_missing_dictionaries
     from circuitscope.model import load_model
 
+    refuse_bundled_dictionaries(model, dictionaries)
+    refuse_missing_dictionaries(dictionaries)
     with progress() as show:
         show(0, 2, "loading")
         language_model = load_model(model, device=device, dtype=dtype)

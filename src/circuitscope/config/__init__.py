@@ -10,7 +10,7 @@ from circuitscope.config.base import (
     settings_from,
 )
 from circuitscope.config.demo import DemoConfig
-from circuitscope.config.discover import DiscoverConfig, DiscoverySettings
+from circuitscope.config.discover import DiscoverConfig, DiscoverySettings, refuse_bundled_dictionaries
 from circuitscope.config.effects import EffectsConfig
 from circuitscope.config.evaluate import AblationConfig, EvaluateConfig, SweepConfig
 from circuitscope.config.group import GroupConfig
@@ -60,5 +60,6 @@ __all__ = [
     "build",
     "parse_bytes",
     "part_of",
+    "refuse_bundled_dictionaries",
     "settings_from",
 ]

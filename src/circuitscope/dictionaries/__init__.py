@@ -8,7 +8,7 @@ from circuitscope.dictionaries.collection import (
     neurons_like,
 )
 from circuitscope.dictionaries.hub import missing_dictionaries
-from circuitscope.dictionaries.load import load_dictionaries
+from circuitscope.dictionaries.load import load_dictionaries, refuse_missing_dictionaries
 from circuitscope.dictionaries.readers.own_folder import write as write_dictionaries
 from circuitscope.dictionaries.source import portable_source
 
@@ -22,5 +22,6 @@ __all__ = [
     "neuron_dictionaries",
     "neurons_like",
     "portable_source",
+    "refuse_missing_dictionaries",
     "write_dictionaries",
 ]

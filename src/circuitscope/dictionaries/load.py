@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from circuitscope.bundled import BUNDLED, BUNDLED_DICTIONARIES
+import torch
+from safetensors.torch import load_file
+
+from circuitscope.bundled import BUNDLED, BUNDLED_DICTIONARIES, BUNDLED_MODEL
 from circuitscope.dictionaries import hub
 from circuitscope.dictionaries.collection import (
     Dictionaries,
@@ -14,8 +18,15 @@ from circuitscope.dictionaries.collection import (
     to_model,
 )
 from circuitscope.dictionaries.readers import read_dictionaries
-from circuitscope.dictionaries.source import IDENTITY, IDENTITY_MLP_HIDDEN, Part, parts, portable_source
-from circuitscope.errors import BadDictionary
+from circuitscope.dictionaries.source import (
+    IDENTITY,
+    IDENTITY_MLP_HIDDEN,
+    WORDS,
+    Part,
+    parts,
+    portable_source,
+)
+from circuitscope.errors import BadDictionary, argument
 from circuitscope.model import LanguageModel
 from circuitscope.runs import hash_json
 from circuitscope.terms import Site
@@ -45,11 +56,20 @@ def load_dictionaries(source: str | Path | Dictionaries, model: LanguageModel) -
     return found
 
 
+def refuse_missing_dictionaries(source: str) -> None:
+    """Raise what loading would raise for a source that cannot be read at all, before a model is loaded for it."""
+    for part in parts(source):
+        if part.place not in WORDS and not part.on_hub and not (Path(part.place) / part.inside).exists():
+            read_dictionaries(_folder(part))
+
+
 def _load(part: Part, model: LanguageModel) -> Dictionaries:
     if part.place == IDENTITY:
         return neuron_dictionaries(model)
     if part.place == IDENTITY_MLP_HIDDEN:
         return mlp_hidden_dictionaries(model)
+    if part.place == BUNDLED:
+        _refuse_other_model(model)
     found = read_dictionaries(_folder(part), part.site)
     check_fit(found, model)
     for site, dictionary in found.items():
@@ -59,6 +79,20 @@ def _load(part: Part, model: LanguageModel) -> Dictionaries:
         dictionary.tensor = None if tap == model.tap(site) else tap.name
     return Dictionaries(
         dict(found), name=str(part), prepend_bos=found.prepend_bos, content_hash=found.content_hash
+    )
+
+
+def _refuse_other_model(model: LanguageModel) -> None:
+    """The bundled dictionaries fit any model of the bundled one's shape, but mean something in that one only."""
+    own = load_file(BUNDLED_MODEL / "model.safetensors")["gpt_neox.embed_in.weight"]
+    embedding: Any = model.whole.hf
+    weight = embedding.get_input_embeddings().weight.detach()
+    if weight.shape == own.shape and torch.allclose(weight.float().cpu(), own.float(), rtol=1e-2, atol=1e-3):
+        return
+    raise BadDictionary(
+        f"the bundled dictionaries with {model.name}",
+        expected="the bundled model, whose features they are",
+        mend=f"use {argument('model', BUNDLED)}, or train dictionaries: circuitscope train-dictionaries",
     )
 
 

@@ -18,6 +18,7 @@ that are passed to ``model.logits`` come after all contexts.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
@@ -32,6 +33,8 @@ from circuitscope.interventions.running_tokens import RunningTokens
 from circuitscope.model import Edit, LanguageModel, hooked
 from circuitscope.results import Circuit
 from circuitscope.terms import NodeId
+
+log = logging.getLogger("circuitscope")
 
 HOLD, SCALE, STEER = "held at", "scaled by", "steered by"
 
@@ -144,6 +147,18 @@ def _changing(
         edits[site] = (taps[site], _edit(dictionaries[site], change, running))
     with running.watching(model), hooked(model.blocks, edits):
         yield model
+    _warn_of_far_positions(numbers, running.furthest)
+
+
+def _warn_of_far_positions(numbers: Iterable[NodeId], furthest: int) -> None:
+    """Say which nodes changed nothing, since no text was that long; generation may have passed the prompt's end."""
+    missed = [str(node) for node in numbers if node.position > furthest >= 0]
+    if missed:
+        log.warning(
+            "no text reached the position of %s: positions went from 0 to %d, so nothing changed there",
+            ", ".join(missed[:5]) + (f" and {len(missed) - 5} more" if len(missed) > 5 else ""),
+            furthest,
+        )
 
 
 def _change(

@@ -21,6 +21,8 @@ class RunningTokens:
         """Each token's position in its text, from 0 with BOS included."""
         self.live: Bool[Tensor, "batch position"]
         """Neither padding nor BOS."""
+        self.furthest = -1
+        """The largest position so far; -1 while the model has not run."""
 
     @contextmanager
     def watching(self, model: LanguageModel) -> Iterator[None]:
@@ -35,6 +37,7 @@ class RunningTokens:
             now = slice(before, before + ids.shape[1])
             self.position = (mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, now]
             real = mask[:, now].bool()
+            self.furthest = max(self.furthest, int(self.position.max()))
             self.live = real if bos is None else real & ~((self.position == 0) & (ids == bos))
 
         base = cast(nn.Module, model.hf.base_model)

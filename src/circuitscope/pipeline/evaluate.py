@@ -6,6 +6,7 @@ from pathlib import Path
 
 from circuitscope.config import EvaluateConfig, SweepConfig
 from circuitscope.evaluation import evaluate_circuit, sweep_circuit
+from circuitscope.pipeline.adds_strict import adds_strict
 from circuitscope.pipeline.prepared import PreparedStage, prepare_stage
 from circuitscope.results import Evaluation, Sweep, write_result
 from circuitscope.runs import EVALUATION, SWEEP
@@ -15,7 +16,11 @@ from circuitscope.work import Progress, silent, step
 def run_evaluate(
     run: Path, config: EvaluateConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Evaluation:
-    """Evaluate the circuit of a run folder; writes ``evaluation/`` into it."""
+    """Evaluate the circuit of a run folder; writes ``evaluation/`` into it.
+
+    Scores that are there are replaced without ``overwrite`` if the same are only wanted with the strict tests.
+    """
+    overwrite = overwrite or adds_strict(run, config)
     prepared = prepare_stage(run, EVALUATION, config, overwrite=overwrite, progress=progress)
     result = evaluate_step(prepared)
     finish_evaluate(prepared, result)

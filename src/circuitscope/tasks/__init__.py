@@ -12,7 +12,7 @@ from circuitscope.tasks.metrics import (
     metric_named,
 )
 from circuitscope.tasks.open_task import open_labelled, open_task
-from circuitscope.tasks.task import Examples, Task, load_task
+from circuitscope.tasks.task import Examples, Task, load_task, refuse_missing_task
 
 __all__ = [
     "CLASSIFIER_LAST",
@@ -34,4 +34,5 @@ __all__ = [
     "open_labelled",
     "open_task",
     "read_examples",
+    "refuse_missing_task",
 ]

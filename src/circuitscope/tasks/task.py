@@ -13,7 +13,7 @@ from circuitscope.errors import BadInput, NothingFound
 from circuitscope.model import LanguageModel
 from circuitscope.results import FILES, OBJECTS, TEMPLATE, TaskSource
 from circuitscope.runs import hash_json
-from circuitscope.tasks.agreement import STRUCTURES, agreement_examples
+from circuitscope.tasks.agreement import STRUCTURES, agreement_examples, refuse_unknown_structure
 from circuitscope.tasks.examples import Example, as_line, parse_example, read_examples
 from circuitscope.tasks.inputs import Encoded, Skipped, encode_examples
 
@@ -119,6 +119,24 @@ def load_task(source: str | Path | Task | Examples, model: LanguageModel) -> Tas
     return replace(task, source=TaskSource(task.name, FILES, str(path.resolve())))
 
 
+def refuse_missing_task(source: str) -> None:
+    """Raise BadInput if there is no such task, before anything is loaded for it."""
+    family, _, structure = source.partition("/")
+    if family == "agreement" and not Path(source).exists():
+        refuse_unknown_structure(structure)
+    elif not (path := Path(source).expanduser()).exists():
+        raise _no_task(path)
+
+
+def _no_task(path: Path) -> BadInput:
+    return BadInput(
+        f"no such task: {str(path)!r}",
+        expected=f"a JSON-lines file, a folder with train.jsonl and test.jsonl, "
+        f"or one of {', '.join(f'agreement/{name}' for name in STRUCTURES)}",
+        mend="check the path",
+    )
+
+
 def _example(item: Example | Mapping[str, Any]) -> Example:
     return item if isinstance(item, Example) else parse_example(item, "an example from Python")
 
@@ -128,12 +146,7 @@ def _from_files(path: Path) -> Task:
         train, test = (_read_split(path, split) for split in ("train", "test"))
         return Task(path.name, train, test)
     if not path.is_file():
-        raise BadInput(
-            f"no such task: {str(path)!r}",
-            expected=f"a JSON-lines file, a folder with train.jsonl and test.jsonl, "
-            f"or one of {', '.join(f'agreement/{name}' for name in STRUCTURES)}",
-            mend="check the path",
-        )
+        raise _no_task(path)
     if path.stem.endswith("_train"):
         name = path.stem.removesuffix("_train")
         other = path.with_name(f"{name}_test{path.suffix}")

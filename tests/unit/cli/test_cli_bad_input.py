@@ -47,6 +47,44 @@ def left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
+# -- before anything is loaded -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"task": "nowhere.jsonl"}, "no such task"),
+        ({"task": "agreement/across"}, "no such agreement structure"),
+        ({"dictionaries": "./nowhere"}, "there is no folder"),
+    ],
+)
+def test_a_wrong_path_is_found_before_the_model_is_loaded(refused, monkeypatch, changed, said):
+    import circuitscope.sources
+
+    monkeypatch.setattr(
+        circuitscope.sources, "load_model", lambda *_, **__: pytest.fail("the model was loaded")
+    )
+    assert said in refused(**changed).err
+
+
+def test_inspect_refuses_what_discover_refuses(program, world):
+    found = program("inspect", "--model", world.model, "--dictionaries", "bundled")
+    assert found.status == 1
+    assert "--dictionaries bundled with --model" in found.err
+
+
+def test_the_bundled_dictionaries_are_refused_for_another_model_of_their_shape():
+    from transformers import AutoModelForCausalLM
+
+    bundled = cs.load_model("bundled", device="cpu")
+    torch.manual_seed(0)
+    other = cs.load_model(AutoModelForCausalLM.from_config(bundled.hf.config), device="cpu")
+    with pytest.raises(cs.CircuitscopeError, match="the bundled dictionaries with"):
+        cs.load_dictionaries("bundled", other)
+    half = cs.load_model("bundled", device="cpu", dtype="bfloat16")
+    assert len(cs.load_dictionaries("bundled", half)) == 13
+
+
 # -- the model ---------------------------------------------------------------------------------------------
 
 

@@ -131,3 +131,26 @@ def test_a_sweep_has_areas(program, run):
         line = next(line for line in result.out.splitlines() if re.search(rf"[│ ]{curve['name']} ", line))
         assert f"{found['cpr']:.3f}" in line
         assert f"{found['cmd']:.3f}" in line
+
+
+def test_strict_tests_are_added_to_the_scores_that_are_there(program, run):
+    few = ("--examples", 6, "--spare-examples", 4)
+    assert program("evaluate", run, "--examples", 6).status == 0
+    before = cs.load(run).evaluation
+    assert before.strict is None
+    result = program("evaluate", run, *FEW, *few)
+    assert result.status == 0, result.err
+    after = cs.load(run).evaluation
+    assert after.strict is not None
+    assert after.scores == before.scores
+    again = program("evaluate", run, *FEW, *few)
+    assert again.status == 1, "now there is something to lose"
+    assert "already exists" in again.err
+
+
+def test_other_scores_are_not_replaced_by_strict_tests(program, run):
+    assert program("evaluate", run, "--examples", 6).status == 0
+    refused = program("evaluate", run, *FEW, "--examples", 5)
+    assert refused.status == 1
+    assert "already exists" in refused.err
+    assert cs.load(run).evaluation.examples == 6

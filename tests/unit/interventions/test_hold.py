@@ -57,6 +57,21 @@ def test_a_node_with_a_position_holds_there_alone():
     torch.testing.assert_close(got[tokens.live], wanted[tokens.live])
 
 
+def test_a_position_that_no_text_has_is_said(caplog):
+    model, dictionaries, tokens = setting()
+    with cs.ablate(model, dictionaries, {"resid_0/2@99": 4.0, "resid_0/2@3": 4.0}):
+        model.logits(tokens, every_token(tokens))
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "no text reached the position of resid_0/2@99" in said
+    assert f"from 0 to {int(tokens.position_ids.max())}" in said
+    caplog.clear()
+    with cs.ablate(model, dictionaries, {"resid_0/2@3": 4.0}):
+        model.logits(tokens, every_token(tokens))
+    with cs.ablate(model, dictionaries, {"resid_0/2@99": 4.0}):
+        pass  # nothing ran, so nothing was missed
+    assert caplog.records == []
+
+
 def test_a_mapping_brings_its_values_along():
     model, dictionaries, tokens = setting()
     with cs.ablate(model, dictionaries, {"mlp_1/3": 2.5}):

@@ -79,17 +79,22 @@ def agreement_examples(
     Raises:
         BadInput: no such structure, or too few of the words are single tokens.
     """
+    refuse_unknown_structure(structure)
+    words = _words(_single_token(tokenizer))
+    _refuse_too_few(words, structure)
+    train_words, test_words = _split(words, seed)
+    draw = random.Random(f"{structure} {seed}")
+    return _generate(structure, train_words, train, draw), _generate(structure, test_words, test, draw)
+
+
+def refuse_unknown_structure(structure: str) -> None:
+    """Raise BadInput if there is no such structure."""
     if structure not in STRUCTURES:
         raise BadInput(
             f"no such agreement structure: {structure!r}",
             expected=" or ".join(f"agreement/{name}" for name in STRUCTURES),
             mend="check the spelling",
         )
-    words = _words(_single_token(tokenizer))
-    _refuse_too_few(words, structure)
-    train_words, test_words = _split(words, seed)
-    draw = random.Random(f"{structure} {seed}")
-    return _generate(structure, train_words, train, draw), _generate(structure, test_words, test, draw)
 
 
 def held_out_nouns(known: Callable[[str], bool], *, seed: int = 0) -> frozenset[str]:
