@@ -50,6 +50,12 @@ folder (Gemma Scope), or from a folder named like the site. A dictionary that sa
 **Which tensor** it reads comes from the same name, and must be one of those in the
 [table of families](#families-of-models). A dictionary for another tensor is refused for that reason.
 
+**Gemma Scope 2** has a repository per Gemma-3 model, with a folder per kind of tensor (`resid_post_all`,
+`attn_out_all`, `mlp_out_all`). Of each layer the dictionary of width 16k and of `l0_medium`, or else `l0_big`, is
+used; transcoders are left out. For others, name their folder:
+`google/gemma-scope-2-270m-pt:resid_post/layer_5_width_65k_l0_medium`. In the instruction-tuned models the first four
+positions (`<bos><start_of_turn>user` and a line break) were not trained on.
+
 **Gemma Scope** has several dictionaries per layer. Of width 16k, the one whose average L0 is nearest to 100 is
 used, and the log says which that was. From the hub only those files are downloaded. To use another, name its
 folder: `google/gemma-scope-2b-pt-res:layer_12/width_65k`. The dictionary of the embedding was trained before Gemma

@@ -1,7 +1,7 @@
 """Dictionaries on the HuggingFace hub: which files of a repository are wanted, and fetching just those.
 
 1. list the repository's files with their sizes;
-2. choose: all of them, those below a folder, and for Gemma Scope one dictionary per layer;
+2. choose: all of them, those below a folder, and for Gemma Scope, 1 or 2, one dictionary per layer;
 3. download what the hub's cache lacks. Without a network, what an earlier download left is used.
 """
 
@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from circuitscope.dictionaries.readers import gemma_scope, transcoders
+from circuitscope.dictionaries.readers import gemma_scope, gemma_scope_2, transcoders
 from circuitscope.dictionaries.readers.gather import refuse_transcoder
 from circuitscope.dictionaries.source import parts
 from circuitscope.errors import BadFile
@@ -86,6 +86,8 @@ def choose(repository: str, files: Iterable[str], inside: str = "") -> list[str]
         raise refuse_transcoder(repository)
     if any(name.endswith(f"/{gemma_scope.WEIGHTS}") for name in below):
         return gemma_scope.choose(below, repository)
+    if gemma_scope_2.holds(below):
+        return gemma_scope_2.choose(below, repository)
     return below
 
 

@@ -25,8 +25,8 @@ def test_figures_become_tables(tmp_path, monkeypatch):
     assert figures["preset"] == "small"
     assert {row["method"] for row in figures["planted"]} == {"exact"}
     text = tables(figures)
-    assert text.count("### ") == 6
+    assert text.count("### ") == 7
     assert "| true | exact |" in text
     assert "| pronoun | female or male |" in text
     only = tables({"planted": figures["planted"]})
-    assert only.count("### ") == 3
+    assert only.count("### ") == 4

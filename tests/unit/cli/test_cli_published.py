@@ -20,12 +20,14 @@ import pyarrow.parquet
 import pytest
 import torch
 from hub_cache import offline, put, snapshot
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
+    Gemma3TextConfig,
     GPTNeoXConfig,
     PreTrainedTokenizerFast,
 )
@@ -184,18 +186,18 @@ def test_the_readmes_classifier_on_bias_in_bios_from_the_hub(tmp_path, pythia_hu
 # -- Gemma ---------------------------------------------------------------------------------------------------
 
 
-def gemma(hub: Path) -> None:
+def gemma(hub: Path, repository: str = "google/gemma-2-2b", kind: type = Gemma2Config) -> None:
     torch.manual_seed(0)
     forms = [form for group in (PEOPLE, THINGS, VERBS, RELATIVE_VERBS) for pair in group for form in pair]
     words = list(dict.fromkeys(["<bos>", "The", "the", "that", *PREPOSITIONS, *forms]))
     inner = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token="<bos>"))
     inner.pre_tokenizer = WhitespaceSplit()
-    config = Gemma2Config(
+    config = kind(
         vocab_size=len(words), hidden_size=WIDTH, intermediate_size=64, num_hidden_layers=3,
         num_attention_heads=GEMMA_HEADS, num_key_value_heads=2, head_dim=GEMMA_HEAD_WIDTH, initializer_range=0.3,
         query_pre_attn_scalar=GEMMA_HEAD_WIDTH, sliding_window=16, max_position_embeddings=64, bos_token_id=0,
     )  # fmt: skip
-    place = snapshot(hub, "google/gemma-2-2b")
+    place = snapshot(hub, repository)
     AutoModelForCausalLM.from_config(config).save_pretrained(place)
     PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<bos>", unk_token="<bos>").save_pretrained(
         place
@@ -229,6 +231,54 @@ def gemma_hub(tmp_path_factory):
 
 def test_gemma_with_gemma_scope(tmp_path, gemma_hub):
     try_commands("google/gemma-2-2b", tmp_path, gemma_hub, sites=9)
+
+
+def gemma_scope_2(hub: Path, folder: Path) -> None:
+    """The published tree of one repository: kinds, widths and l0, configs that are missing, and transcoders."""
+    widths = {
+        "resid_post": WIDTH,
+        "mlp_out": WIDTH,
+        "attn_out": GEMMA_HEADS * GEMMA_HEAD_WIDTH,
+        "transcoder": WIDTH,
+    }
+    hooks = {
+        "resid_post": "output", "mlp_out": "post_feedforward_layernorm.output", "attn_out": "self_attn.o_proj.input",
+        "transcoder": "pre_feedforward_layernorm.output",
+    }  # fmt: skip
+    leaves = [
+        (f"{kind}_all/layer_{layer}_width_{width}_l0_{size}", kind, layer)
+        for kind in widths for layer in range(3) for width in ("16k", "262k") for size in ("small", "big")
+    ]  # fmt: skip
+    leaves.append(("resid_post/layer_1_width_65k_l0_medium", "resid_post", 1))
+    for number, (name, kind, layer) in enumerate(leaves):
+        place = folder / name
+        place.mkdir(parents=True)
+        w_dec = torch.nn.functional.normalize(random(FEATURES, widths[kind], seed=number), dim=1)
+        save_file(
+            {
+                "w_enc": w_dec.T.contiguous(), "w_dec": w_dec, "b_enc": torch.zeros(FEATURES),
+                "b_dec": 0.01 * random(widths[kind]), "threshold": torch.full((FEATURES,), 0.02),
+            },
+            place / "params.safetensors",
+        )  # fmt: skip
+        if number % 5:  # some lack it
+            hook = f"model.layers.{layer}.{hooks[kind]}"
+            out = f"model.layers.{layer}.post_feedforward_layernorm.output" if kind == "transcoder" else hook
+            config = {
+                "architecture": "jump_relu",
+                "model_name": "google/gemma-3-270m",
+                "hf_hook_point_in": hook,
+            }
+            config |= {"hf_hook_point_out": out, "affine_connection": False, "width": FEATURES, "l0": 20}
+            (place / "config.json").write_text(json.dumps(config))
+    put(hub, "google/gemma-scope-2-270m-pt", folder)
+
+
+def test_gemma_3_with_gemma_scope_2(tmp_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gemma3")
+    gemma(folder / "hub", "google/gemma-3-270m", Gemma3TextConfig)
+    gemma_scope_2(folder / "hub", folder / "made")
+    try_commands("google/gemma-3-270m", tmp_path, folder / "hub", sites=9)
 
 
 def test_half_precision_runs_to_the_end(tmp_path, gemma_hub):

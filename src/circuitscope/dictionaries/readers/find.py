@@ -13,6 +13,7 @@ from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.readers import (
     dictionary_learning,
     gemma_scope,
+    gemma_scope_2,
     own_folder,
     saelens,
     sparsify,
@@ -37,7 +38,7 @@ class Reader(Protocol):
     def read(self, folder: Path, site: Site | None = None) -> Dictionaries: ...
 
 
-PUBLISHED = cast(tuple[Reader, ...], (dictionary_learning, saelens, gemma_scope, sparsify))
+PUBLISHED = cast(tuple[Reader, ...], (dictionary_learning, saelens, gemma_scope, gemma_scope_2, sparsify))
 READERS = (cast(Reader, own_folder), *PUBLISHED)
 _REFUSED = cast(tuple[Reader, ...], (transcoders,))
 
