@@ -14,6 +14,7 @@ from circuitscope.dictionaries.readers import read_dictionaries
 from circuitscope.errors import BadDictionary, BadFile
 
 WIDTH, FEATURES = 6, 16
+SIZES = ("small", "big")
 HOOKS = {
     "resid_post": "model.layers.{}.output",
     "attn_out": "model.layers.{}.self_attn.o_proj.input",

@@ -2,10 +2,10 @@
 
     f = pre where pre > threshold, else 0,  pre = x w_enc + b_enc,  x̂ = f w_dec + b_dec
 
-One repository per model, with a folder per kind of tensor: ``resid_post`` is the output of a block, ``attn_out`` the input
-of attention's output projection, ``mlp_out`` the MLP's output after its norm. With ``_all`` a folder has every layer in
-few widths, without it a few layers in many. ``config.json``, which is sometimes missing, names the tensor as a module of
-the HuggingFace model; it outweighs the folder's name, and must not contradict it.
+One repository per model, with a folder per kind of tensor: ``resid_post`` is the output of a block, ``attn_out``
+the input of attention's output projection, ``mlp_out`` the MLP's output after its norm. With ``_all`` a folder has
+every layer in few widths, without it a few layers in many. ``config.json``, which is sometimes missing, names the
+tensor as a module of the HuggingFace model; it outweighs the folder's name, and must not contradict it.
 
 A layer has several dictionaries: width 16k is taken, and of ``l0_small``, ``medium`` and ``big`` the medium one, or
 else the big one. ``transcoder`` folders and dictionaries with an affine skip connection are refused.
