@@ -83,7 +83,7 @@ def _build_plain(
 
 def _read_whole(settings: Mapping[str, object], name: str, where: str) -> int:
     value = settings.get(name)
-    if not isinstance(value, int):
+    if not isinstance(value, int) or isinstance(value, bool):
         raise BadDictionary(f"{where} has {name} = {value!r}", expected="a whole number")
     return value
 
@@ -102,6 +102,17 @@ def _check_names(kind: str, weights: Mapping[str, Tensor], where: str) -> None:
 
 def _check_shapes(weights: Mapping[str, Tensor], where: str) -> None:
     n_features, width = weights["b_enc"].numel(), weights["b_dec"].numel()
+    if n_features == 0 or width == 0:
+        raise BadDictionary(
+            f"{where} has {n_features} features of width {width}", expected="at least one of each"
+        )
+    whole = sorted(name for name, weight in weights.items() if not weight.is_floating_point())
+    if whole:
+        raise BadDictionary(
+            f"{where}: {whole[0]} holds numbers of type {str(weights[whole[0]].dtype).removeprefix('torch.')}",
+            expected="floating-point numbers",
+            mend="the file is damaged, or was written with another layout",
+        )
     expected: dict[str, tuple[int, ...]] = {"w_enc": (n_features, width), "w_dec": (n_features, width)}
     expected |= {"b_dec": (width,), "pre_bias": (width,)}
     for name, weight in weights.items():

@@ -346,13 +346,30 @@ def test_a_hook_names_its_site_and_tensor(hook, site, tensor):
 
 
 @pytest.mark.parametrize(
-    "hook", ["blocks.3.hook_resid_mid", "blocks.3.attn.hook_q", "ln_final.hook_normalized", ""]
+    "hook", ["blocks.3.hook_resid_mid", "blocks.3.attn.hook_q", "ln_final.hook_normalized"]
 )
-def test_a_hook_at_no_site_is_named(tmp_path, hook):
+@pytest.mark.parametrize("wanted", [None, Site("resid", 3)])
+def test_a_hook_at_no_site_is_named(tmp_path, hook, wanted):
+    """Whatever a YAML line says about where it belongs."""
     put(tmp_path / "a", tensors("standard"), config("standard", metadata={"hook_name": hook}))
-    with pytest.raises(BadFile, match="which site") as error:
+    with pytest.raises(BadDictionary, match=f"a dictionary of '{hook}': that tensor is at no site"):
+        read_dictionaries(tmp_path, wanted)
+
+
+def test_no_hook_at_all_may_be_given_a_site(tmp_path):
+    put(tmp_path / "a", tensors("standard"), config("standard", metadata={"hook_name": ""}))
+    with pytest.raises(BadFile, match="which site"):
         read_dictionaries(tmp_path)
-    assert repr(hook) in error.value.expected
+    assert [str(site) for site in read_dictionaries(tmp_path, Site("resid", 3))] == ["resid_3"]
+
+
+@pytest.mark.parametrize("scale", [0, -1.0, "large", [2.0]])
+def test_a_scale_that_is_no_scale_is_refused(tmp_path, scale):
+    place = tmp_path / "a"
+    put(place, tensors("standard"), config("standard", normalize_activations="expected_average_only_in"))
+    (place / "activation_scaler.json").write_text(json.dumps({"scaling_factor": scale}))
+    with pytest.raises(BadDictionary, match="scaling_factor"):
+        read_dictionaries(tmp_path)
 
 
 USUAL, INPUT = None, "input of attention's output projection"

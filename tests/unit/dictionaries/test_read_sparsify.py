@@ -86,7 +86,13 @@ def test_a_module_names_its_site_and_tensor(path, site, tensor):
     assert module_place(path) == (Site.parse(site), tensor)
 
 
-@pytest.mark.parametrize("path", ["layers", "final_layernorm", "layers.3.input_layernorm", "layers.x"])
+def test_a_module_inside_a_block_that_is_no_site_is_refused(tmp_path):
+    put(tmp_path / "layers.3.input_layernorm", tensors(), config())
+    with pytest.raises(BadDictionary, match=r"'layers\.3\.input_layernorm': that tensor is at no site"):
+        read_dictionaries(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["layers", "final_layernorm", "layers.x"])
 def test_a_module_at_no_site_is_named(tmp_path, path):
     put(tmp_path / path, tensors(), config())
     with pytest.raises(BadFile, match="which site") as error:

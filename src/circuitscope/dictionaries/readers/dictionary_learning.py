@@ -10,7 +10,6 @@ AutoEncoderNew, GatedAutoEncoder), write vectors get length 1 here and features 
 
 from __future__ import annotations
 
-import pickle  # noqa: TID251  (only to name the error that torch raises on a damaged file)
 import zipfile
 from collections.abc import Mapping
 from functools import partial
@@ -25,12 +24,14 @@ from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
 from circuitscope.dictionaries.readers.gather import (
     FoundDictionary,
+    files_named,
     gather,
+    in_float32,
     read_object,
     rows,
     unit_write_vectors,
 )
-from circuitscope.dictionaries.readers.site_names import word_place
+from circuitscope.dictionaries.readers.site_names import SiteTensor, word_place
 from circuitscope.errors import BadDictionary, BadFile
 from circuitscope.terms import Site
 
@@ -41,37 +42,41 @@ WEIGHTS = "ae.pt"
 
 
 def recognises(folder: Path) -> bool:
-    return next(folder.rglob(WEIGHTS), None) is not None
+    return bool(files_named(folder, WEIGHTS))
 
 
 def read(folder: Path, site: Site | None = None) -> Dictionaries:
-    return gather(folder, [_found(folder, path) for path in sorted(folder.rglob(WEIGHTS))], site)
+    return gather(folder, [_found(folder, path) for path in files_named(folder, WEIGHTS)], site)
 
 
 def _found(folder: Path, path: Path) -> FoundDictionary:
     config = _read_config(path.parent / "config.json")
+    _refuse_inputs(config, path)
     bos = config.get("buffer", {}).get("add_special_tokens")
+    place = _place(folder.resolve().name / path.parent.relative_to(folder), config, path)
     return FoundDictionary(
         path,
-        _site(folder.resolve().name / path.parent.relative_to(folder), config),
-        partial(read_one, path, config),
+        place.site if place else None,
+        partial(read_one, path, config, place.tensor if place else None),
         hint="a folder such as resid_out_layer3, attn_3 or embed, or trainer.submodule_name in config.json",
         prepend_bos=bos if isinstance(bos, bool) else None,
     )
 
 
-def read_one(path: Path, config: Mapping[str, Any]) -> Dictionary:
-    """Read one ``ae.pt``."""
+def read_one(path: Path, config: Mapping[str, Any], tensor: str | None = None) -> Dictionary:
+    """Read one ``ae.pt``; ``tensor`` is the word for what it reads, None for its site's usual tensor."""
     state = _read_state(path)
     name = config.get("trainer", {}).get("dict_class") or _guess_class(state, path)
-    if name not in _CLASSES:
+    if not isinstance(name, str) or name not in _CLASSES:
         raise BadDictionary(
             f"{path} is of class {name}",
             expected=" or ".join(_CLASSES),
             mend="this class of dictionary_learning is not supported",
         )
     try:
-        return _CLASSES[name](state, config, path)
+        found = _CLASSES[name](state, config, path)
+        found.tensor = tensor
+        return found
     except KeyError as error:
         raise BadDictionary(
             f"{path} is of class {name}, but lacks the tensor {error}",
@@ -207,7 +212,7 @@ def _guess_class(state: Mapping[str, Tensor], path: Path) -> str:
 def _read_state(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged pickle program can end in anything
         raise BadFile(
             f"{path} cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}",
             expected="a complete torch state_dict",
@@ -215,10 +220,18 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         ) from error
     if not isinstance(state, dict):
         raise BadFile(f"{path} contains a {type(state).__name__}", expected="a torch state_dict")
-    return {
+    odd = [name for name, value in state.items() if not isinstance(value, Tensor | int | float)]
+    if odd:
+        raise BadFile(
+            f"{path} has the entry {str(odd[0])!r}, which is a {type(state[odd[0]]).__name__}",
+            expected="a plain torch state_dict: tensors and numbers by name",
+            mend="save the state_dict of the dictionary by itself",
+        )
+    tensors = {
         str(name): value if isinstance(value, Tensor) else torch.tensor(value)
         for name, value in state.items()
     }
+    return in_float32(tensors, str(path))
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -232,12 +245,40 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _site(relative: Path, config: Mapping[str, Any]) -> Site | None:
-    """The site that the config names, or else the innermost folder that names one."""
-    trainer = config.get("trainer", {})
-    submodule = str(trainer.get("submodule_name") or "")
-    for text in (submodule, *reversed(relative.parts)):
-        place = word_place(text, trainer.get("layer") if text == submodule else None)
-        if place is not None:
-            return place.site
-    return None
+def _refuse_inputs(config: Mapping[str, Any], path: Path) -> None:
+    """Refuse what reads the input of its submodule: the config calls it by the submodule's name all the same."""
+    io = config.get("buffer", {}).get("io", "out")
+    if io != "out":
+        raise BadDictionary(
+            f"{path} was trained with io {io!r}: it reads the input of {_submodule(config) or 'its submodule'}",
+            expected="a dictionary that reads and rebuilds an output (io 'out')",
+            mend="transcoders and dictionaries of inputs are not supported",
+        )
+
+
+def _submodule(config: Mapping[str, Any]) -> str:
+    return str(config.get("trainer", {}).get("submodule_name") or "")
+
+
+def _place(relative: Path, config: Mapping[str, Any], path: Path) -> SiteTensor | None:
+    """What the config names, or else the innermost folder that names a site; the two must not contradict."""
+    stated = word_place(_submodule(config), config.get("trainer", {}).get("layer"))
+    # Where the config says it, a folder is only compared, and its odd names are its own business.
+    for name in reversed(relative.parts):
+        try:
+            by_folder = word_place(name)
+        except BadDictionary:
+            if stated is None:
+                raise
+            continue
+        if by_folder is None:
+            continue
+        if stated is not None and by_folder.site != stated.site:
+            raise BadDictionary(
+                f"{path} is in the folder {name}, which means {by_folder.site}, but its config says "
+                f"{_submodule(config)!r}, which is {stated.site}",
+                expected="a folder and a config that agree",
+                mend="rename the folder, or correct the config",
+            )
+        return stated or by_folder
+    return stated

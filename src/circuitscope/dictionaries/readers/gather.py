@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.errors import BadDictionary, BadFile
 from circuitscope.runs import hash_file, hash_json
 from circuitscope.terms import Site
+
+_LEFT_BEHIND = ("__MACOSX", ".ipynb_checkpoints")
+"""Folders that are copies of something else."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,42 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def in_float32(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """Half precision as float32, in which the weights are brought into our form; refuses formats of eight bits."""
+    coarse = sorted(
+        name for name, value in tensors.items() if value.is_floating_point() and value.itemsize < 2
+    )
+    if coarse:
+        raise BadDictionary(
+            f"{where} holds {coarse[0]} as {str(tensors[coarse[0]].dtype).removeprefix('torch.')}",
+            expected="weights of 16 bits or more",
+            mend="fetch the dictionary in bfloat16 or float32",
+        )
+    return {
+        name: value.float() if value.is_floating_point() and value.itemsize < 4 else value
+        for name, value in tensors.items()
+    }
+
+
+def files_named(folder: Path, name: str) -> list[Path]:
+    """Every file of a name below a folder, links followed, without what archives and notebooks leave behind.
+
+    A link that leads back to where it came from is not followed twice.
+    """
+    found, seen = [], set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        place = Path(root).resolve()
+        if place in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        folders[:] = sorted(inner for inner in folders if inner not in _LEFT_BEHIND)
+        found += [Path(root) / file for file in files if file == name]
+    return sorted(found)
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """A safetensors file; half precision becomes float32, in which the weights are brought into our form."""
+    """A safetensors file, in float32 or better."""
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -127,8 +165,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             expected="a complete safetensors file",
             mend="the file is truncated or damaged; fetch it again",
         ) from error
-    half = (torch.float16, torch.bfloat16)
-    return {name: value.float() if value.dtype in half else value for name, value in tensors.items()}
+    return in_float32(tensors, str(path))
 
 
 # -- bringing weights into our form ---------------------------------------------------------------------

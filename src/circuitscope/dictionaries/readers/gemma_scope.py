@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import logging
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -27,7 +25,13 @@ from torch import Tensor
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
-from circuitscope.dictionaries.readers.gather import FoundDictionary, gather, refuse_transcoder, rows
+from circuitscope.dictionaries.readers.gather import (
+    FoundDictionary,
+    files_named,
+    gather,
+    refuse_transcoder,
+    rows,
+)
 from circuitscope.errors import BadDictionary, BadFile
 from circuitscope.terms import Site
 
@@ -43,11 +47,11 @@ _log = logging.getLogger("circuitscope")
 
 
 def recognises(folder: Path) -> bool:
-    return next(folder.rglob(WEIGHTS), None) is not None
+    return bool(files_named(folder, WEIGHTS))
 
 
 def read(folder: Path, site: Site | None = None) -> Dictionaries:
-    full = {str(PurePosixPath(*path.parts)): path for path in sorted(folder.resolve().rglob(WEIGHTS))}
+    full = {str(PurePosixPath(*path.parts)): path for path in files_named(folder.resolve(), WEIGHTS)}
     return gather(folder, [_found(full[name]) for name in choose(full, str(folder))], site)
 
 
@@ -160,15 +164,7 @@ def _load(path: Path) -> dict[str, Tensor]:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name.lower(): np.asarray(file[name]) for name in file.files}
         return {name: torch.from_numpy(array).float() for name, array in arrays.items()}
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-        AttributeError,
-    ) as error:
+    except Exception as error:  # a damaged archive can end in anything
         raise BadFile(
             f"{path} cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}",
             expected="a complete npz file of numbers",

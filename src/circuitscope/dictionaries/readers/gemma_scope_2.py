@@ -26,6 +26,7 @@ from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
 from circuitscope.dictionaries.readers.gather import (
     FoundDictionary,
+    files_named,
     gather,
     read_object,
     read_tensors,
@@ -76,11 +77,11 @@ class _Leaf:
 
 
 def recognises(folder: Path) -> bool:
-    return any(_leaf(str(path)) for path in folder.resolve().rglob(WEIGHTS))
+    return any(_leaf(str(path)) for path in files_named(folder.resolve(), WEIGHTS))
 
 
 def read(folder: Path, site: Site | None = None) -> Dictionaries:
-    paths = [str(PurePosixPath(*path.parts)) for path in sorted(folder.resolve().rglob(WEIGHTS))]
+    paths = [str(PurePosixPath(*path.parts)) for path in files_named(folder.resolve(), WEIGHTS)]
     return gather(folder, [_found(leaf) for leaf in _chosen(paths, str(folder))], site)
 
 

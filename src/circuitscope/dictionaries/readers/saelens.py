@@ -24,6 +24,7 @@ from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
 from circuitscope.dictionaries.readers.gather import (
     FoundDictionary,
+    files_named,
     gather,
     read_object,
     read_tensors,
@@ -36,7 +37,7 @@ from circuitscope.dictionaries.readers.saelens_config import (
     SaeConfig,
     parse_config,
 )
-from circuitscope.dictionaries.readers.site_names import hook_place, module_place
+from circuitscope.dictionaries.readers.site_names import hook_place, module_place, no_site
 from circuitscope.errors import BadDictionary
 from circuitscope.terms import Site
 
@@ -60,11 +61,11 @@ _log = logging.getLogger("circuitscope")
 
 
 def recognises(folder: Path) -> bool:
-    return next(folder.rglob(WEIGHTS), None) is not None
+    return bool(files_named(folder, WEIGHTS))
 
 
 def read(folder: Path, site: Site | None = None) -> Dictionaries:
-    found = [_found(path) for path in sorted(folder.rglob(WEIGHTS))]
+    found = [_found(path) for path in files_named(folder, WEIGHTS)]
     unknown = sum(one.settings["scale"] is None for one in found)
     if unknown:
         _log.warning(
@@ -79,12 +80,14 @@ def _found(path: Path) -> FoundDictionary:
     raw = read_object(path.with_name("cfg.json"))
     config = parse_config(raw, str(path.with_name("cfg.json")))
     place = hook_place(config.hook_name) or module_place(config.hook_name)
+    if config.hook_name and place is None:
+        raise no_site(config.hook_name)
     scale = _scale(path, config)
     return FoundDictionary(
         path,
         place.site if place else None,
         partial(read_one, path, config, place.tensor if place else None, 1.0 if scale is None else scale),
-        hint=f"a hook that belongs to a site; {config.hook_name!r} of its cfg.json does not",
+        hint="a hook_name in its cfg.json",
         prepend_bos=config.prepend_bos,
         settings={"config": repr(config), "scale": scale},
     )
@@ -146,6 +149,10 @@ def _scale(path: Path, config: SaeConfig) -> float | None:
         return 1.0
     beside = path.with_name(_SCALER)
     scale = read_object(beside).get("scaling_factor") if beside.is_file() else None
+    if scale is not None and not (isinstance(scale, int | float) and 0 < scale < float("inf")):
+        raise BadDictionary(
+            f"{beside} has scaling_factor {scale!r}", expected="a number above 0", mend="fetch the file again"
+        )
     return None if scale is None else float(scale)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from circuitscope.errors import BadDictionary
 from circuitscope.model import RESID, TOKEN_EMBEDDING, module_tensor
 from circuitscope.terms import Site
 
@@ -28,6 +29,8 @@ _HOOKS = {
     "mlp.hook_post": "mlp",
     "hook_mlp_out": "mlp",
 }
+_PARTS = ("pre", "in", "input", "mid", "post", "out", "output", "z", "q", "k", "v", "pattern", "scores")
+"""Words that say which tensor of a module is meant; any other word says nothing."""
 _WORDS = {"attn": ("attn", "attention"), "mlp": ("mlp",), "resid": ("resid", "residual")}
 _MODULES = (("attn", ("attn", "attention")), ("mlp", ("mlp", "feedforward", "feed_forward")))
 _EMBEDDINGS = ("embed_tokens", "embed_in", "wte")
@@ -67,8 +70,18 @@ def module_place(path: str) -> SiteTensor | None:
     return None
 
 
+def is_in_block(path: str) -> bool:
+    """Whether a name is the path of something inside a block, such as ``layers.3.input_layernorm``."""
+    found = _BLOCK.fullmatch(path)
+    return found is not None and found[2] is not None
+
+
 def word_place(text: str, layer: object = None) -> SiteTensor | None:
-    """The place that words such as ``resid_out_layer3``, ``mlp_3`` or ``embed`` mean; the usual tensor."""
+    """The place that words such as ``resid_out_layer3``, ``resid_pre_3``, ``mlp_3`` or ``embed`` mean.
+
+    Raises:
+        BadDictionary: the words mean a tensor that is at no site, such as ``resid_mid_layer_3`` or ``mlp_in_3``.
+    """
     words = re.findall(r"[a-z]+|\d+", text.lower())
     if words and words[0] in ("embed", "embedding"):
         return SiteTensor(Site("embed", -1), None)
@@ -77,5 +90,31 @@ def word_place(text: str, layer: object = None) -> SiteTensor | None:
         numbers = [layer]
     for kind, names in _WORDS.items():
         if len(numbers) == 1 and words and words[0] in names:
-            return SiteTensor(Site(kind, numbers[0]), None)
+            return _which_tensor(text, kind, numbers[0], [word for word in words if word in _PARTS])
     return None
+
+
+def _which_tensor(text: str, kind: str, layer: int, parts: list[str]) -> SiteTensor:
+    """The tensor of a kind of site that a word after it means: before, in the middle of or after the module."""
+    part = parts[0] if parts else "out"
+    known = {"resid": ("out", "output", "post"), "attn": ("out", "output"), "mlp": ("out", "output")}[kind]
+    if part in known:
+        return SiteTensor(Site(kind, layer), None)
+    if kind == "resid" and part in (
+        "pre",
+        "in",
+        "input",
+    ):  # what enters a block is what the block before has left
+        return SiteTensor(Site("resid", layer - 1) if layer else Site("embed", -1), None)
+    if kind == "attn" and part == "z":
+        return SiteTensor(Site("attn", layer), "attn.hook_z")
+    raise no_site(text)
+
+
+def no_site(name: str) -> BadDictionary:
+    """The error for a dictionary whose own name says that it reads a tensor at no site."""
+    return BadDictionary(
+        f"a dictionary of {name!r}: that tensor is at no site",
+        expected="the output of an attention block, of an MLP or of a block (attn, mlp, resid), or the embedding",
+        mend="use a dictionary of one of these tensors",
+    )

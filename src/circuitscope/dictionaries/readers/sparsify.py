@@ -20,12 +20,13 @@ from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.kinds import build
 from circuitscope.dictionaries.readers.gather import (
     FoundDictionary,
+    files_named,
     gather,
     read_object,
     read_tensors,
     refuse_transcoder,
 )
-from circuitscope.dictionaries.readers.site_names import module_place
+from circuitscope.dictionaries.readers.site_names import is_in_block, module_place, no_site
 from circuitscope.errors import BadDictionary
 from circuitscope.terms import Site
 
@@ -38,11 +39,11 @@ _NAMES = {"encoder.weight": "w_enc", "encoder.bias": "b_enc", "W_dec": "w_dec", 
 
 
 def recognises(folder: Path) -> bool:
-    return next(folder.rglob(WEIGHTS), None) is not None
+    return bool(files_named(folder, WEIGHTS))
 
 
 def read(folder: Path, site: Site | None = None) -> Dictionaries:
-    return gather(folder, [_found(path) for path in sorted(folder.resolve().rglob(WEIGHTS))], site)
+    return gather(folder, [_found(path) for path in files_named(folder.resolve(), WEIGHTS)], site)
 
 
 def _found(path: Path) -> FoundDictionary:
@@ -58,6 +59,8 @@ def _found(path: Path) -> FoundDictionary:
             mend="this activation is not supported",
         )
     place = module_place(path.parent.name)
+    if place is None and is_in_block(path.parent.name):
+        raise no_site(path.parent.name)
     return FoundDictionary(
         path,
         place.site if place else None,
