@@ -15,6 +15,7 @@ from circuitscope.runs.files import (
     write_json,
 )
 from circuitscope.runs.folders import new_folder, refuse_existing
+from circuitscope.runs.json_lines import json_object, read_json_lines
 from circuitscope.runs.judging import SHEET, Sheet, sheet_of, write_judging
 from circuitscope.runs.manifest import SCHEMA_VERSION, read_manifest, versions, write_manifest
 from circuitscope.runs.needed import need, need_shift
@@ -91,6 +92,7 @@ __all__ = [
     "hash_file",
     "hash_json",
     "is_there",
+    "json_object",
     "kind_of",
     "made_from",
     "need",
@@ -100,6 +102,7 @@ __all__ = [
     "outdated_by",
     "read_arrays",
     "read_json",
+    "read_json_lines",
     "read_manifest",
     "refuse_existing",
     "run_kind",

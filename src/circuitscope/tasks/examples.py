@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from circuitscope.errors import BadFile
+from circuitscope.runs import read_json_lines
 
 
 @dataclass(frozen=True)
@@ -39,32 +39,16 @@ def read_examples(path: Path) -> list[Example]:
     would silently change the task.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return [parse_example(value, f"{path}, line {number}") for number, value in read_json_lines(path)]
     except (OSError, UnicodeDecodeError) as error:
         raise BadFile(
             f"the task file {path} cannot be read: {error}",
             expected="JSON lines in UTF-8",
             mend="check the path",
         ) from error
-    return [
-        _parse(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()
-    ]
 
 
 _KEYS = ("clean_prefix", "clean_answer", "patch_prefix", "patch_answer", "case")
-
-
-def _parse(line: str, where: str) -> Example:
-    expected = '{"clean_prefix": "…", "clean_answer": " …"}, and for a pair "patch_prefix" and "patch_answer"'
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise BadFile(
-            f"{where} is not JSON: {error}", expected=expected, mend="write one object per line"
-        ) from error
-    if not isinstance(value, dict):
-        raise BadFile(f"{where} is a {type(value).__name__}", expected=expected)
-    return parse_example(value, where)
 
 
 def parse_example(value: Mapping[str, Any], where: str) -> Example:
@@ -81,12 +65,19 @@ def parse_example(value: Mapping[str, Any], where: str) -> Example:
     prefixes = [value[key] for key in ("clean_prefix", "patch_prefix") if key in value]
     if not all(isinstance(prefix, str) and prefix for prefix in prefixes):
         raise BadFile(f"{where} has a prefix that is not text: {prefixes!r}", expected="a non-empty string")
+    case = value.get("case", "")
+    if not isinstance(case, str | int | float):
+        raise BadFile(
+            f"{where} has the case {case!r}",
+            expected="a few words, or no case",
+            mend="leave case out, or name it",
+        )
     return Example(
         value["clean_prefix"],
         _answers(value["clean_answer"], where),
         value.get("patch_prefix"),
         _answers(value["patch_answer"], where) if "patch_answer" in value else (),
-        str(value.get("case", "")),
+        str(case),
     )
 
 

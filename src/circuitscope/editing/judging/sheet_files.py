@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.errors import BadFile, BadInput
-from circuitscope.runs import write_file
+from circuitscope.runs import json_object, write_file
 
 COLUMNS = (
     *("site", "feature", "effect", "verdict", "note", "contexts", "promoted", "suppressed"),
@@ -117,18 +117,18 @@ def _as_row(path: Path, number: int, columns: Sequence[str], cells: Sequence[str
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Row]]:
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError as error:
+            row = json_object(line, f"row {number} of the sheet {path}")
+        except BadFile as error:
             raise BadFile(
-                f"the sheet {path} is damaged in row {number}: {error}",
+                f"the sheet {path} is damaged in row {number}: {error.got}",
                 expected="one JSON object per line",
                 mend=_ANEW,
             ) from error
-        _check_columns(path, list(row) if isinstance(row, dict) else [], f"row {number} of the sheet {path}")
+        _check_columns(path, list(row), f"row {number} of the sheet {path}")
         yield number, row
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from circuitscope.errors import BadFile
+from circuitscope.runs import read_json_lines
 
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 
@@ -27,8 +27,7 @@ def field_names(path: Path) -> list[str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix == ".csv":
                 return next(csv.reader(file), [])
-            first = next((line for line in file if line.strip()), "")
-    return list(_object(first, f"{path}, line 1")) if first else []
+        return next((list(value) for _, value in read_json_lines(path)), [])
 
 
 def read_rows(path: Path, fields: Sequence[str]) -> Iterator[Row]:
@@ -59,23 +58,8 @@ def _csv(path: Path, fields: Sequence[str]) -> Iterator[Row]:
 
 
 def _json_lines(path: Path, fields: Sequence[str]) -> Iterator[Row]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                where = f"{path}, line {number}"
-                yield _picked(_object(line, where), fields, where)
-
-
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise BadFile(
-            f"{where} is not JSON: {error}", expected="one object per line", mend="correct the line"
-        ) from error
-    if not isinstance(value, dict):
-        raise BadFile(f"{where} is a {type(value).__name__}", expected="an object with named fields")
-    return value
+    for number, value in read_json_lines(path):
+        yield _picked(value, fields, f"{path}, line {number}")
 
 
 def _picked(row: dict[str, Any], fields: Sequence[str], where: str) -> Row:
