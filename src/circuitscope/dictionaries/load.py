@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -85,8 +84,7 @@ def _load(part: Part, model: LanguageModel) -> Dictionaries:
 def _refuse_other_model(model: LanguageModel) -> None:
     """The bundled dictionaries fit any model of the bundled one's shape, but mean something in that one only."""
     own = load_file(BUNDLED_MODEL / "model.safetensors")["gpt_neox.embed_in.weight"]
-    embedding: Any = model.whole.hf
-    weight = embedding.get_input_embeddings().weight.detach()
+    weight = model.whole.embedding.detach()
     if weight.shape == own.shape and torch.allclose(weight.float().cpu(), own.float(), rtol=1e-2, atol=1e-3):
         return
     raise BadDictionary(

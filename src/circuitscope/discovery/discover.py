@@ -28,7 +28,7 @@ from circuitscope.errors import BadInput, NothingFound, argument, expect
 from circuitscope.model import LanguageModel, decide_bos
 from circuitscope.results import Circuit, Findings, Recipe
 from circuitscope.sources import Loaded
-from circuitscope.tasks import Encoded, Examples, Measure, Metric, Skipped, Task, load_task
+from circuitscope.tasks import Encoded, Examples, Measure, Metric, Skipped, Task, load_task, refuse_unreadable
 from circuitscope.work import Partial, Progress, shown, silent
 
 PartialMaker = Callable[[Mapping[str, Any]], Partial]
@@ -124,7 +124,9 @@ def prepare(
     """What the two passes work on, with nothing left open, and the examples that were left out, by reason."""
     model, task = loaded.model, loaded.task
     has_bos = decide_bos(settings.bos, loaded.dictionaries.prepend_bos, model.tokenizer)
+    has_bos = has_bos or (settings.bos == "auto" and task.types_bos(model.tokenizer))
     encoded, skipped = task.encode(settings.split, model.tokenizer, bos=has_bos, limit=settings.examples)
+    refuse_unreadable(encoded, model, task.name)
     chosen = loaded.metric(settings.metric if metric is None else metric)
     keeps = _keeps_positions(settings.positions, task, encoded)
     settled = replace(

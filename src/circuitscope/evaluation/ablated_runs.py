@@ -18,7 +18,7 @@ from circuitscope.evaluation.node_set import node_set
 from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit, Nodes
 from circuitscope.sources import Loaded, metric_of
-from circuitscope.tasks import Encoded, Inputs, Measure, Metric, batches
+from circuitscope.tasks import Encoded, Inputs, Measure, Metric, batches, refuse_unreadable
 from circuitscope.terms import Site
 
 
@@ -95,6 +95,7 @@ def ablated_runs_for(
     encoded, skipped = loaded.task.encode(
         config.split, loaded.model.tokenizer, bos=settings.has_bos, limit=config.examples
     )
+    refuse_unreadable(encoded, loaded.model, loaded.task.name)
     places = _places(circuit, encoded, config.split)
     inputs = [
         part.to(loaded.model.device) for part in batches(encoded, config.batch_size, has_bos=settings.has_bos)

@@ -134,6 +134,13 @@ class LanguageModel:
         """One row per token: its logit is the row times the stream after the last norm."""
         return self._head.get_parameter("weight")
 
+    @property
+    def embedding(self) -> Float[Tensor, "token width"]:
+        """One row per token that the model knows."""
+        base: Any = self.hf
+        weight: Tensor = base.get_input_embeddings().weight
+        return weight
+
     @cached_property
     def final_norm(self) -> nn.Module:
         """The last norm, which the unembedding reads: the module whose output is the final stream."""

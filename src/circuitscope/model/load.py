@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from circuitscope.bundled import BUNDLED, BUNDLED_MODEL
 from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.model import families  # noqa: F401  (registers the records)
 from circuitscope.model.check import check_record
-from circuitscope.model.family import family_of
+from circuitscope.model.family import Family, family_of
+from circuitscope.model.formats import refuse_formats
 from circuitscope.model.language_model import LanguageModel
 
 DTYPES = {
@@ -55,8 +57,10 @@ def load_model(
         again = (
             BUNDLED if str(source) == BUNDLED else str(Path(name).resolve()) if Path(name).exists() else name
         )
-        family = family_of(_read_config(name).model_type)
-        hf = _read_weights(name, kind)
+        config = _read_config(name)
+        family = family_of(config.model_type)
+        refuse_formats(config, kind, name)
+        hf = _read_weights(name, kind, family)
     _refuse_nan(hf, name)
     tokenizer = tokenizer if tokenizer is not None else _read_tokenizer(name, isinstance(source, nn.Module))
     # A folder is called by its own name: where it is does not belong in a result.
@@ -128,17 +132,19 @@ def _refuse_folder_without(name: str, file: str) -> None:
         )
 
 
-def _read_weights(name: str, dtype: torch.dtype) -> nn.Module:
-    from safetensors import SafetensorError
+def _read_weights(name: str, dtype: torch.dtype, family: Family) -> nn.Module:
     from transformers import AutoModelForCausalLM
 
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             name, dtype=dtype, attn_implementation="eager", output_loading_info=True
         )
-    except (OSError, ValueError, SafetensorError, RuntimeError) as error:
+    except Exception as error:  # a config with unknown words, or a damaged file, can end in anything
         raise _missing(name, error) from error
     model, report = loaded
+    _refuse_more_layers(
+        name, report.get("unexpected_keys") or (), family, len(model.get_submodule(family.blocks))
+    )
     # transformers fills missing tensors with random numbers and only warns.
     for problem in ("missing_keys", "mismatched_keys"):
         if report.get(problem):
@@ -150,6 +156,20 @@ def _read_weights(name: str, dtype: torch.dtype) -> nn.Module:
             )
     weights: nn.Module = model
     return weights
+
+
+def _refuse_more_layers(name: str, unexpected: Iterable[str], family: Family, n_layers: int) -> None:
+    """Refuse a checkpoint that goes on where the config ends: the model would be cut short."""
+    block = re.compile(rf"{re.escape(family.blocks)}\.(\d+)\.")
+    beyond = [
+        int(found[1]) for key in unexpected if (found := block.match(key)) and int(found[1]) >= n_layers
+    ]
+    if beyond:
+        raise BadFile(
+            f"the checkpoint of {name!r} has {max(beyond) + 1} layers, but its config.json says {n_layers}",
+            expected="a config that belongs to the checkpoint",
+            mend="fetch both again; the model would be cut short",
+        )
 
 
 def _refuse_nan(hf: nn.Module, name: str) -> None:
@@ -169,6 +189,13 @@ def _read_tokenizer(name: str, in_memory: bool) -> Any:
     files = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
     if in_memory or (local.is_dir() and not any((local / file).exists() for file in files)):
         return None
-    with contextlib.suppress(OSError, ValueError, KeyError):
+    try:
         return AutoTokenizer.from_pretrained(name)
-    return None
+    except Exception as error:  # of a damaged file, or because a hub repository has none
+        if not local.is_dir():
+            return None
+        raise BadFile(
+            f"the tokenizer in {name} cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}",
+            expected="the tokenizer files of the model, complete",
+            mend="fetch them again; without any of them the model loads without a tokenizer",
+        ) from error

@@ -2,6 +2,7 @@
 
 from circuitscope.tasks.examples import Example, read_examples
 from circuitscope.tasks.inputs import Encoded, Inputs, Skipped, batches, make_inputs
+from circuitscope.tasks.limits import longest_input, refuse_unreadable
 from circuitscope.tasks.metrics import (
     CLASSIFIER_LAST,
     CLASSIFIER_MEAN,
@@ -29,10 +30,12 @@ __all__ = [
     "Task",
     "batches",
     "load_task",
+    "longest_input",
     "make_inputs",
     "metric_named",
     "open_labelled",
     "open_task",
     "read_examples",
     "refuse_missing_task",
+    "refuse_unreadable",
 ]

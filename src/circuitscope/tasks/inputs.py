@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from torch import Tensor
 from circuitscope.errors import BadInput
 from circuitscope.model import TokenBatch, pad
 from circuitscope.tasks.examples import Example
+
+log = logging.getLogger("circuitscope")
 
 Skipped = Counter[str]
 """How many examples were left out, by reason."""
@@ -115,6 +118,9 @@ def encode_examples(
     """Tokenise examples until ``limit`` are usable; those that cannot be used are counted by reason."""
     encoded: list[Encoded] = []
     skipped = Skipped()
+    typed = sum(types_bos(example, tokenizer) for example in examples)
+    if typed and bos:
+        log.info("%d examples begin with a typed %s: each gets one BOS, not two", typed, tokenizer.bos_token)
     for example in examples:
         if len(encoded) == limit:
             break
@@ -125,8 +131,28 @@ def encode_examples(
     return encoded, skipped
 
 
+def types_bos(example: Example, tokenizer: Any) -> bool:
+    """Whether an example's own text begins with the tokenizer's BOS."""
+    return bool(tokenizer.bos_token) and example.clean_prefix.startswith(tokenizer.bos_token)
+
+
+def _without_bos(example: Example, tokenizer: Any) -> Example:
+    """An example whose texts begin after a typed BOS."""
+    word = tokenizer.bos_token
+    patch = example.patch_prefix
+    return replace(
+        example,
+        clean_prefix=example.clean_prefix.removeprefix(word),
+        patch_prefix=None if patch is None else patch.removeprefix(word),
+    )
+
+
 def encode_example(example: Example, tokenizer: Any, *, bos: bool) -> Encoded:
-    """Tokenise one example, or raise CannotUse with the reason."""
+    """Tokenise one example, or raise CannotUse with the reason; a typed BOS counts as the BOS in front."""
+    if types_bos(example, tokenizer):
+        if not bos:
+            raise CannotUse("the text begins with a typed BOS, and BOS is off")
+        example = _without_bos(example, tokenizer)
     front = (int(tokenizer.bos_token_id),) if bos else ()
     clean = _ids(tokenizer, example.clean_prefix)
     clean_answers = _answer_tokens(tokenizer, example.clean_prefix, clean, example.clean_answer)

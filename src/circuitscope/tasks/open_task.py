@@ -9,7 +9,8 @@ from circuitscope.model import LanguageModel
 from circuitscope.results import LABELLED, OBJECTS, TaskSource
 from circuitscope.tasks.examples import parse_example
 from circuitscope.tasks.labelled.load import load_labelled_sets
-from circuitscope.tasks.labelled.text_tokens import LabelledTask, labelled_task, longest_input
+from circuitscope.tasks.labelled.text_tokens import LabelledTask, labelled_task
+from circuitscope.tasks.limits import longest_input
 from circuitscope.tasks.task import Task, load_task
 
 

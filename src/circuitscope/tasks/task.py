@@ -15,7 +15,7 @@ from circuitscope.results import FILES, OBJECTS, TEMPLATE, TaskSource
 from circuitscope.runs import hash_json
 from circuitscope.tasks.agreement import STRUCTURES, agreement_examples, refuse_unknown_structure
 from circuitscope.tasks.examples import Example, as_line, parse_example, read_examples
-from circuitscope.tasks.inputs import Encoded, Skipped, encode_examples
+from circuitscope.tasks.inputs import Encoded, Skipped, encode_examples, types_bos
 
 Examples = Sequence[Example | Mapping[str, Any]]
 
@@ -49,6 +49,10 @@ class Task:
     def pairs(self) -> bool:
         """Whether the examples are minimal pairs (else single inputs)."""
         return (self.train or self.test)[0].is_pair
+
+    def types_bos(self, tokenizer: Any) -> bool:
+        """Whether its texts begin with a BOS that was typed: they are then meant to have one."""
+        return any(types_bos(example, tokenizer) for example in (*self.train, *self.test))
 
     def as_source(self) -> TaskSource:
         """What a recipe says about the task: where it can be read again, or else its examples themselves."""

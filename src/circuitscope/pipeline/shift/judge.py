@@ -43,7 +43,8 @@ from circuitscope.results import (
     to_judge,
 )
 from circuitscope.runs import CLASSIFIER_CIRCUIT, SHEET, need_shift, sheet_of, write_judging
-from circuitscope.tasks.labelled import Classifier, longest_input
+from circuitscope.tasks import longest_input
+from circuitscope.tasks.labelled import Classifier
 from circuitscope.work import Progress, shown, silent
 from circuitscope.workspace import DashboardCache, VerdictStore, now, verdict_of
 

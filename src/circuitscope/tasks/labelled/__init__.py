@@ -17,7 +17,6 @@ from circuitscope.tasks.labelled.text_tokens import (
     Texts,
     count_batches,
     labelled_task,
-    longest_input,
     token_batches,
     token_blocks,
 )
@@ -40,7 +39,6 @@ __all__ = [
     "count_batches",
     "labelled_task",
     "load_labelled_sets",
-    "longest_input",
     "make_sets",
     "pool",
     "pooled_activations",

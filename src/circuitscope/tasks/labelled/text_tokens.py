@@ -18,6 +18,7 @@ from circuitscope.results import TaskSource
 from circuitscope.tasks.examples import Example
 from circuitscope.tasks.inputs import Encoded, Skipped
 from circuitscope.tasks.labelled.labelled_text import LabelledText
+from circuitscope.tasks.limits import longest_input
 from circuitscope.tasks.task import Task
 
 Texts = Sequence[LabelledText] | Sequence[str]
@@ -77,12 +78,6 @@ def labelled_task(
     return LabelledTask(
         name, train_examples, test_examples, source=source, classes=classes, limit=longest_input(model)
     )
-
-
-def longest_input(model: LanguageModel) -> int | None:
-    """How many tokens the model takes; None where its config does not say."""
-    longest = getattr(model.config, "max_position_embeddings", None)
-    return None if longest is None else int(longest)
 
 
 def encode_texts(
