@@ -42,6 +42,15 @@ def plot(
             help="Draw the groups that group found; --nodes and --edges then count groups and edges between them.",
         ),
     ] = False,
+    errors_in_picture: Annotated[
+        str,
+        typer.Option(
+            "--errors-in-picture",
+            help="Which errors to draw: strong adds those at the other end of a drawn node's strongest edge to the "
+            "strongest nodes, always adds all, never leaves errors out.",
+            metavar="always|strong|never",
+        ),
+    ] = "strong",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Draw a run's circuit: layers upward, positions to the right, blue promotes, red suppresses."""
@@ -54,7 +63,7 @@ def plot(
     if groups:
         plot_groups(circuit, _groups_of(run, circuit), path, max_groups=nodes, max_edges=edges)
     else:
-        plot_circuit(circuit, path, max_nodes=nodes, max_edges=edges)
+        plot_circuit(circuit, path, max_nodes=nodes, max_edges=edges, errors_in_picture=errors_in_picture)
     say(f"written to {path}")
 
 
