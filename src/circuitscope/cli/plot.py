@@ -16,6 +16,26 @@ if TYPE_CHECKING:
     from circuitscope.results import Circuit, Groups
 
 
+_ERRORS = Annotated[
+    str,
+    typer.Option(
+        "--errors-in-picture",
+        help="Which errors to draw: strong adds those at the other end of a drawn node's strongest edge to the "
+        "strongest nodes, always adds all, never leaves errors out.",
+        metavar="always|strong|never",
+    ),
+]
+_LABELS = Annotated[
+    bool | None,
+    typer.Option(
+        "--labels/--no-labels",
+        help="Write under a feature's number what it is most active on, as the run's report has it "
+        "(default: if there is a report).",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     app.command("plot")(plot)
 
@@ -42,24 +62,8 @@ def plot(
             help="Draw the groups that group found; --nodes and --edges then count groups and edges between them.",
         ),
     ] = False,
-    errors_in_picture: Annotated[
-        str,
-        typer.Option(
-            "--errors-in-picture",
-            help="Which errors to draw: strong adds those at the other end of a drawn node's strongest edge to the "
-            "strongest nodes, always adds all, never leaves errors out.",
-            metavar="always|strong|never",
-        ),
-    ] = "strong",
-    labels: Annotated[
-        bool | None,
-        typer.Option(
-            "--labels/--no-labels",
-            help="Write under a feature's number what it is most active on, as the run's report has it "
-            "(default: if there is a report).",
-            show_default=False,
-        ),
-    ] = None,
+    errors_in_picture: _ERRORS = "strong",
+    labels: _LABELS = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Draw a run's circuit: layers upward, positions to the right, blue promotes, red suppresses."""
