@@ -16,6 +16,26 @@ if TYPE_CHECKING:
     from circuitscope.results import Circuit, Groups
 
 
+_ERRORS = Annotated[
+    str,
+    typer.Option(
+        "--errors-in-picture",
+        help="Which errors to draw: strong adds those at the other end of a drawn node's strongest edge to the "
+        "strongest nodes, always adds all, never leaves errors out.",
+        metavar="always|strong|never",
+    ),
+]
+_LABELS = Annotated[
+    bool | None,
+    typer.Option(
+        "--labels/--no-labels",
+        help="Write under a feature's number what it is most active on, as the run's report has it "
+        "(default: if there is a report).",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     app.command("plot")(plot)
 
@@ -42,19 +62,29 @@ def plot(
             help="Draw the groups that group found; --nodes and --edges then count groups and edges between them.",
         ),
     ] = False,
+    errors_in_picture: _ERRORS = "strong",
+    labels: _LABELS = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Draw a run's circuit: layers upward, positions to the right, blue promotes, red suppresses."""
+    from circuitscope.pages.page import report_labels
     from circuitscope.pages.pictures import plot_circuit, plot_groups
     from circuitscope.results import load
 
-    path = out_file or run / ("groups.png" if groups else "circuit.png")
+    path = out_file.expanduser() if out_file else run / ("groups.png" if groups else "circuit.png")
     refuse_existing(path, overwrite=overwrite)
     circuit = load(run)
     if groups:
         plot_groups(circuit, _groups_of(run, circuit), path, max_groups=nodes, max_edges=edges)
     else:
-        plot_circuit(circuit, path, max_nodes=nodes, max_edges=edges)
+        plot_circuit(
+            circuit,
+            path,
+            labels=report_labels(run, wanted=labels),
+            max_nodes=nodes,
+            max_edges=edges,
+            errors_in_picture=errors_in_picture,
+        )
     say(f"written to {path}")
 
 

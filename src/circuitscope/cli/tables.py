@@ -107,14 +107,21 @@ def edge_table(circuit: Circuit, count: int) -> Table:
     return table
 
 
-def _score(score: Score) -> str:
+def _score(score: Score, name: str) -> str:
     if score.value is None:
         return score.why
-    return f"{score.value:.3f}  [dim]{score.low:.3f} … {score.high:.3f}[/]"
+    mark = f"  [yellow]{name}[/]" if name else ""
+    return f"{score.value:.3f}  [dim]{score.low:.3f} … {score.high:.3f}[/]{mark}"
+
+
+def _free(layers: int) -> str:
+    return f"{layers} free layers (and embed)" if layers else "nothing free"
 
 
 def evaluation_table(result: Evaluation) -> Table:
     """Scores for the free layers asked for, and for none."""
+    from circuitscope.pages.words import completeness_name, score_name
+
     table = Table(
         title=f"{result.examples} {result.split} examples, ablated nodes set to {result.baseline}, "
         f"errors: {result.errors}",
@@ -123,12 +130,11 @@ def evaluation_table(result: Evaluation) -> Table:
     )
     table.add_column("")
     for scores in result.scores:
-        free = scores.free_layers
-        table.add_column(f"{free} free layers (and embed)" if free else "nothing free")
+        table.add_column(_free(scores.free_layers))
     rows: dict[str, Callable[[CircuitScores], str]] = {
         "nodes counted": lambda s: str(s.nodes),
-        "faithfulness": lambda s: _score(s.faithfulness),
-        "completeness": lambda s: _score(s.completeness),
+        "faithfulness": lambda s: _score(s.faithfulness, score_name(s.faithfulness)),
+        "completeness": lambda s: _score(s.completeness, completeness_name(s)),
         "mean, whole model": lambda s: f"{s.means.model:.3f}",
         "mean, circuit": lambda s: f"{s.means.circuit:.3f}",
         "mean, without circuit": lambda s: f"{s.means.complement:.3f}",
@@ -140,8 +146,21 @@ def evaluation_table(result: Evaluation) -> Table:
 
 
 def evaluation_parts(result: Evaluation) -> list[RenderableType]:
-    """The scores, and what the strict tests found if there were any."""
-    return [evaluation_table(result), *(strict_parts(result.strict) if result.strict else ())]
+    """The scores, what is odd about them, and what the strict tests found if there were any."""
+    strict = strict_parts(result.strict) if result.strict else ()
+    return [evaluation_table(result), *_odd_parts(result), *strict]
+
+
+def _odd_parts(result: Evaluation) -> list[str]:
+    """Scores that no one hopes for, in words."""
+    from circuitscope.pages.words import oddities
+
+    found = []
+    for scores in result.scores:
+        odd = oddities(scores, result.metric)
+        if odd:
+            found.append(f"[yellow]{_free(scores.free_layers)}:[/] {escape(' '.join(odd))}")
+    return found
 
 
 _VERDICTS = {"holds": "green", "does not hold": "red"}
@@ -151,10 +170,7 @@ def strict_parts(strict: StrictTests) -> list[RenderableType]:
     """A table of the strict tests' verdicts, and what was found in words."""
     from circuitscope.pages.words import strict_lines
 
-    free = strict.free_layers
-    table = Table(
-        title="what a sceptic asks, with " + (f"{free} free layers (and embed)" if free else "nothing free")
-    )
+    table = Table(title=f"what a sceptic asks, with {_free(strict.free_layers)}")
     table.add_column("the circuit is …")
     table.add_column("verdict")
     table.add_column("figure", justify="right")

@@ -15,7 +15,7 @@ from circuitscope.config.effects import EffectsConfig
 from circuitscope.config.evaluate import AblationConfig, EvaluateConfig, SweepConfig
 from circuitscope.config.group import GroupConfig
 from circuitscope.config.prune import PruneConfig
-from circuitscope.config.report import ReportConfig
+from circuitscope.config.report import ERRORS_IN_PICTURE, ReportConfig
 from circuitscope.config.shift import (
     JUDGES,
     LabelledData,
@@ -32,6 +32,7 @@ from circuitscope.config.shift import (
 from circuitscope.config.train import TrainConfig
 
 __all__ = [
+    "ERRORS_IN_PICTURE",
     "JUDGES",
     "AblationConfig",
     "ComputeConfig",

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from circuitscope.config.base import Config, option, positive
 
+ERRORS_IN_PICTURE = ("always", "strong", "never")
+"""Which errors a picture draws besides those among the strongest nodes."""
+
 
 @dataclass(frozen=True)
 class ReportConfig(Config):
@@ -20,6 +23,12 @@ class ReportConfig(Config):
     contexts: int = option(8, "How many contexts to show for a feature.")
     context: int = option(64, "How many tokens the model reads at a time while looking for contexts.")
     tokens: int = option(200_000, "Read at most this many tokens of the text.")
+    errors_in_picture: str = option(
+        "strong",
+        "Which errors the picture draws: strong adds those at the other end of a drawn node's strongest edge to the "
+        "strongest nodes, always adds all, never leaves errors out.",
+        choices=ERRORS_IN_PICTURE,
+    )
     cache: bool = option(
         True, "Take what is already known about features from the workspace, and keep there what is new."
     )

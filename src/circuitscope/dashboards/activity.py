@@ -8,7 +8,7 @@ these ask for. Errors have no activation and are left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from circuitscope.activations import read_sites
 from circuitscope.dashboards.contexts import encode_in_chunks
+from circuitscope.dashboards.words_read import WordsRead
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel, TokenBatch, TokenTexts
@@ -24,7 +25,7 @@ from circuitscope.results import NodeActivity, Share
 from circuitscope.tasks import Encoded, batches
 from circuitscope.terms import SUMMED, NodeId
 
-_TOKENS_KEPT = 8
+_TOKENS_KEPT, _WORDS_KEPT = 8, 16
 CLEAN, PATCH = 0, 1
 
 
@@ -54,6 +55,9 @@ class NodeActivations:
     """(row,) which text."""
     token: NDArray[np.int64]
     """(row, node) the token there."""
+    word: NDArray[np.int64]
+    """(row, node) the word that it is part of, as far as it is read there; a row number of ``words``."""
+    words: tuple[str, ...]
     texts: TaskTexts
     names: TokenTexts
 
@@ -67,11 +71,9 @@ class NodeActivations:
         total = np.bincount(self.text, values, count).astype(np.float64)
         active = np.bincount(self.text, values != 0, count) > 0
         clean, patch = (active[texts.side == side] for side in (CLEAN, PATCH))
-        tokens, number = np.unique(self.token[:, column], return_inverse=True)
-        weight = np.bincount(number, np.abs(values), tokens.size)
-        best = [
-            int(token) for token in np.argsort(-weight, kind="stable")[:_TOKENS_KEPT] if weight[token] > 0
-        ]
+        tokens, weight = _weights(self.token[:, column], values)
+        words, word_weight = _weights(self.word[:, column], values)
+        best, most = _best(weight, _TOKENS_KEPT), _best(word_weight, _WORDS_KEPT)
         return NodeActivity(
             str(self.nodes[column]),
             _mean(clean),
@@ -81,7 +83,20 @@ class NodeActivations:
             self.names.many(tokens[best].tolist()),
             int((weight > 0).sum()),
             int(tokens.size),
+            tuple(self.words[word] for word in words[most].tolist()),
         )
+
+
+def _weights(
+    kinds: NDArray[np.int64], values: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The kinds there are, and the sum of |value| of each."""
+    found, number = np.unique(kinds, return_inverse=True)
+    return found, np.bincount(number, np.abs(values), found.size).astype(np.float64)
+
+
+def _best(weight: NDArray[np.float64], count: int) -> list[int]:
+    return [int(row) for row in np.argsort(-weight, kind="stable")[:count] if weight[row] > 0]
 
 
 def _mean(values: NDArray[np.bool_] | NDArray[np.float64]) -> float:
@@ -121,35 +136,63 @@ def node_activations(
     if len({node.position == SUMMED for node in features}) > 1:
         raise BadInput("nodes at positions and summed ones are mixed", expected="nodes of one circuit")
     summed = bool(features) and features[0].position == SUMMED
-    values: list[list[Tensor]] = [[], []]
-    ids: list[list[Tensor]] = [[], []]
-    text: list[list[Tensor]] = [[], []]
+    seen: tuple[list[_Seen], list[_Seen]] = ([], [])
     for start, side, tokens in _sides(examples, bos, batch_size):
-        tokens = tokens.to(model.device)
         with torch.no_grad():
-            part = _of_batch(model, dictionaries, features, tokens)
-        live = tokens.live
-        example = torch.arange(start, start + tokens.batch, device=live.device)
-        if summed:
-            values[side].append(part[live].cpu())
-            ids[side].append(tokens.ids[live][:, None].expand(-1, len(features)).cpu())
-            text[side].append(example[:, None].expand_as(live)[live].cpu())
-        else:
-            columns = _columns(tokens, features)
-            rows = torch.arange(tokens.batch, device=live.device)[:, None]
-            nodes_at = torch.arange(len(features), device=live.device)
-            values[side].append(part[rows, columns, nodes_at].cpu())
-            ids[side].append(tokens.ids.gather(1, columns).cpu())
-            text[side].append(example.cpu())
-    second = [row + len(examples) for row in text[PATCH]]
+            found = _seen(model, dictionaries, features, tokens.to(model.device), summed=summed)
+        first = start + (len(examples) if side == PATCH else 0)
+        seen[side].append(replace(found, text=found.text + first))
+    parts = [*seen[CLEAN], *seen[PATCH]]
+    names = TokenTexts.of(model.tokenizer)
+    text = torch.cat([part.text for part in parts]).numpy()
+    place = torch.cat([part.place for part in parts]).numpy()
+    pairs = [example.patch for example in examples if example.patch is not None]
+    words = WordsRead.of([*(example.clean for example in examples), *pairs], names)
     return NodeActivations(
         features,
-        torch.cat([*values[CLEAN], *values[PATCH]]).float().numpy(),
-        torch.cat([*text[CLEAN], *second]).numpy(),
-        torch.cat([*ids[CLEAN], *ids[PATCH]]).numpy(),
-        _texts(examples, TokenTexts.of(model.tokenizer)),
-        TokenTexts.of(model.tokenizer),
+        torch.cat([part.values for part in parts]).float().numpy(),
+        text,
+        torch.cat([part.ids for part in parts]).numpy(),
+        words.numbers(text, place),
+        words.words,
+        _texts(examples, names),
+        names,
     )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What nodes do on a batch."""
+
+    values: Tensor
+    """(row, node)"""
+    ids: Tensor
+    """(row, node) the tokens there."""
+    place: Tensor
+    """(row, node) the tokens' numbers in their texts, BOS included."""
+    text: Tensor
+    """(row,) the number in the batch."""
+
+
+def _seen(
+    model: LanguageModel,
+    dictionaries: Dictionaries,
+    features: Sequence[NodeId],
+    tokens: TokenBatch,
+    *,
+    summed: bool,
+) -> _Seen:
+    values, live = _of_batch(model, dictionaries, features, tokens), tokens.live
+    example = torch.arange(tokens.batch, device=live.device)
+    if summed:
+        ids, place = (
+            item[live][:, None].expand(-1, len(features)) for item in (tokens.ids, tokens.position_ids)
+        )
+        return _Seen(values[live].cpu(), ids.cpu(), place.cpu(), example[:, None].expand_as(live)[live].cpu())
+    columns = _columns(tokens, features)
+    nodes_at = torch.arange(len(features), device=live.device)
+    ids, place = (item.gather(1, columns) for item in (tokens.ids, tokens.position_ids))
+    return _Seen(values[example[:, None], columns, nodes_at].cpu(), ids.cpu(), place.cpu(), example.cpu())
 
 
 def _sides(examples: Sequence[Encoded], bos: bool, batch_size: int) -> Iterator[tuple[int, int, TokenBatch]]:

@@ -1,9 +1,10 @@
 """A name for a group: where it is active, and what for.
 
-    "on pilots, knights, girls … → are, do, go (layer 1)"
+    "on “pilots”, “knights”, “girls” … → “are”, “do”, “go” (layer 1)"
 
-* The left side is the tokens on which the members are most active in the task's texts, if they choose among the
-  tokens that occur there ("on"); otherwise an example of what occurs there ("at trust …").
+* The left side is the words in which the members are most active in the task's texts, as far as they are read there
+  ("Lu…"), if the members choose among the tokens that occur there ("on"); otherwise it is examples of what occurs
+  there ("at “trust” …"). Those words come first that the other groups at the same position are less active on.
 * The right side is the answers of the texts on which the members are active, if these are not all. A group that
   suppresses the clean behaviour pushes against them: "… ⊣ is, has". Where activity does not depend on the answer, the
   tokens that the write vectors promote take that place ("… makes likelier he, him").
@@ -13,9 +14,8 @@ In brackets are the layers, and if names would still be equal, the promoted toke
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from circuitscope.results import FeatureTokens, NodeActivity, Share, split_by_share
 from circuitscope.terms import SUMMED, NodeId, Site
@@ -24,6 +24,8 @@ _CHOOSY = 0.75
 """A node that is active on at most this part of the different tokens at its place chooses among them."""
 _WORDS = 3
 _KEPT = 6
+_OWN = 0.25
+"""A word with at least this part of a group's strongest word may name it, if it tells the group from others."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Traits:
     """What the members of a group have in common."""
 
     tokens: tuple[str, ...]
+    words: Mapping[str, float]
+    """Each with its share of the group, the best name first."""
     choosy: bool
     for_answers: tuple[str, ...]
     promoted: tuple[str, ...]
@@ -52,19 +56,50 @@ def traits_of(members: Sequence[Member]) -> Traits:
     known = [(member, member.activity) for member in members if member.activity is not None]
     weight = {member.node: abs(member.effect) or 1e-12 for member, _ in known}
     total = sum(weight.values())
-    tokens: Counter[str] = Counter()
     choosy = 0.0
     for member, activity in known:
-        for rank, token in enumerate(activity.tokens):
-            tokens[token] += weight[member.node] / (1 + rank)  # type: ignore[assignment]
         chooses = activity.tokens_active <= _CHOOSY * activity.tokens_seen
         choosy += weight[member.node] * chooses
+    tokens = _shares([(weight[member.node], activity.tokens) for member, activity in known])
     return Traits(
-        tuple(token for token, _ in tokens.most_common(_KEPT)),
+        tuple(tokens)[:_KEPT],
+        _shares([(weight[member.node], activity.words or activity.tokens) for member, activity in known]),
         bool(known) and choosy > total / 2,
         _answers(known, weight),
         _promoted(members),
     )
+
+
+def _shares(ranked: Sequence[tuple[float, Sequence[str]]]) -> dict[str, float]:
+    """What several rankings have in common, each with its weight; in sum 1, the largest first."""
+    sums: dict[str, float] = {}
+    for weight, names in ranked:
+        for rank, name in enumerate(names):
+            sums[name] = sums.get(name, 0.0) + weight / (1 + rank)
+    total = sum(sums.values())
+    return {name: sums[name] / total for name in sorted(sums, key=lambda name: -sums[name])}
+
+
+def told_apart(traits: Sequence[Traits], places: Sequence[int]) -> list[Traits]:
+    """The groups' words, those first that tell a group from the others in its place (arithmetic of tf-idf's kind).
+
+    A word counts by its share of the group, times how much larger that is than its mean share of all groups in the
+    same place.
+    """
+    found = []
+    for own, place in zip(traits, places, strict=True):
+        others = [
+            other.words for other, its in zip(traits, places, strict=True) if its == place and other.words
+        ]
+        least = _OWN * max(own.words.values(), default=0.0)
+        worth = {
+            word: share * share * len(others) / sum(other.get(word, 0.0) for other in others)
+            for word, share in own.words.items()
+            if share >= least
+        }
+        order = sorted(own.words, key=lambda word: (-worth.get(word, 0.0), -own.words[word]))
+        found.append(replace(own, words={word: own.words[word] for word in order}))
+    return found
 
 
 def _answers(known: Sequence[tuple[Member, NodeActivity]], weight: Mapping[NodeId, float]) -> tuple[str, ...]:
@@ -93,21 +128,15 @@ def _promoted(members: Sequence[Member]) -> tuple[str, ...]:
     return tuple(sorted(votes, key=lambda token: -votes[token])[:_KEPT])
 
 
-def where_of(members: Sequence[Member], traits: Traits, heading: str = "") -> str:
-    """The name's left side.
-
-    Args:
-        heading: the token at the members' position, with an ellipsis if it differs between texts; may be empty.
-    """
+def where_of(members: Sequence[Member], traits: Traits) -> str:
+    """The name's left side."""
     first = members[0].node
     if first.is_error:
         place = "" if first.position == SUMMED else f" at position {first.position}"
         return f"error of {first.site}{place}"
-    if not traits.tokens:
+    if not traits.words:
         return "silent"
-    if traits.choosy:
-        return f"on {words(traits.tokens)}"
-    return f"at {heading.strip().replace('…', ' …') or words(traits.tokens)}"
+    return f"{'on' if traits.choosy else 'at'} {words(tuple(traits.words))}"
 
 
 def aim_of(members: Sequence[Member], traits: Traits, *, at_end: bool) -> str:
@@ -121,10 +150,16 @@ def aim_of(members: Sequence[Member], traits: Traits, *, at_end: bool) -> str:
     return f"makes likelier {words(traits.promoted)}" if at_end and traits.promoted else ""
 
 
-def words(tokens: Sequence[str], count: int = _WORDS) -> str:
-    """The first few tokens without their spaces."""
-    plain = list(dict.fromkeys(token.strip() or "␣" for token in tokens))
-    return ", ".join(plain[:count]) + (" …" if len(plain) > count else "")
+def words(names: Sequence[str], count: int = _WORDS) -> str:
+    """The first few of them in quotes: without their spaces, and with what cannot be seen spelled out."""
+    plain = list(dict.fromkeys(_plain(name) for name in names))
+    return ", ".join(f"“{name}”" for name in plain[:count]) + (" …" if len(plain) > count else "")
+
+
+def _plain(name: str) -> str:
+    if name.strip():
+        return name.strip()
+    return name.strip(" ").replace("\n", "\\n").replace("\t", "\\t") or "␣"
 
 
 def unique(names: Sequence[str], extra: Callable[[int], str]) -> list[str]:

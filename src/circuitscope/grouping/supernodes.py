@@ -23,7 +23,16 @@ from circuitscope.errors import BadInput
 from circuitscope.grouping.cluster import clusters
 from circuitscope.grouping.group_edges import RowNumbers, group_edges, ordered
 from circuitscope.grouping.may_join import default_span, may_join
-from circuitscope.grouping.naming import Member, aim_of, layers_of, traits_of, unique, where_of, words
+from circuitscope.grouping.naming import (
+    Member,
+    aim_of,
+    layers_of,
+    told_apart,
+    traits_of,
+    unique,
+    where_of,
+    words,
+)
 from circuitscope.grouping.similarity import VIEWS, combined, correlations, cosines, profiles
 from circuitscope.model import LanguageModel
 from circuitscope.results import GROUPS_SCHEMA, Circuit, Group, Groups, NodeActivity
@@ -173,14 +182,10 @@ def _named(
     n_layers: int,
 ) -> tuple[Group, ...]:
     together = [[members[row] for row in group_rows] for group_rows in rows]
-    traits = [traits_of(part) for part in together]
+    traits = told_apart([traits_of(part) for part in together], [part[0].node.position for part in together])
     sites = [tuple(site.name for site in sorted({member.node.site for member in part})) for part in together]
-    headings = dict(enumerate(map(str, circuit.findings.tokens or ())))
-    last = len(headings) - 1
-    where = [
-        where_of(part, trait, headings.get(part[0].node.position, ""))
-        for part, trait in zip(together, traits, strict=True)
-    ]
+    last = len(circuit.findings.tokens or ()) - 1
+    where = [where_of(part, trait) for part, trait in zip(together, traits, strict=True)]
     aim = [
         aim_of(part, trait, at_end=part[0].node.position in (SUMMED, last) and _is_late(part, n_layers))
         for part, trait in zip(together, traits, strict=True)

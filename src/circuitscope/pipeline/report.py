@@ -18,6 +18,7 @@ from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.pages.page import (
     ExampleText,
     IndexRow,
+    LookedUp,
     Report,
     ReportPage,
     RunOrigin,
@@ -79,6 +80,7 @@ def report(
     contexts: int = 8,
     context: int = 64,
     tokens: int = 200_000,
+    errors_in_picture: str = "strong",
     cache: bool = True,
     out: str | Path = "",
     batch_size: int = 32,
@@ -97,6 +99,8 @@ def report(
         contexts: how many contexts to show for a feature.
         context: how many tokens the model reads at a time while looking for contexts.
         tokens: read at most this many tokens of the text.
+        errors_in_picture: which errors the picture draws: ``strong`` adds those at the other end of a drawn node's
+            strongest edge to the strongest nodes, ``always`` adds all, ``never`` leaves errors out.
         cache: take what is already known about features from the workspace, and keep there what is new.
         out: the folder to write instead of ``report`` in the run folder; a circuit that is not saved needs one.
         batch_size: contexts that go through the model together.
@@ -258,13 +262,16 @@ def _with_dashboards(
     groups = None if run is None else groups_of(run, circuit)
     return make_report(
         circuit,
-        features=[FeatureDashboard(*pair) for pair in zip(contexts, tokens, strict=True)],
+        known=LookedUp(
+            [FeatureDashboard(*pair) for pair in zip(contexts, tokens, strict=True)],
+            phrase,
+            _activities(circuit, loaded, config) if groups is None else groups.activities,
+        ),
         examples=_shown_examples(loaded.task, circuit),
-        text_read=phrase,
         sweep=None if run is None else _sweep_of(run),
         run=None if run is None else _origin_of(run),
-        activities=_activities(circuit, loaded, config) if groups is None else groups.activities,
         groups=groups,
+        errors_in_picture=config.errors_in_picture,
     )
 
 

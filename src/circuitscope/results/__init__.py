@@ -16,6 +16,7 @@ from circuitscope.results.features import (
     TokenWeight,
     Word,
     label_of,
+    word_at,
 )
 from circuitscope.results.groups import GROUPS_SCHEMA, Group, GroupEdge, Groups, groups_of, read_groups
 from circuitscope.results.json_schema import json_schema
@@ -193,5 +194,6 @@ __all__ = [
     "task_of",
     "to_judge",
     "to_plain",
+    "word_at",
     "write_result",
 ]

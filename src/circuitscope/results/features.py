@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from circuitscope.results.plain import OPTIONAL
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,25 @@ class Word:
     def __str__(self) -> str:
         """``he``, or ``t[a]il`` for a part of a word."""
         return f"{self.before}[{self.token}]{self.after}" if self.before or self.after else self.token
+
+
+def word_at(tokens: Sequence[str], index: int) -> Word:
+    """A token of a text with the letters around it up to the next space or mark."""
+    token = tokens[index]
+    before, after = "", ""
+    if token[:1].isalnum():
+        for other in reversed(tokens[:index]):
+            letters = _trailing_letters(other)
+            before = letters + before
+            if letters != other:
+                break
+    if token[-1:].isalnum():
+        for other in tokens[index + 1 :]:
+            letters = _leading_letters(other)
+            after += letters
+            if letters != other:
+                break
+    return Word(before, token.strip(), after)
 
 
 @dataclass(frozen=True)
@@ -42,21 +64,7 @@ class TokenContext:
     @property
     def peak_word(self) -> Word:
         """The peak with the letters around it up to the next space or mark."""
-        token = self.peak_token
-        before, after = "", ""
-        if token[:1].isalnum():
-            for other in reversed(self.tokens[: self.peak]):
-                letters = _trailing_letters(other)
-                before = letters + before
-                if letters != other:
-                    break
-        if token[-1:].isalnum():
-            for other in self.tokens[self.peak + 1 :]:
-                letters = _leading_letters(other)
-                after += letters
-                if letters != other:
-                    break
-        return Word(before, token.strip(), after)
+        return word_at(self.tokens, self.peak)
 
     @property
     def highest(self) -> float:
@@ -167,3 +175,5 @@ class NodeActivity:
     """How many different tokens it is active on."""
     tokens_seen: int
     """How many different tokens stand where it could be active."""
+    words: tuple[str, ...] = field(default=(), metadata=OPTIONAL)
+    """The words in which it is most active in sum, as far as they are read where it is active: ``Lu…``, ``Luke``."""

@@ -8,6 +8,7 @@ import torch
 from toys import toy_dictionaries
 
 from circuitscope.dashboards import node_activations
+from circuitscope.dashboards.words_read import words_read
 from circuitscope.errors import BadInput
 from circuitscope.model import TokenBatch
 from circuitscope.results import NodeActivity, Share, active_sentence
@@ -82,6 +83,32 @@ def test_activations_are_those_of_one_text_at_a_time(reader, kind, summed, pairs
     assert set(activity.tokens) <= {f" w{number}" for number in range(2, 40)} | {
         f"w{n}" for n in range(2, 40)
     }
+    assert set(activity.words) <= {f"w{number}" for number in range(2, 40)}
+    assert [word.strip() for word in activity.tokens] == list(activity.words[: len(activity.tokens)])
+
+
+def test_words_are_read_as_far_as_the_model_has_read_them():
+    tokens = ["<s>", " One", " day", ",", " L", "u", "ke", "'", "s", " ", "dog", ".", "\n", "été"]
+    assert words_read(tokens) == [
+        "<s>", "One", "day", ",", "L…", "Lu…", "Luke", "'", "s", " ", "dog", ".", "\n", "été",
+    ]  # fmt: skip
+
+
+def test_a_node_is_named_by_the_words_at_its_position_on_both_sides(reader):
+    model = reader()
+    site = Site("embed", -1)
+    given = [
+        Encoded((BOS, 2, 3), (BOS, 4, 5), (2,), (3,), case=""),
+        Encoded((BOS, 7, 8, 9), (BOS, 10, 11, 12), (2,), (3,), case=""),
+    ]
+    nodes = [NodeId(site, feature, 2) for feature in range(6)]
+    found = node_activations(model, toy_dictionaries(model, "relu"), nodes, given, bos=True)
+    for column, node in enumerate(found.nodes):
+        there = [found.words[number] for number in found.word[:, column]]
+        assert there == ["w3", "w8", "w5", "w11"], node
+    summed = [NodeId(site, 1)]
+    found = node_activations(model, toy_dictionaries(model, "relu"), summed, given, bos=True, batch_size=1)
+    assert [found.words[n] for n in found.word[:, 0]] == [f"w{n}" for n in (2, 3, 7, 8, 9, 4, 5, 10, 11, 12)]
 
 
 def test_nodes_of_two_kinds_of_circuit_are_refused(reader):

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from circuitscope.grouping.group_edges import group_edges, ordered
 from circuitscope.grouping.may_join import default_span, may_join
-from circuitscope.grouping.naming import Member, aim_of, layers_of, traits_of, unique, where_of
+from circuitscope.grouping.naming import (
+    Member,
+    aim_of,
+    layers_of,
+    told_apart,
+    traits_of,
+    unique,
+    where_of,
+    words,
+)
 from circuitscope.grouping.similarity import combined, correlations, cosines, profiles
 from circuitscope.results import Circuit, FeatureTokens, NodeActivity, Share, TokenWeight
 from circuitscope.terms import OUTPUT, NodeId
@@ -148,39 +157,66 @@ def test_every_node_is_in_one_group_and_no_edge_is_lost(nodes, edges, seed):
 
 
 def member(
-    name: str, effect: float, active: tuple[float, float], tokens=(" cats", " dogs"), seen=4
+    name: str, effect: float, active: tuple[float, float], tokens=(" cats", " dogs"), seen=4, words=()
 ) -> Member:
     shares = tuple(Share(kind, 50, part, part) for kind, part in zip(("are", "is"), active, strict=True))
-    activity = NodeActivity(name, 0.5, 0.5, shares, (), tokens, len(tokens), seen)
+    activity = NodeActivity(name, 0.5, 0.5, shares, (), tokens, len(tokens), seen, words)
     raised = tuple(TokenWeight(f" {word}", 2.0 - n) for n, word in enumerate(("have", "go")))
     promoted = FeatureTokens("resid_1", 1, raised, (), exact=True)
     return Member(NodeId.parse(name), effect, activity, promoted)
 
 
-def named(*members: Member, at_end: bool = True, heading: str = "") -> str:
-    traits = traits_of(members)
-    return f"{where_of(members, traits, heading)} {aim_of(members, traits, at_end=at_end)}".strip()
+def named(*members: Member, at_end: bool = True) -> str:
+    (traits,) = told_apart([traits_of(members)], [2])
+    return f"{where_of(members, traits)} {aim_of(members, traits, at_end=at_end)}".strip()
 
 
 def test_names_say_what_a_group_is_active_on_and_for():
     plural = member("resid_1/1@2", 2.0, (1.0, 0.0))
-    assert named(plural) == "on cats, dogs → are"
+    assert named(plural) == "on “cats”, “dogs” → “are”"
     assert (
         named(plural, member("resid_1/2@2", 1.5, (0.4, 0.1), tokens=(" boys",)))
-        == "on cats, boys, dogs → are"
+        == "on “cats”, “boys”, “dogs” → “are”"
     )
-    assert named(member("resid_1/1@2", -2.0, (1.0, 0.0))) == "on cats, dogs ⊣ are"
-    everywhere = member("resid_1/1@2", 2.0, (1.0, 0.0), seen=2)
-    assert named(everywhere, heading=" cats…") == "at cats … → are"
+    assert named(member("resid_1/1@2", -2.0, (1.0, 0.0))) == "on “cats”, “dogs” ⊣ “are”"
+    assert named(member("resid_1/1@2", 2.0, (1.0, 0.0), seen=2)) == "at “cats”, “dogs” → “are”"
     both = member("resid_1/1@2", 2.0, (0.5, 0.5))
-    assert named(both) == "on cats, dogs makes likelier have, go"
-    assert named(both, at_end=False) == "on cats, dogs"
+    assert named(both) == "on “cats”, “dogs” makes likelier “have”, “go”"
+    assert named(both, at_end=False) == "on “cats”, “dogs”"
     assert named(Member(NodeId.parse("mlp_3/error@2"), 1.0, None, None)) == "error of mlp_3 at position 2"
+    assert named(member("resid_1/1@2", 2.0, (0.5, 0.5), tokens=()), at_end=False) == "silent"
+
+
+def test_words_are_pieced_together_and_quoted():
+    pieces = member("resid_1/1@2", 2.0, (1.0, 0.0), tokens=("ke", "k"), words=("Luke", "Ha…", "Mike", "Jake"))
+    assert named(pieces) == "on “Luke”, “Ha…”, “Mike” … → “are”"
+    assert words([" One", ",", "\n", " ", " .", "One"]) == "“One”, “,”, “\\n” …"
+
+
+def test_words_that_tell_groups_apart_come_first():
+    shared = ("the", "a", "cat")
+    first = traits_of([member("resid_1/1@2", 1.0, (0.5, 0.5), words=("the", "a", "cat"))])
+    second = traits_of([member("resid_1/2@2", 1.0, (0.5, 0.5), words=("the", "a", "dog"))])
+    elsewhere = traits_of([member("resid_1/2@3", 1.0, (0.5, 0.5), words=("cat",))])
+    assert tuple(first.words) == shared
+    assert sum(first.words.values()) == pytest.approx(1)
+    (alone,) = told_apart([first], [2])
+    assert tuple(alone.words) == shared
+    one, two, other = told_apart([first, second, elsewhere], [2, 2, 3])
+    # Shares are 6/11, 3/11 and 2/11. "the": (6/11)² · 2 / (12/11) = 0.545; "cat": (2/11)² · 2 / (2/11) = 0.364.
+    assert tuple(one.words) == ("the", "cat", "a")
+    assert tuple(two.words) == ("the", "dog", "a")
+    assert tuple(other.words) == ("cat",)
+    weak = traits_of([member("resid_1/1@2", 1.0, (0.5, 0.5), words=tuple("abcdefgh"))])
+    same = traits_of([member("resid_1/2@2", 1.0, (0.5, 0.5), words=tuple("abcdefg"))])
+    assert "h" not in list(told_apart([weak, *[same] * 8], [2] * 9)[0].words)[:3], (
+        "a word of little weight is no name"
+    )
 
 
 def test_the_strong_members_decide():
     strong, weak = member("resid_1/1@2", 5.0, (0.0, 1.0)), member("resid_1/2@2", 0.1, (1.0, 0.0))
-    assert named(strong, weak).endswith("→ is")
+    assert named(strong, weak).endswith("→ “is”")
 
 
 def test_no_two_names_are_equal():

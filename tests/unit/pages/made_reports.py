@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from drawn_circuits import circuit_of
 
-from circuitscope.pages.page import ExampleText, Report, RunOrigin, make_report
+from circuitscope.pages.page import ExampleText, LookedUp, Report, RunOrigin, make_report
 from circuitscope.results import (
     Circuit,
     Evaluation,
@@ -143,4 +144,8 @@ def report(drawn: Circuit | None = None, tokens: tuple[str, ...] | None = None, 
     examples = [ExampleText("Tom was", "he", "Ann was", "she")]
     settings: dict[str, Any] = {"features": features, "examples": examples, "text_read": "stories.txt"}
     run = RunOrigin("he_she", "2026-01-02T03:04:05+00:00", {"circuitscope": "0.1.0"})
-    return make_report(circuit() if drawn is None else drawn, **(settings | {"run": run} | given))
+    settings |= {"run": run} | given
+    looked_up = LookedUp(
+        **{item.name: settings.pop(item.name) for item in fields(LookedUp) if item.name in settings}
+    )
+    return make_report(circuit() if drawn is None else drawn, known=looked_up, **settings)

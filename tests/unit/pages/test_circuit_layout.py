@@ -91,9 +91,10 @@ def test_edges_run_from_box_to_box_and_behind_none(count: int, keep: bool) -> No
 
 def test_the_strongest_are_kept_and_counted() -> None:
     circuit = random_circuit(40, keep=False)
-    placed = layout(circuit, max_nodes=10, max_edges=2)
+    features = np.abs(circuit.nodes.effect[circuit.nodes.feature >= 0])
+    placed = layout(circuit, max_nodes=10, max_edges=2, errors="never")
     assert len(placed.circuit) == 10
-    assert np.abs(placed.circuit.nodes.effect).min() >= np.sort(np.abs(circuit.nodes.effect))[-10]
+    assert np.abs(placed.circuit.nodes.effect).min() == np.sort(features)[-10]
     assert placed.edges.size == min(2, len(placed.circuit.edges))
     drawn = np.abs(placed.circuit.edges.effect[placed.edges])
     assert set(drawn) == set(np.sort(np.abs(placed.circuit.edges.effect))[-2:])
@@ -103,7 +104,7 @@ def test_the_strongest_are_kept_and_counted() -> None:
 
 def test_huge_circuits_are_cut() -> None:
     placed = layout(random_circuit(700, keep=False))
-    assert len(placed.circuit) == 400
+    assert len(placed.circuit) - placed.added_errors == 400
     assert placed.edges.size <= 600
 
 

@@ -192,7 +192,7 @@ def test_a_saved_report_is_rendered_without_torch(tmp_path):
 @pytest.mark.parametrize("keep", [True, False])
 def test_large_circuits_are_cut_and_say_so(keep):
     drawn = random_circuit(320, keep=keep)
-    html = html_of(report(drawn, features=(), examples=()))
+    html = html_of(report(drawn, features=(), examples=(), errors_in_picture="never"))
     page = Page(html)
     assert page.values("class").count("tok") == 0
     assert "The 200 strongest of 320" in page.words
@@ -229,3 +229,17 @@ def test_the_index_lists_every_run():
     assert page.values("href") == ["../run/0", "../run/1"]
     for said in ("run <0>", "not evaluated yet", "0.85", "2 circuits"):
         assert said in page.words
+
+
+def test_a_narrow_screen_has_the_names_of_rows_and_cells():
+    """There the index has no headings, and a picture is scrolled away from its left edge."""
+    made = report()
+    page = html_of(made)
+    after_boxes = page.rpartition('class="box ')[2]
+    names = re.findall(r'data-above="[\d.]+"[^>]*>([^<]+)</text>', after_boxes)
+    assert names == [band.text for band in made.drawing.rows]
+    for evaluation in (EVALUATION, None):
+        index = index_html("runs", [IndexRow("a", "../a", made.question, 5, 4, evaluation)])
+        cells = re.findall(r"<td[^>]*>", index)
+        assert len(cells) == (6 if evaluation else 5)
+        assert all("data-name=" in cell for cell in cells), cells

@@ -9,15 +9,8 @@ from drawn_circuits import circuit_of
 from made_reports import EVALUATION, circuit, report
 
 from circuitscope.pages.page.page_parts import differing, grid
-from circuitscope.pages.words.sentences import (
-    answer,
-    density,
-    number,
-    share,
-    size_sentence,
-    truth_sentences,
-    where_sentences,
-)
+from circuitscope.pages.words.numbers import density, number, share
+from circuitscope.pages.words.sentences import answer, size_sentence, truth_sentences, where_sentences
 from circuitscope.results import Evaluation, Score
 
 
@@ -38,7 +31,8 @@ def evaluated(faithful: float, complete: float, **changed: str) -> Evaluation:
         (0.15, 0.0, ("only 15 %", "needed, but is far from enough")),
         (-0.02, 0.3, ("next to nothing (−2 %)", "30 % of the behaviour is left.")),
         (0.9, 0.7, ("nearly all", "other parts of the model can do the same")),
-        (1.2, -0.04, ("nearly all (120 %)", "next to nothing is left.")),
+        (1.04, -0.04, ("all (104 %) of", "next to nothing is left.")),
+        (1.2, -0.04, ("all of the behaviour and more (120 %)", "next to nothing is left.")),
     ],
 )
 def test_scores_in_words(faithful, complete, said):

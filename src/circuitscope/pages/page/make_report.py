@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from circuitscope.config import DiscoverySettings
 from circuitscope.pages.page.path_lines import ways_through
+from circuitscope.pages.pictures.chosen_nodes import STRONG
 from circuitscope.pages.pictures.drawing import draw
 from circuitscope.pages.pictures.group_drawing import draw_groups
 from circuitscope.pages.report_content import (
@@ -31,30 +32,40 @@ MOST_NODES = 200
 _EDGES_SHOWN = 6
 
 
+@dataclass(frozen=True)
+class LookedUp:
+    """What is known about the circuit's features."""
+
+    features: Sequence[FeatureDashboard] = ()
+    """Dashboards of some of them, in any order."""
+    text_read: str = ""
+    """Where their contexts come from, as a phrase."""
+    activities: Sequence[NodeActivity] = ()
+    """On which of the task's texts the nodes are active, in any order."""
+
+
 def make_report(
     circuit: Circuit,
     *,
-    features: Sequence[FeatureDashboard] = (),
+    known: LookedUp = LookedUp(),
     examples: Sequence[ExampleText] = (),
-    text_read: str = "",
     sweep: Sweep | None = None,
     run: RunOrigin | None = None,
-    activities: Sequence[NodeActivity] = (),
     groups: Groups | None = None,
+    errors_in_picture: str = STRONG,
 ) -> Report:
     """Put together what a report says.
 
     Args:
         circuit: with its evaluation, if it has one.
-        features: dashboards of some of its features, in any order.
+        known: about its features.
         examples: a few of the task's.
-        text_read: where the features' contexts come from, as a phrase.
         sweep: its curves over circuit sizes.
         run: where the circuit is, if it is saved.
-        activities: on which of the task's texts its nodes are active, in any order.
         groups: what ``group`` found.
+        errors_in_picture: which errors are drawn besides those among the strongest nodes.
     """
-    known, run = circuit.findings, run or RunOrigin()
+    found, run = circuit.findings, run or RunOrigin()
     headings = headings_of(circuit)
     settings = circuit.recipe.settings if circuit.recipe else DiscoverySettings()
     return Report(
@@ -64,28 +75,28 @@ def make_report(
         n_nodes=len(circuit),
         n_edges=len(circuit.edges),
         n_candidates=None if circuit.candidates is None else len(circuit.candidates),
-        node_threshold=None if known.pruned else known.node_threshold,
-        nodes_asked=None if known.pruned else settings.nodes,
+        node_threshold=None if found.pruned else found.node_threshold,
+        nodes_asked=None if found.pruned else settings.nodes,
         baseline=settings.baseline,
         keeps_positions=circuit.keeps_positions,
         nodes=_node_lines(circuit, headings),
         places=_places(circuit, headings),
-        features=tuple(features),
-        text_read=text_read,
-        drawing=draw(circuit, _labels(circuit, features), headings),
+        features=tuple(known.features),
+        text_read=known.text_read,
+        drawing=draw(circuit, _labels(circuit, known.features), headings, errors=errors_in_picture),
         evaluation=circuit.evaluation,
         sweep=sweep,
         settings=settings_of(circuit, run),
         warnings=warnings_of(circuit),
-        gaps={site: entry.gap for site, entry in known.quadrature.items()},
-        skipped=dict(known.skipped),
+        gaps={site: entry.gap for site, entry in found.quadrature.items()},
+        skipped=dict(found.skipped),
         run=run.name,
-        activities=tuple(activities),
+        activities=tuple(known.activities),
         groups=None if groups is None else replace(groups, activities=()),  # they are in ``activities``
         grouped=None if groups is None else draw_groups(groups, headings),
-        ways=ways_through(circuit, features, headings),
+        ways=ways_through(circuit, known.features, headings),
         edge_gaps=(
-            {site: entry.gap for site, entry in known.edge_gaps.items()}
+            {site: entry.gap for site, entry in found.edge_gaps.items()}
             if settings.edges_at == "secant"
             else {}
         ),

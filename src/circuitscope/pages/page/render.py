@@ -17,7 +17,7 @@ from markupsafe import Markup
 from circuitscope.pages.page import page_parts
 from circuitscope.pages.page.group_parts import group_cards
 from circuitscope.pages.report_content import IndexRow, Report
-from circuitscope.pages.words import sentences
+from circuitscope.pages.words import numbers, score_words, sentences
 from circuitscope.pages.words.meanings import MEANINGS
 from circuitscope.pages.words.path_words import path_share
 from circuitscope.pages.words.strict_words import strict_lines
@@ -38,14 +38,17 @@ def _templates() -> Environment:
     )
     found.filters |= {
         "token": token_mark,
-        "signed": sentences.signed,
-        "number": sentences.number,
-        "density": sentences.density,
+        "signed": numbers.signed,
+        "number": numbers.number,
+        "density": numbers.density,
         "anchor": page_parts.anchor,
         "path_share": path_share,
+        "score_name": score_words.score_name,
+        "completeness_name": score_words.completeness_name,
     }
     found.globals |= {
-        "plural": sentences.plural,
+        "oddities": score_words.oddities,
+        "plural": numbers.plural,
         "position_name": sentences.position_name,
         "pieces": page_parts.pieces,
         "differing": page_parts.differing,

@@ -1,6 +1,6 @@
 """Where everything goes in the picture of a circuit. Pure numbers: nothing is drawn here.
 
-1. Keep the strongest nodes and edges, if there are too many to read.
+1. Keep the strongest nodes and edges, if there are too many to read (``chosen_nodes``).
 2. Every site that has nodes is a row, in the order of computation upward; every position a column.
 3. A cell with many nodes wraps them into lines; how many stand side by side decides the picture's shape.
 4. Within a cell, nodes go towards their neighbours, which reduces crossings.
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuitscope.errors import BadInput
+from circuitscope.pages.pictures.chosen_nodes import STRONG, Chosen, choose
 from circuitscope.pages.pictures.edge_routes import Boxes, Ends, Floats, Ints, route
 from circuitscope.results import Circuit
 from circuitscope.terms import ERROR, SUMMED, Site
@@ -46,7 +47,6 @@ _ASPECT = 1.35
 """Width over height that the wrapping aims at."""
 _SWEEPS = 8
 _MOST_NODES = 400
-_MOST_EDGES = 600
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,10 @@ class Layout:
     all_edges: int
     positions: bool
     """Whether the columns are token positions."""
+    errors: str
+    """Which errors are drawn besides those among the strongest nodes."""
+    added_errors: int
+    """How many these are."""
 
     @property
     def bottom(self) -> float:
@@ -112,6 +116,16 @@ class Layout:
         return self.height - TITLE_HEIGHT - HEADER_HEIGHT * self.positions
 
 
+@dataclass(frozen=True)
+class BoxRoom:
+    """The room that boxes take."""
+
+    size: tuple[float, float]
+    """Width and height of a box."""
+    spread: float = 1.0
+    """How many times the usual distance lines of boxes are apart."""
+
+
 def layout(
     circuit: Circuit,
     *,
@@ -119,9 +133,9 @@ def layout(
     labelled: bool = False,
     max_nodes: int | None = None,
     max_edges: int | None = None,
+    errors: str = STRONG,
     aspect: float = _ASPECT,
-    box: tuple[float, float] | None = None,
-    spread: float = 1.0,
+    boxes: BoxRoom | None = None,
 ) -> Layout:
     """Place a circuit's nodes and edges.
 
@@ -130,34 +144,32 @@ def layout(
         labelled: boxes have room for two lines of text under the number.
         max_nodes: draw at most this many nodes, the strongest; 400 if not given.
         max_edges: draw at most this many edges; if not given, three for each node, 150 to 600.
+        errors: which errors are drawn besides (``chosen_nodes``).
         aspect: width over height to aim at.
-        box: width and height of a box; if not given, what its text needs.
-        spread: how many times the usual distance lines of boxes are apart.
+        boxes: how large they are and how far apart; if not given, what their text needs.
     """
     _check(circuit, tokens, max_nodes, max_edges)
-    shown = circuit.strongest(_MOST_NODES if max_nodes is None else max_nodes)
-    limit = min(_MOST_EDGES, max(150, 3 * len(shown))) if max_edges is None else max_edges
+    chosen = choose(circuit, _MOST_NODES if max_nodes is None else max_nodes, max_edges, errors)
+    shown, strongest = chosen.circuit, chosen.edges
     strength = np.abs(shown.edges.effect)
-    strongest = np.argsort(-strength, kind="stable")[:limit]
 
-    size = _box_size(shown, labelled) if box is None else box
+    room = BoxRoom(_box_size(shown, labelled)) if boxes is None else boxes
+    size = room.size
     cells = _Cells.of(shown, tokens)
     per_line, pitch = _best_wrapping(cells, size, aspect)
     columns, width = _columns(cells, per_line, pitch, tokens)
-    placed = _Placed(shown, strongest, cells, cells.lines(per_line), size, columns, width)
+    placed = _Placed(chosen, cells, cells.lines(per_line), size, columns, width)
     slots = _slots(cells, columns, per_line, pitch)
     ends = placed.ends()
     x, line = _untangle(slots, (*ends, strength[strongest]), len(shown), columns[-1].middle)
-    return _stacked(circuit, placed, ends, x, line, spread)
+    return _stacked(circuit, placed, ends, x, line, room.spread)
 
 
 @dataclass(frozen=True)
 class _Placed:
     """What is known once every node has its column and its line."""
 
-    shown: Circuit
-    strongest: NDArray[np.int64]
-    """The edges that are drawn, the strongest first."""
+    chosen: Chosen
     cells: _Cells
     lines_of_row: NDArray[np.int64]
     box: tuple[float, float]
@@ -166,9 +178,9 @@ class _Placed:
 
     def ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Source and target of every edge; the output comes after the last node."""
-        edges = self.shown.edges
-        source, target = edges.source[self.strongest], edges.target[self.strongest]
-        return source, np.where(target < 0, len(self.shown), target)
+        shown, drawn = self.chosen.circuit, self.chosen.edges
+        source, target = shown.edges.source[drawn], shown.edges.target[drawn]
+        return source, np.where(target < 0, len(shown), target)
 
 
 def _stacked(
@@ -180,7 +192,7 @@ def _stacked(
     spread: float,
 ) -> Layout:
     """Lines above each other, far enough apart for the edges that pass between them."""
-    shown, cells, box, columns = placed.shown, placed.cells, placed.box, placed.columns
+    shown, cells, box, columns = placed.chosen.circuit, placed.cells, placed.box, placed.columns
     output_x = columns[-1].middle
     x, line = np.append(x, output_x), np.append(line, placed.lines_of_row.sum())
     is_error = np.append(shown.nodes.feature == ERROR, False)
@@ -204,11 +216,13 @@ def _stacked(
         output=(output_x, float(bottoms[-1] + box[1] / 2)),
         rows=_rows(shown, cells, placed.lines_of_row, bottoms, box[1]),
         columns=columns,
-        edges=placed.strongest[::-1],
+        edges=placed.chosen.edges[::-1],
         paths=tuple(paths[::-1]),
         all_nodes=len(circuit),
         all_edges=len(circuit.edges),
         positions=positions,
+        errors=placed.chosen.errors,
+        added_errors=placed.chosen.added,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from circuitscope.pages.pictures import figure_text
+from circuitscope.pages.pictures.chosen_nodes import NEVER, STRONG
 from circuitscope.pages.pictures.circuit_layout import LEGEND_HEIGHT, MARGIN, Layout
 from circuitscope.pages.pictures.colours import INK, PROMOTES, ink_on, shade
 from circuitscope.pages.pictures.shapes import edge_width, feature_box, triangle, write
@@ -35,9 +36,16 @@ def caption(placed: Layout) -> str:
     """How much of the circuit is shown."""
     nodes, edges = len(placed.circuit), placed.edges.size
     whole = nodes == placed.all_nodes and edges == placed.all_edges
+    added = placed.added_errors
+    if placed.errors == STRONG and added:
+        carry = "an error that carries" if added == 1 else f"{added:,} errors that carry"
+        besides = f", and {carry} a drawn node's strongest edge"
+    else:
+        besides = f", and all {added:,} other errors" if added else ""
     return (
         f"{_part(nodes, placed.all_nodes)} nodes and {_part(edges, placed.all_edges)} edges shown"
-        + ("" if whole else ": those with the largest |effect|")
+        + ("" if whole else f": those with the largest |effect|{besides}")
+        + ("; errors are left out" if placed.errors == NEVER else "")
         + ("" if placed.positions else "; effects are summed over positions")
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuitscope.pages.pictures import figure_text
+from circuitscope.pages.pictures.chosen_nodes import STRONG
 from circuitscope.pages.pictures.circuit_layout import LEGEND_HEIGHT, TITLE_HEIGHT, Layout, layout
 from circuitscope.pages.pictures.circuit_legend import caption
 from circuitscope.pages.pictures.shapes import edge_width
@@ -32,16 +33,28 @@ _ABOVE = TITLE_HEIGHT
 """The static picture's title, which the page has as a heading."""
 
 
-def draw(circuit: Circuit, labels: Mapping[NodeId, tuple[str, ...]], headings: Mapping[int, str]) -> Drawing:
+def draw(
+    circuit: Circuit,
+    labels: Mapping[NodeId, tuple[str, ...]],
+    headings: Mapping[int, str],
+    *,
+    errors: str = STRONG,
+) -> Drawing:
     """The picture of a circuit's strongest nodes.
 
     Args:
         labels: a few lines of text per node; nodes without any have none.
         headings: position → its token.
+        errors: which errors are drawn besides the strongest nodes (``chosen_nodes``).
     """
     shown = min(MOST_NODES, len(circuit))
     placed = layout(
-        circuit, labelled=True, max_nodes=shown, max_edges=max(_EDGES_PER_NODE * shown, 20), aspect=_ASPECT
+        circuit,
+        labelled=True,
+        max_nodes=shown,
+        max_edges=max(_EDGES_PER_NODE * shown, 20),
+        errors=errors,
+        aspect=_ASPECT,
     )
     return Drawing(
         width=pixels(placed.width),

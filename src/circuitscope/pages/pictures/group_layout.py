@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.pages.pictures.circuit_layout import Layout, layout
+from circuitscope.pages.pictures.circuit_layout import BoxRoom, Layout, layout
 from circuitscope.results import Circuit, Edges, Groups, Nodes
 from circuitscope.terms import SUMMED, NodeId, Site
 
@@ -85,8 +85,7 @@ def group_layout(
         _with_edges(drawn, np.flatnonzero(upward)),
         max_edges=int(upward.sum()),
         aspect=aspect,
-        box=BOX,
-        spread=_SPREAD,
+        boxes=BoxRoom(BOX, _SPREAD),
     )
     aside = np.flatnonzero(~upward)
     arches = [_arch(placed, drawn.edges, int(edge)) for edge in aside[::-1]]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from circuitscope.pages.pictures import figure_text
+from circuitscope.pages.pictures.chosen_nodes import STRONG
 from circuitscope.pages.pictures.circuit_layout import (
     HEADER_HEIGHT,
     LABEL_POINTS,
@@ -48,6 +49,7 @@ def plot_circuit(
     labels: Mapping[NodeId, str] | None = None,
     max_nodes: int | None = None,
     max_edges: int | None = None,
+    errors_in_picture: str = STRONG,
     title: str | None = None,
 ) -> matplotlib.figure.Figure:
     """Draw a circuit, and save it if ``path`` is given.
@@ -59,10 +61,12 @@ def plot_circuit(
         labels: a few words per node; the label of a node without a position serves for it at all positions.
         max_nodes: draw at most this many nodes, the strongest; 400 if not given.
         max_edges: draw at most this many edges; if not given, three for each node, 150 to 600.
+        errors_in_picture: ``strong`` adds the errors at the other end of a drawn node's strongest edge to the
+            strongest nodes, ``always`` adds all errors, ``never`` leaves errors out.
         title: if not given, the task and the model.
 
     Raises:
-        BadInput: an unknown suffix, fewer tokens than positions.
+        BadInput: an unknown suffix, fewer tokens than positions, another word for the errors.
     """
     from matplotlib.figure import Figure
 
@@ -74,7 +78,14 @@ def plot_circuit(
     headings = None if tokens is None else [figure_text.clean_token(token) for token in tokens]
     names = {node: _label(node, labels or {}) for node in circuit.ids}
     labelled = any(names.values())
-    placed = layout(circuit, tokens=headings, labelled=labelled, max_nodes=max_nodes, max_edges=max_edges)
+    placed = layout(
+        circuit,
+        tokens=headings,
+        labelled=labelled,
+        max_nodes=max_nodes,
+        max_edges=max_edges,
+        errors=errors_in_picture,
+    )
     figure = Figure(figsize=(placed.width, placed.height), facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, placed.width), ylim=(0, placed.height))
     axes.set_axis_off()

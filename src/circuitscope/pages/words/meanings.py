@@ -42,6 +42,12 @@ MEANINGS: tuple[tuple[str, str], ...] = (
         "has a dictionary. It is a linear estimate, and its sign is read like that of an effect.",
     ),
     (
+        "Edge into an error",
+        "The node changes something at that site that the dictionary there has no feature for. The influence does "
+        "not end in the error: it goes on from there, over the error's own edges, but what it carries has no name. A "
+        "strong one says where a better dictionary would help most.",
+    ),
+    (
         "Faithfulness",
         "How much of the behaviour the circuit does by itself when everything outside it is switched off: 1 is "
         "all of what the model does, 0 is none. Values above 1 and below 0 are possible.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuitscope.pages.words.sentences import density, share
+from circuitscope.pages.words.numbers import density, share
 from circuitscope.pages.words.visible import visible
 from circuitscope.results import Circuit, Paths
 from circuitscope.terms import OUTPUT

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from circuitscope.pages.report_content import NodeLine, Question, Report, SiteAtPosition
+from circuitscope.pages.words.numbers import plural, share, signed
+from circuitscope.pages.words.score_words import CLEARLY, against, oddities, over_one
 from circuitscope.pages.words.visible import visible
-from circuitscope.results import Evaluation
+from circuitscope.results import Evaluation, Score
 
 _METRICS = {
     "logit-difference": "the clean answer's logit (the model's raw score) minus the patch answer's",
@@ -27,30 +29,6 @@ def metric_sentence(question: Question) -> str:
         text += "" if question.patch is None else f" and {signed(question.patch)} on the patch texts"
         text += "."
     return text.strip()
-
-
-def signed(value: float, digits: int = 2) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")
-
-
-def number(value: float, digits: int = 2) -> str:
-    """With a minus sign that is one, and none before 0."""
-    text = f"{value:.{digits}f}"
-    return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"
-
-
-def density(part: float) -> str:
-    """A share that may be tiny."""
-    return f"{100 * part:.2g} %" if part < 0.1 else f"{100 * part:.0f} %"
-
-
-def share(part: float) -> str:
-    """A share as a percentage, with a minus sign that is one."""
-    return f"{100 * part:.0f} %".replace("-", "−").replace("−0 %", "0 %")
-
-
-def plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def answer(report: Report) -> list[str]:
@@ -88,10 +66,6 @@ def truth_sentences(evaluation: Evaluation | None, discovered_on: str) -> list[s
     if value is None:
         where = "the held-out examples" if held_out else "these examples"
         return [f"On {where} the behaviour itself is too weak for a verdict on the circuit."]
-    degree = (
-        f"nearly all ({share(value)})" if value >= _MUCH else f"{share(value)}" if value >= _LITTLE
-        else f"next to nothing ({share(value)})" if value < 0.1 else f"only {share(value)}"
-    )  # fmt: skip
     free = score.free_layers
     layers = "the first layer" if free == 1 else f"the first {free} layers"
     given = f" (embed and {layers} left untouched)" if free else ""
@@ -103,10 +77,26 @@ def truth_sentences(evaluation: Evaluation | None, discovered_on: str) -> list[s
     else:
         where = f"on {count}"
     first = (
-        f"By itself, with everything else set to {_baseline(evaluation.baseline)}, it restores {degree} of the "
-        f"behaviour {where}{given}."
+        f"By itself, with everything else set to {_baseline(evaluation.baseline)}, it restores "
+        f"{_restored(score.faithfulness)} {where}{given}."
     )
-    return [first, _left(score.completeness.value, value)]
+    left = _left(score.completeness, value)
+    return [first, left, *oddities(score, evaluation.metric)]
+
+
+def _restored(score: Score) -> str:
+    """How much of the behaviour, in words that fit shares below 0 and over 1 too."""
+    value = score.value or 0.0
+    if against(score):
+        return "none of the behaviour"
+    if over_one(score):
+        return f"all of the behaviour and more ({share(value)})"
+    degree = (
+        f"all ({share(value)})" if value >= 1 else f"nearly all ({share(value)})" if value >= _MUCH
+        else f"{share(value)}" if value >= _LITTLE
+        else f"next to nothing ({share(value)})" if value < CLEARLY else f"only {share(value)}"
+    )  # fmt: skip
+    return f"{degree} of the behaviour"
 
 
 def _baseline(baseline: str) -> str:
@@ -119,15 +109,22 @@ def _baseline(baseline: str) -> str:
     return words.get(baseline, baseline)
 
 
-def _left(value: float | None, faithful: float) -> str:
+def _left(score: Score, faithful: float) -> str:
+    value = score.value
     if value is None:
         return ""
-    left = "next to nothing is left" if abs(value) < 0.1 else f"{share(value)} of the behaviour is left"
-    if abs(value) < 0.1 and faithful < _LITTLE:
+    little = abs(value) < CLEARLY
+    if against(score):
+        left = "none of the behaviour is left"
+    elif over_one(score):
+        left = f"there is more of the behaviour ({share(value)})"
+    else:
+        left = "next to nothing is left" if little else f"{share(value)} of the behaviour is left"
+    if little and faithful < _LITTLE:
         meaning = ": the circuit is needed, but is far from enough"
-    elif abs(value) < 0.1 and faithful < _MUCH:
+    elif little and faithful < _MUCH:
         meaning = ": the circuit is needed, but does not do it alone"
-    elif value > _SOME:
+    elif _SOME < value <= faithful:
         meaning = ": other parts of the model can do the same"
     else:
         meaning = ""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from circuitscope.pages.words.sentences import number, plural, share, signed
+from circuitscope.pages.words.numbers import number, plural, share, signed
+from circuitscope.pages.words.score_words import score_name
 from circuitscope.results import (
     CannotBeSaid,
     EdgesExplain,
@@ -74,19 +75,35 @@ def _gap(value: float) -> str:
     return signed(value) if round(value, 2) else "0.00"
 
 
+def _named(score: Score) -> str:
+    """A faithfulness that is negative or over 1 with what that means; else nothing."""
+    meanings = {
+        "negative": "negative: the circuit works against what the model does",
+        "over 1": "over 1: the circuit does more than the whole model",
+    }
+    name = score_name(score)
+    return f" ({meanings[name]})" if name else ""
+
+
 def _random_figures(found: RandomCircuits) -> str:
-    return f"p = {found.p:.2g}"
+    name = score_name(_alone(found.faithfulness))
+    return f"p = {found.p:.2g}" + (f", faithfulness {name}" if name else "")
+
+
+def _alone(faithfulness: float) -> Score:
+    return Score(faithfulness, None, None)
 
 
 def _random(found: RandomCircuits) -> str:
     count, good = found.circuits, found.as_faithful
+    name = _named(_alone(found.faithfulness))
     place = "site and position" if found.by_position else "site"
     first = (
         f"{'None' if good == 0 else good} of {plural(count, 'random circuit')} "
         f"{'is' if good <= 1 else 'are'} at least as faithful (p = {found.p:.2g}"
         f"{', the smallest that so many can give' if good == 0 else ''}). "
-        f"The circuit's faithfulness is {number(found.faithfulness)}, theirs {number(found.random.mean)} "
-        f"on average ({_range(found.random)})."
+        f"The circuit's faithfulness is {number(found.faithfulness)}{name}, theirs "
+        f"{number(found.random.mean)} on average ({_range(found.random)})."
     )
     return (
         f"{first} Each has as many features and errors at every {place} as the circuit's "
@@ -141,7 +158,7 @@ def _examples(side: SplitScore) -> str:
 
 def _scored(side: SplitScore) -> str:
     score = side.score
-    return "undefined" if score.value is None else f"{number(score.value)} ({_range(score)})"
+    return "undefined" if score.value is None else f"{number(score.value)} ({_range(score)}){_named(score)}"
 
 
 def _words(found: Transfer) -> str:
@@ -172,7 +189,7 @@ def _spare(found: SpareNodes) -> str:
     alone = found.droppable
     text = (
         f"{alone:,} of the {plural(found.nodes, 'node')} can be dropped, each by itself, without losing more than "
-        f"1 % of the faithfulness of {number(found.faithfulness, 3)}"
+        f"1 % of the faithfulness of {number(found.faithfulness, 3)}{_named(_alone(found.faithfulness))}"
     )
     if alone:
         text += (

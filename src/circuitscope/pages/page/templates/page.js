@@ -50,9 +50,41 @@
     for (const item of document.querySelectorAll("details.node")) item.open = true;
   });
 
+  // A picture that is wider than its place: it starts at the output, the rows keep their names, and it can be shrunk.
+  function sideways(picture, place) {
+    if (place.scrollWidth <= place.clientWidth + 1) return;
+    const names = [...picture.querySelectorAll(".row-names text")].map((text) => [text, text.getAttribute("y")]);
+    const keepNames = () => {
+      const scale = picture.viewBox.baseVal.width / picture.getBoundingClientRect().width;
+      for (const [text, y] of names) {
+        text.setAttribute("transform", `translate(${place.scrollLeft * scale} 0)`);
+        text.setAttribute("y", place.scrollLeft > 0 ? text.dataset.above : y); // beside no box, or above them
+      }
+    };
+    const toOutput = () => {
+      const output = picture.querySelector(".output").getBoundingClientRect();
+      const here = place.getBoundingClientRect();
+      place.scrollLeft += output.left + output.width / 2 - here.left - here.width / 2;
+      keepNames();
+    };
+    const note = document.createElement("p");
+    const button = document.createElement("button");
+    note.className = "note sideways";
+    button.type = "button";
+    button.textContent = "Show it whole";
+    button.addEventListener("click", () => {
+      button.textContent = picture.classList.toggle("whole") ? "Show it at full size" : "Show it whole";
+      toOutput();
+    });
+    note.append("Wider than the screen: it scrolls to the side. ", button);
+    place.before(note);
+    place.addEventListener("scroll", keepNames, { passive: true });
+    toOutput();
+  }
+
   // Pointing at a node in a picture lights its edges.
   for (const picture of document.querySelectorAll(".circuit")) {
-    picture.parentElement.scrollLeft = picture.parentElement.scrollWidth; // the output is at the right
+    if (picture.parentElement.matches(".scroll")) sideways(picture, picture.parentElement);
     const edges = [...picture.querySelectorAll("[data-from]")];
     for (const box of picture.querySelectorAll("[data-node]")) {
       const name = box.dataset.node;
