@@ -347,4 +347,5 @@ def test_every_format_gives_finite_edges_that_nearly_add_up(dtype):
     _, _, edges = in_edges(model, dictionaries, toy_inputs([5, 4]))
     for target, inflow in edges.inflow.items():
         assert torch.isfinite(inflow.edges).all()
+        assert inflow.edges.dtype == torch.float32, "whatever the model's format"
         assert inflow.gap < (0.02 if dtype == "float32" else 0.2), target

@@ -33,6 +33,8 @@ CALLS = {
     "evaluate, a path": "cs.evaluate('runs/simple')",
     "evaluate, task for dictionaries": "cs.evaluate(circuit, model, 'agreement/simple')",
     "sweep, model first": "cs.sweep(model, dictionaries, 'agreement/simple', circuit)",
+    "paths, a path": "cs.paths('runs/x')",
+    "paths, a count in words": "cs.paths(circuit, count='3')",
     "prune, model first": "cs.prune(model, dictionaries, 'agreement/simple', circuit)",
     "group, model first": "cs.group(model, dictionaries, 'agreement/simple', circuit)",
     "group, a number as a task": "cs.group(circuit, model, dictionaries, 3)",

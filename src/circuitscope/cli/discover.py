@@ -39,7 +39,7 @@ def discover(config: DiscoverConfig, overwrite: bool, dry_run: bool) -> None:
     out.print(summary(circuit))
     out.print(circuit_table(circuit, 10))
     say(f"written to {config.out}; next:")
-    for verb in ("evaluate", "sweep", "plot", "report"):
+    for verb in ("evaluate", "sweep", "paths", "plot", "report"):
         say(f"  circuitscope {verb} {config.out}")
 
 

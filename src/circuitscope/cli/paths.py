@@ -46,6 +46,9 @@ def paths(
         json.dump(to_plain(found), sys.stdout, indent=1)
         sys.stdout.write("\n")
         return
+    say(path_sentence(found))
+    if not found.paths:
+        return
     for title, some in (("routes: sites and positions", found.routes), ("paths: node by node", found.paths)):
         table = Table(title=f"strongest {title}", title_justify="left")
         table.add_column("share", justify="right", no_wrap=True)
@@ -53,7 +56,6 @@ def paths(
         for path in some:
             table.add_row(path_share(path.share), escape(str(path)))
         out.print(table)
-    say(path_sentence(found))
     tokens = position_tokens_line(circuit)
     if tokens:
         say(tokens)

@@ -11,7 +11,7 @@ import typer
 
 from circuitscope.cli.console import errors, out, say
 from circuitscope.cli.options import RUN
-from circuitscope.cli.tables import circuit_table, edge_table, evaluation_parts, summary
+from circuitscope.cli.tables import circuit_table, edge_gap_table, edge_table, evaluation_parts, summary
 from circuitscope.runs import EVALUATION, command, is_there, outdated_by
 
 
@@ -35,6 +35,9 @@ def show(
     out.print(summary(circuit))
     out.print(circuit_table(circuit, nodes))
     out.print(edge_table(circuit, nodes))
+    gaps = edge_gap_table(circuit)
+    if gaps is not None:
+        out.print(gaps)
     if circuit.evaluation is not None:
         _warn_of_another_circuit(run)
         for part in evaluation_parts(circuit.evaluation):

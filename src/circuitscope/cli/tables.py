@@ -78,8 +78,27 @@ def _edge_lines(circuit: Circuit, recipe: Recipe) -> list[str]:
     text = f"edges ({recipe.settings.edges_at}) explain {max(share, 0.0):.0%} of the nodes' effects"
     if recipe.settings.edges_at == SECANT:
         site = max(gaps, key=lambda name: gaps[name].gap)
-        text += f"; largest edge gap {gaps[site].gap:.1e} ({site}, {gaps[site].points:.0f} points)"
+        text += f"; largest edge gap {gaps[site].gap:.1e} ({site})"
     return [text]
+
+
+def edge_gap_table(circuit: Circuit) -> Table | None:
+    """How well the edges into each site add up; None where they do not claim to."""
+    recipe, gaps = circuit.recipe, circuit.findings.edge_gaps
+    if recipe is None or recipe.settings.edges_at != SECANT or not gaps:
+        return None
+    table = Table(
+        title="do the edges into each site add up?",
+        caption="remainder: owed to no direction of a node's own; elsewhere: from an input without a dictionary",
+    )
+    table.add_column("site")
+    for heading in ("edge gap", "points", "remainder", "elsewhere"):
+        table.add_column(heading, justify="right")
+    for site, gap in gaps.items():
+        table.add_row(
+            site, f"{gap.gap:.1e}", f"{gap.points:.0f}", f"{gap.remainder:.1%}", f"{gap.elsewhere:.1%}"
+        )
+    return table
 
 
 def circuit_table(circuit: Circuit, count: int) -> Table:

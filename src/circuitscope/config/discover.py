@@ -47,7 +47,8 @@ class DiscoverySettings(EffectsConfig):
         choices=("auto", "secant", "clean", "patch", "both"),
     )
     edge_points: int | None = option(
-        None, "Quadrature points of secant edges; by default 1, 3, 7, 15, 31 as needed."
+        None,
+        "Quadrature points of secant edges, always Gauss–Legendre; by default 1, 3, 7, 15, 31 as needed.",
     )
     positions: str = option(
         "auto",

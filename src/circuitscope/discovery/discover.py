@@ -105,7 +105,7 @@ def discover_circuit(
         metric: a metric that has no name, in place of that of ``settings``.
         seed: recorded in the recipe; discovery itself draws nothing.
     """
-    edges_at_of(settings.edges_at, loaded.task)  # before any work
+    edges_at_of(settings.edges_at, loaded.task, settings.edge_points)  # before any work
     job, skipped = prepare(loaded, settings, work or Work(), metric=metric)
     recipe = Recipe(
         loaded.model.as_source(),
@@ -134,16 +134,22 @@ def prepare(
         metric=chosen.name,
         positions="keep" if keeps else "sum",
         bos="yes" if has_bos else "no",
-        edges_at=edges_at_of(settings.edges_at, task),
+        edges_at=edges_at_of(settings.edges_at, task, settings.edge_points),
     )
     job = Job(model, loaded.dictionaries, chosen, tuple(encoded), settled, progress=work.progress)
     return (job if work.partial is None else replace(job, partial=work.partial(job.plan()))), skipped
 
 
-def edges_at_of(choice: str, task: Task) -> str:
+def edges_at_of(choice: str, task: Task, points: int | None = None) -> str:
     """What ``auto`` comes to for a task; single inputs have no other choice."""
     if choice == "auto":
-        return SECANT if task.pairs else "clean"
+        choice = SECANT if task.pairs else "clean"
+    if points is not None and choice != SECANT:
+        raise BadInput(
+            f"{argument('edge_points', points)} for edges at {choice}",
+            expected="secant edges, whose paths are averaged over points; a derivative is taken at one",
+            mend=f"leave out {argument('edge_points')}",
+        )
     if choice != "clean" and not task.pairs:
         raise BadInput(
             f"{argument('edges_at', choice)} for single inputs",

@@ -114,15 +114,17 @@ def _warn_of_gaps(job: Job, gaps: Mapping[str, EdgeGap]) -> None:
     """Say where shares do not add up; derivatives never claim to."""
     if job.settings.edges_at != SECANT:
         return
-    for site, entry in gaps.items():
-        if entry.gap > TOLERANCE:
-            log.warning(
-                "the edges into %s do not add up to its nodes' effects: the edge gap is %.1e with %d points; "
-                f"use more ({argument('edge_points', 63)}), or a larger {argument('dtype')}",
-                site,
-                entry.gap,
-                entry.points,
-            )
+    loose = {site: entry for site, entry in gaps.items() if entry.gap > TOLERANCE}
+    if not loose:
+        return
+    fixed = job.settings.edge_points is not None
+    mend = f"leave out {argument('edge_points')}" if fixed else f"a larger {argument('dtype')} may help"
+    log.warning(
+        "the edges into %s do not add up to their nodes' effects: the edge gap is %s; %s",
+        ", ".join(loose),
+        ", ".join(f"{entry.gap:.1e}" for entry in loose.values()),
+        mend,
+    )
 
 
 def _inflow_sums(inflow: Inflow) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ from torch import Tensor
 from circuitscope.dictionaries import CHUNK_BYTES, Dictionaries
 from circuitscope.effects.direct import DirectPath
 from circuitscope.effects.nodes import NodeEffects, SiteEffects, line_of
-from circuitscope.effects.path_integral import AT_ONE_POINT, Asked, Changes, Pulled, pull_back
+from circuitscope.effects.path_integral import AT_ONE_POINT, Asked, Changes, Pulled, pull_back, wide
 from circuitscope.effects.quadrature import PATH_LEVELS, Level, schedule
 from circuitscope.effects.row_vectors import Rows, derivative_rows, row_effects, secant_rows
 from circuitscope.effects.run_line import RunLine
@@ -151,7 +151,7 @@ def edge_effects(
 
 @dataclass(frozen=True)
 class _Way:
-    """One linearisation: the rows' vectors, and where their paths are looked at."""
+    """One kind of edges: the rows' vectors, and where their paths are looked at."""
 
     vector: Float[Tensor, "row width"]
     line: RunLine
@@ -166,7 +166,7 @@ class _Way:
 def _ways(
     effects: NodeEffects, site: SiteEffects, rows: Rows, at: str, levels: list[Level]
 ) -> Iterator[_Way]:
-    """The linearisations whose edges are added up."""
+    """The kinds of edges that are added up: two for ``both``."""
     effect, caches = row_effects(site, rows), {"clean": effects.clean_cache, "patch": effects.patch_cache}
     if at == SECANT:
         vector, remainder = secant_rows(site, rows)
@@ -190,9 +190,9 @@ def _changes(effects: NodeEffects) -> Changes:
 
 
 def _inflow(site: SiteEffects, rows: Rows, parts: list[tuple[_Way, Pulled]]) -> Inflow:
-    """What reaches each row, over all linearisations."""
+    """What reaches each row, over all kinds of edges."""
     effect = row_effects(site, rows)
-    edges, elsewhere, remainder = effect.new_zeros(3, len(effect))
+    edges, elsewhere, remainder = wide(effect).new_zeros(3, len(effect))
     points = torch.zeros_like(rows.example)
     for way, pulled in parts:
         edges[pulled.number] += pulled.inflow
@@ -255,7 +255,7 @@ def _feature_effects(
         entry, item = entries[part].clamp(min=0), order[items[part].clamp(min=0)]
         write = source.dictionary.write_vectors(features.feature[entry.flatten()]).view(*entry.shape, -1)
         delta = torch.where(entries[part] >= 0, features.delta[entry], 0.0)
-        effect = torch.bmm(vectors[item], write.transpose(1, 2)) * delta[:, None, :]
+        effect = torch.bmm(vectors[item], write.transpose(1, 2).to(vectors.dtype)) * delta[:, None, :]
         effect = torch.where(items[part][:, :, None] >= 0, effect, 0.0)
         at, i, j = effect.nonzero(as_tuple=True)
         found.append((item[at, i], features.feature[entry[at, j]], effect[at, i, j]))
@@ -280,7 +280,7 @@ def _padded(start: Int[Tensor, " group"], length: Int[Tensor, " group"]) -> Int[
 
 
 def _joined(parts: list[EdgeEntries], n_ways: int) -> EdgeEntries:
-    """All entries of a pair of sites; what several linearisations gave is summed."""
+    """All entries of a pair of sites; what several kinds gave is summed."""
     row, position, feature, effect = (
         torch.cat([getattr(part, name) for part in parts])
         for name in ("row", "position", "feature", "effect")

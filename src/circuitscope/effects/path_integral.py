@@ -89,7 +89,8 @@ class _Integral:
     def run(self, number: Tensor, levels: Sequence[Level], step: int) -> Pulled:
         count = len(number)
         found: dict[Site, Tensor] = {}
-        inflow, elsewhere = self._asked.effect.new_zeros(2, count)
+        inflow, elsewhere = wide(self._asked.effect).new_zeros(2, count)
+        off = torch.full_like(inflow, float("inf"))
         points = torch.zeros_like(number)
         waiting = torch.arange(count, device=number.device)
         before = float("inf")
@@ -105,12 +106,12 @@ class _Integral:
                 found[site][waiting] = product
             inflow[waiting], elsewhere[waiting] = self._sums(waiting, now)
             points[waiting] = level.points
-            off = (inflow + elsewhere - self._asked.effect)[waiting].abs() / self._scale
-            missing = float(off.sum()) / count
+            off[waiting] = (inflow + elsewhere - self._asked.effect)[waiting].abs() / self._scale
+            missing = float(off.mean())
             if missing <= TOLERANCE or (self._is_coarse and missing > IMPROVES * before):
                 break
             before = missing
-            (still,) = (off > TOLERANCE).nonzero(as_tuple=True)
+            (still,) = (off[waiting] > TOLERANCE).nonzero(as_tuple=True)
             waiting = waiting[still]
             earlier = [
                 _only(_weighted(products, weights, last), still)
@@ -129,6 +130,7 @@ class _Integral:
             copies = self._line.copies(asked.rows.example[here], alpha[some])
             parts.append(asked.path.products(copies, asked.rows.position[here], asked.vector[here]))
         shape = (len(alphas), len(waiting))
+        # Whatever the model's format, averages and sums are in float32 at least.
         at = {site: _stacked([part.at[site] for part in parts], shape) for site in parts[0].at}
         if parts[0].elsewhere is None:
             return Products(at)
@@ -137,7 +139,7 @@ class _Integral:
     def _sums(self, waiting: Tensor, products: Products) -> tuple[Tensor, Tensor]:
         """Σ over upstream sites of the products with what the tensors do there, and the same elsewhere."""
         rows = self._asked.take(waiting).rows
-        total, elsewhere = self._asked.effect.new_zeros(2, len(waiting))
+        total, elsewhere = wide(self._asked.effect).new_zeros(2, len(waiting))
         for site, product in products.at.items():
             total += _along(product, self._changes.sites[site], rows)
         if products.elsewhere is not None:
@@ -147,13 +149,19 @@ class _Integral:
 
 def _along(product: Tensor, change: Tensor, rows: Rows) -> Float[Tensor, " row"]:
     """The product of each row with what the upstream tensor does: at all positions if spread, else at its own."""
+    change = change.to(product.dtype)
     if product.dim() == 3:
-        return torch.einsum("rpw,rpw->r", product, change[rows.example].to(product.dtype))
+        return torch.einsum("rpw,rpw->r", product, change[rows.example])
     return (product * change[rows.example, rows.position]).sum(dim=1)
 
 
+def wide(tensor: Tensor) -> Tensor:
+    """A tensor in float32 or better."""
+    return tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor
+
+
 def _stacked(parts: Sequence[Tensor], shape: tuple[int, int]) -> Tensor:
-    together = torch.cat(list(parts))
+    together = wide(torch.cat(list(parts)))
     return together.view(*shape, *together.shape[1:])
 
 

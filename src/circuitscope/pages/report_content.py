@@ -76,7 +76,7 @@ class NodeLine:
     into: tuple[EdgeLine, ...]
     out: tuple[EdgeLine, ...]
     silent: bool
-    """Whether no edge can go into it, since it is silent where edges are linearised."""
+    """Whether no edge can go into it, since it is silent where edges are taken."""
 
 
 @dataclass(frozen=True)

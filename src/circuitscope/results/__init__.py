@@ -4,7 +4,15 @@ from circuitscope.results.activity_shares import active_sentence, split_by_share
 from circuitscope.results.circuit import Circuit, Edges, Nodes
 from circuitscope.results.circuit_files import load, save
 from circuitscope.results.comparison import Comparison, compare
-from circuitscope.results.effect_paths import SECANT, Graph, Path, Paths, explained_by_edges, paths
+from circuitscope.results.effect_paths import (
+    SECANT,
+    Graph,
+    Path,
+    Paths,
+    explained_by_edges,
+    paths,
+    shares_add_up,
+)
 from circuitscope.results.evaluation import CircuitScores, Evaluation, MetricMeans
 from circuitscope.results.features import (
     FeatureContexts,
@@ -190,6 +198,7 @@ __all__ = [
     "read_shift_scores",
     "read_sweep",
     "save",
+    "shares_add_up",
     "split_by_share",
     "task_of",
     "to_judge",

@@ -17,7 +17,6 @@ All follow the mean effects over the examples, as the circuit holds them.
 from __future__ import annotations
 
 import heapq
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,12 +25,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.errors import BadInput, argument
+from circuitscope.errors import BadInput, argument, expect
 from circuitscope.results.circuit import Circuit
 from circuitscope.terms import OUTPUT, SUMMED, NodeId
 
 SECANT = "secant"
 """The edges that add up."""
+OF_OTHER_GRADIENTS = ("exact", "atp-graddrop")
+"""Methods whose node effects are not those of the gradients that edges are made with."""
+WIDEST = 400
+"""How many beginnings of routes are followed side by side."""
 END = -1
 """The row that stands for the output, as the target of edges."""
 
@@ -65,16 +68,15 @@ class Paths:
     carried: float
     """The share of it that all paths together carry, shown or not."""
     edges_at: str
-    """Which edges they are made of; only ``secant`` ones add up."""
+    """Which edges they are made of."""
+    adds_up: bool
+    """Whether shares are parts of a whole, or only a ranking."""
+    exact_routes: bool
+    """Whether no route that is left out can be stronger; a large circuit has too many to look at all."""
     routes: tuple[Path, ...]
     """By decreasing |share|; sites with positions in place of nodes."""
     paths: tuple[Path, ...]
     """By decreasing |share|."""
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether shares are parts of a whole, or only a ranking."""
-        return self.edges_at == SECANT
 
     def __repr__(self) -> str:
         routes = [f"  {path.share:8.2%}  {path}" for path in self.routes]
@@ -98,8 +100,14 @@ def paths(
     Raises:
         BadInput: a node is not in the circuit, or ``target`` means several.
     """
+    expect(circuit, Circuit, "circuit", "paths(circuit)")
+    expect(count, int, "count")
     if count < 1:
         raise BadInput(argument("count", count), expected="at least 1")
+    if source is not None and str(source) == OUTPUT:
+        raise BadInput(
+            "paths from the output", expected="a node: paths end at the output", mend="name it as the target"
+        )
     graph = Graph(circuit)
     end = END if str(target) == OUTPUT else _only_row(circuit, target)
     begin = graph.beginnings if source is None else _rows_of(circuit, source)
@@ -107,15 +115,17 @@ def paths(
         Path(tuple(OUTPUT if row == END else str(circuit.ids[row]) for row in rows), share)
         for share, rows in graph.strongest(end, begin, count)
     )
-    routes = tuple(Path(cells, share) for share, cells in graph.strongest_routes(end, begin, count))
+    routes, exact = graph.strongest_routes(end, begin, count)
     return Paths(
         circuit.task,
         None if source is None else str(source),
         str(target),
         graph.effect[end],
-        float(graph.carried(begin, end)[end]),
+        float(graph.carried(begin)[end]) if found else 0.0,
         circuit.recipe.settings.edges_at if circuit.recipe else "",
-        routes,
+        shares_add_up(circuit),
+        exact,
+        tuple(Path(cells, share) for share, cells in routes),
         found,
     )
 
@@ -137,8 +147,13 @@ class Graph:
 
     @cached_property
     def effect(self) -> NDArray[np.float64]:
-        """What the in-edges of each node should add up to."""
-        return np.append(self._circuit.nodes.effect, whole_effect(self._circuit))
+        """What the in-edges of each node should add up to; for methods with other gradients, what they do."""
+        whole = np.append(self._circuit.nodes.effect, whole_effect(self._circuit))
+        if _method(self._circuit) in OF_OTHER_GRADIENTS:
+            sums = np.zeros(self.size + 1)
+            np.add.at(sums, self.target, self._edge)
+            return np.where(sums != 0, sums, whole)
+        return whole
 
     @cached_property
     def share(self) -> NDArray[np.float64]:
@@ -176,7 +191,7 @@ class Graph:
         return self._into.get(row, slice(0, 0))
 
     def carried(
-        self, begin: NodeRows, end: int = END, *, kept: NDArray[np.bool_] | None = None, sizes: bool = False
+        self, begin: NodeRows, *, kept: NDArray[np.bool_] | None = None, sizes: bool = False
     ) -> NDArray[np.float64]:
         """The summed shares of all paths from ``begin`` to each node, over ``kept`` edges only."""
         share = (self.size_share if sizes else self.share) * (1 if kept is None else kept)
@@ -221,30 +236,35 @@ class Graph:
 
     def strongest_routes(
         self, end: int, begin: NodeRows, count: int
-    ) -> Iterator[tuple[float, tuple[str, ...]]]:
-        """The ``count`` routes of largest |share|: paths through the same sites and positions, taken together."""
-        most = self._most_from(begin)
-        starts = np.zeros(self.size + 1, bool)
+    ) -> tuple[list[tuple[float, tuple[str, ...]]], bool]:
+        """The ``count`` routes of largest |share|: paths through the same sites and positions, taken together.
+
+        All beginnings of routes are followed upward side by side, the ``WIDEST`` most promising of each step.
+
+        Returns:
+            The routes, and whether nothing was left aside on the way.
+        """
+        most, starts = self._most_from(begin), np.zeros(self.size + 1, bool)
         starts[begin] = True
         name = OUTPUT if end == END else str(self._circuit.ids[end])
-        ticket = itertools.count()  # between equals, the first found; arrays cannot be compared
-        queue: list[tuple[float, int, tuple[str, ...], dict[int, float]]] = []
-        heapq.heappush(queue, (-most[end], next(ticket), (name,), {end: 1.0}))
-        while queue and count:
-            bound, _, cells, shares = heapq.heappop(queue)
-            if bound == 0:
-                return
-            if not shares:  # a whole route, which was put back with its share as its bound
-                count -= 1
-                yield -bound * (1 if cells[-1] == "+" else -1), cells[:-1]
-                continue
-            done = sum(share for row, share in shares.items() if starts[row] and row != end)
-            if done:
-                heapq.heappush(queue, (-abs(done), next(ticket), (*cells, "+" if done > 0 else "-"), {}))
-            for cell, longer in self._one_step_up(shares, starts, end).items():
-                reach = sum(abs(share) * most[row] for row, share in longer.items())
-                if reach:
-                    heapq.heappush(queue, (-reach, next(ticket), (cell, *cells), longer))
+        frontier: list[tuple[float, tuple[str, ...], dict[int, float]]] = [(0.0, (name,), {end: 1.0})]
+        found: dict[tuple[str, ...], float] = {}
+        exact = True
+        while frontier:
+            longer_ones = []
+            for _, cells, shares in frontier:
+                done = sum(share for row, share in shares.items() if starts[row] and row != end)
+                if done:
+                    found[cells] = done
+                for cell, longer in self._one_step_up(shares, starts, end).items():
+                    reach = sum(abs(share) * most[row] for row, share in longer.items())
+                    if reach:
+                        longer_ones.append((reach, (cell, *cells), longer))
+            longer_ones.sort(key=lambda item: (-item[0], item[1]))
+            exact = exact and len(longer_ones) <= WIDEST
+            frontier = longer_ones[:WIDEST]
+        best = sorted(found.items(), key=lambda item: (-abs(item[1]), item[0]))[:count]
+        return [(share, cells) for cells, share in best], exact
 
     def _one_step_up(
         self, shares: Mapping[int, float], starts: NDArray[np.bool_], end: int
@@ -285,27 +305,49 @@ class Graph:
 
 
 def whole_effect(circuit: Circuit) -> float:
-    """What the edges into the output should add up to: m(patch) − m(clean), or for single inputs all there are."""
+    """What the edges into the output should add up to: for ig of pairs m(patch) − m(clean), else what they do."""
     known = circuit.findings
-    if known.clean_metric is not None and known.patch_metric is not None:
+    if _method(circuit) == "ig" and known.clean_metric is not None and known.patch_metric is not None:
         return known.clean_metric - known.patch_metric  # both are of the higher-is-better side
     return float(circuit.edges.effect[circuit.edges.target == END].sum())
+
+
+def shares_add_up(circuit: Circuit) -> bool:
+    """Whether a circuit's edges add up to its nodes' effects: secants, of a method whose gradients they use."""
+    recipe = circuit.recipe
+    return (
+        recipe is not None
+        and recipe.settings.edges_at == SECANT
+        and _method(circuit) not in OF_OTHER_GRADIENTS
+    )
+
+
+def _method(circuit: Circuit) -> str:
+    return "ig" if circuit.recipe is None else circuit.recipe.settings.method
 
 
 def explained_by_edges(circuit: Circuit) -> float | None:
     """How much of the effects of a circuit's nodes its edges explain: 1 − Σ|Σ in-edges − effect| / Σ|effect|.
 
-    Nodes of the first site have no in-edges and do not count. 1 where everything arrives over kept edges from kept
-    nodes; below 0 where the edges miss by more than there is. None where no node comes after the first site.
+    Nodes of the first site have no in-edges and do not count; nor does, site by site, the share of the effects that
+    comes from the model's input where no dictionary covers it. 1 where everything else arrives over kept edges from
+    kept nodes; below 0 where the edges miss by more than there is. None where nothing is left to explain.
     """
     nodes, edges = circuit.nodes, circuit.edges
-    later = nodes.site > 0
     inside = edges.target != END
     arrives = np.bincount(edges.target[inside], weights=edges.effect[inside], minlength=len(nodes))
-    total = float(np.abs(nodes.effect[later]).sum())
-    if total == 0:
-        return None
-    return 1 - float(np.abs(arrives - nodes.effect)[later].sum()) / total
+    total = missing = 0.0
+    for number, site in enumerate(circuit.sites):
+        here = nodes.site == number
+        if number == 0 or not here.any():
+            continue
+        gap = circuit.findings.edge_gaps.get(site.name)
+        elsewhere = min(gap.elsewhere, 1.0) if gap else 0.0
+        size = float(np.abs(nodes.effect[here]).sum())
+        off = float(np.abs(arrives - nodes.effect)[here].sum())
+        total += (1 - elsewhere) * size
+        missing += max(0.0, off - elsewhere * size)
+    return None if total < 1e-12 else 1 - missing / total
 
 
 def _rows_of(circuit: Circuit, asked: str | NodeId) -> NodeRows:
@@ -336,4 +378,4 @@ def _only_row(circuit: Circuit, asked: str | NodeId) -> int:
     return int(rows[0])
 
 
-__all__ = ["Graph", "Path", "Paths", "explained_by_edges", "paths", "whole_effect"]
+__all__ = ["Graph", "Path", "Paths", "explained_by_edges", "paths", "shares_add_up", "whole_effect"]

@@ -162,5 +162,5 @@ class Findings:
     skipped: Mapping[str, int] = field(default_factory=dict)
     """How many examples were left out, by reason."""
     silent: tuple[str, ...] = ()
-    """Nodes that are silent where edges are linearised, so that no edge can go into them."""
+    """Nodes that are silent where edges are taken, so that no edge can go into them."""
     pruned: PruneChoice | None = None

@@ -12,6 +12,7 @@ from benchmarks.recovery.planted import (
     PARTS,
     Setting,
     discover_all,
+    edge_gap,
     edge_strengths,
     node_strengths,
     planted_setting,
@@ -195,6 +196,17 @@ def test_noisy_and_rotated_dictionaries_leave_more_to_the_error():
         assert norms == pytest.approx(torch.ones(len(norms), dtype=norms.dtype), abs=1e-6)
     assert missed["noisy"] > missed["true"] + 0.1
     assert missed["rotated"] > missed["true"] + 0.1
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"), [("true", 0.95), ("split", 0.95), ("noisy", 0.95), ("rotated", 0.8)]
+)
+def test_secants_recover_planted_edges_and_add_up(kind, least):
+    """Edges into and out of errors included; the benchmark has the means over all models."""
+    setting = planted_setting(3, True, kind, SEED, texts=TEXTS)
+    circuit = discover_all(setting, "ig", ["secant"])["secant"]
+    assert recovery(edge_strengths(setting, circuit), setting.right_edges).average_precision > least
+    assert edge_gap(circuit)["worst"] < 0.03
 
 
 def test_ig_recovers_a_planted_circuit():

@@ -38,7 +38,9 @@ def test_json_is_what_python_finds(program, run):
 def test_paths_of_derivatives_are_only_a_ranking(program, world, tmp_path):
     out = tmp_path / "clean"
     assert program(*world.discover(out, edges_at="clean")).status == 0
-    assert "do not add up" in program("paths", out).out
+    assert "do not add up" in " ".join(program("paths", out).out.split())
+    refused = program(*world.discover(tmp_path / "points", edges_at="clean", edge_points=3))
+    assert "--edge-points 3 for edges at clean" in refused.err
     assert not cs.paths(cs.load(out)).adds_up
 
 

@@ -10,9 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import circuitscope as cs
+from circuitscope.config import DiscoverySettings
 from circuitscope.errors import BadInput, NothingFound
+from circuitscope.pages.words import path_sentence
 from circuitscope.pruning.by_flow import carrying
-from circuitscope.results import Circuit, Edges, Findings, Graph, Nodes, explained_by_edges, paths
+from circuitscope.results import (
+    Circuit,
+    DictionariesSource,
+    Edges,
+    Findings,
+    Graph,
+    ModelSource,
+    Nodes,
+    Recipe,
+    TaskSource,
+    explained_by_edges,
+    paths,
+)
 from circuitscope.terms import ERROR, SUMMED, Site
 
 SITES = (Site("embed", -1), Site("attn", 0), Site("mlp", 0), Site("resid", 0))
@@ -231,6 +245,53 @@ def test_what_carries_a_share_carries_it_and_hangs_together(made, share):
 
 def edges_of(circuit):
     return zip(circuit.edges.source.tolist(), circuit.edges.target.tolist(), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("method", "adds_up"),
+    [("ig", True), ("atp", True), ("relp", True), ("exact", False), ("atp-graddrop", False)],
+)
+def test_shares_are_parts_of_a_whole_only_where_effects_are_those_of_the_edges_gradients(
+    diamond, method, adds_up
+):
+    settings = DiscoverySettings(method=method, edges_at="secant")
+    recipe = Recipe(ModelSource("m"), DictionariesSource("d"), TaskSource("t", "files"), settings)
+    found = cs.paths(replace(diamond, recipe=recipe))
+    assert found.adds_up == adds_up
+    assert found.whole == (5.0 if method == "ig" else 4.0)
+    if not adds_up:  # of what arrives, so no share runs away
+        assert found.carried == pytest.approx(1.0)
+        assert "take the shares as a ranking" in path_sentence(found)
+
+
+def test_a_large_circuit_with_edges_that_cancel_is_answered_soon():
+    """26 layers of eight nodes; what is left aside is said."""
+    draw, sites = np.random.default_rng(0), tuple(Site("resid", layer) for layer in range(26))
+    count = 8 * len(sites)
+    source, target, effect = [], [], []
+    for row in range(8, count):
+        above = list(range(max(0, (row // 8 - 3) * 8), row // 8 * 8))
+        share = draw.random(len(above)) * np.where(draw.random(len(above)) < 0.1, -1, 1)
+        source += above
+        target += [row] * len(above)
+        effect += list(0.9 * share / share.sum())
+    for row in range(count - 8, count):
+        source.append(row)
+        target.append(-1)
+        effect.append(0.125)
+    nodes = Nodes(
+        np.repeat(np.arange(26), 8), np.arange(count), np.full(count, SUMMED), np.ones(count), np.zeros(count)
+    )
+    edges = Edges(np.array(source), np.array(target), np.array(effect), np.zeros(len(effect)))
+    found = cs.paths(Circuit(sites, nodes, edges), count=3)
+    assert len(found.routes) == 3
+    assert not found.exact_routes
+    assert "a stronger one may be missing" in path_sentence(found)
+
+
+def test_paths_do_not_begin_at_the_output(diamond):
+    with pytest.raises(BadInput, match="paths from the output"):
+        cs.paths(diamond, source="output")
 
 
 def test_errors_are_nodes_like_others(diamond):

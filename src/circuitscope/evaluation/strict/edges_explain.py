@@ -17,6 +17,7 @@ from circuitscope.results import (
     EdgesExplain,
     StrictOutcome,
     explained_by_edges,
+    shares_add_up,
 )
 
 ENOUGH = 0.5
@@ -27,11 +28,13 @@ def edges_explain(circuit: Circuit) -> StrictOutcome[EdgesExplain] | CannotBeSai
     """How much of the effects of the circuit's nodes arrives over its edges."""
     share = explained_by_edges(circuit)
     if share is None:
-        return CannotBeSaid("all of the circuit's nodes are at its first site, which no edge goes into")
+        return CannotBeSaid("nothing comes before the circuit's nodes that an edge could come from")
     figures = EdgesExplain(
         explained=share,
         nodes=int((circuit.nodes.site > 0).sum()),
         edges=int(np.count_nonzero(circuit.edges.target >= 0)),
         edges_at=circuit.made_by.settings.edges_at,
     )
+    if not shares_add_up(circuit):
+        return CannotBeSaid("these edges do not claim to add up to the nodes' effects", figures)
     return StrictOutcome(HOLDS if share >= ENOUGH else FAILS, figures=figures)

@@ -214,9 +214,14 @@ def _edges(found: EdgesExplain) -> str:
         text = f"Its {plural(found.edges, 'edge')} miss {what} by more than there is of them."
     else:
         text = f"Its {plural(found.edges, 'edge')} explain {share(found.explained)} of {what}."
-    if found.edges_at == "secant":
-        return f"{text} The rest came from nodes that are not in the circuit, or over weaker edges."
     return (
-        f"{text} These edges are derivatives ({found.edges_at}), which do not claim to add up; secant edges, "
-        "which do, say where an effect came from."
+        f"{text} {_REST}"
+        if found.edges_at == "secant"
+        else f"{text} They are derivatives ({found.edges_at})."
     )
+
+
+_REST = (
+    "The rest came from nodes that are not in the circuit, or over weaker edges; what comes from the model's input "
+    "where no dictionary covers it is not counted."
+)
