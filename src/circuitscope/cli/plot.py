@@ -9,7 +9,7 @@ import typer
 
 from circuitscope.cli.console import say
 from circuitscope.cli.options import RUN
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.runs import refuse_existing
 
 if TYPE_CHECKING:
@@ -73,6 +73,13 @@ def plot(
 
     path = out_file.expanduser() if out_file else run / ("groups.png" if groups else "circuit.png")
     refuse_existing(path, overwrite=overwrite)
+    if groups and (errors_in_picture != "strong" or labels):
+        option = argument("labels", True) if labels else argument("errors_in_picture")
+        raise BadInput(
+            f"{option} is about the picture of single nodes, but {argument('groups', True)} is given",
+            expected="one of the two: groups have names, and errors are groups of their own",
+            mend="leave one out",
+        )
     circuit = load(run)
     if groups:
         plot_groups(circuit, _groups_of(run, circuit), path, max_groups=nodes, max_edges=edges)

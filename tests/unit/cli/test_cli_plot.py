@@ -72,3 +72,12 @@ def test_the_errors_in_the_picture_have_three_words(program, made, tmp_path):
     assert wrong.status == 1
     assert "--errors-in-picture some" in wrong.err
     assert not (tmp_path / "some.svg").exists()
+
+
+def test_options_of_nodes_are_refused_for_groups(program, made, tmp_path):
+    for option in (["--labels"], ["--errors-in-picture", "never"]):
+        refused = program("plot", made, "--groups", *option, "--out", tmp_path / "a.png")
+        assert refused.status == 1
+        assert f"{option[0]} is about the picture of single nodes, but --groups is given" in " ".join(
+            refused.err.split()
+        )

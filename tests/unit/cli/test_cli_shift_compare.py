@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from circuitscope.editing.classifier import train_classifier
 from circuitscope.editing.comparison import figures as module
 from circuitscope.editing.comparison.words import without_words
 from circuitscope.editing.scores import score
-from circuitscope.pages.pictures.plot_removal import plot_removal
+from circuitscope.errors import BadInput
+from circuitscope.pages.pictures.plot_removal import curves_to_draw, plot_removal
 from circuitscope.pipeline.shift import compare as stage
 from circuitscope.pipeline.shift import open_shift, run_shift_apply, run_shift_compare, run_shift_evaluate
 from circuitscope.results import (
@@ -179,6 +181,27 @@ def test_rows_that_lack_their_words_are_left_out(walked, caplog):
     assert found.curves == ()
     assert "task_words" in caplog.text
     assert "cue_words" in caplog.text
+    assert not (walked / "comparison" / "curves.png").exists(), "axes without a curve say nothing"
+    with pytest.raises(BadInput, match="no curve along which features are taken out"):
+        plot_removal(found)
+
+
+def test_a_table_without_curves_is_not_printed(program, walked):
+    made = program("shift", "compare", walked, "--device", "cpu", "--draws", "1", "--overwrite")
+    assert made.status == 0
+    assert "chosen by" not in made.out
+    said = " ".join(made.out.split())
+    assert "no curves over the number of features taken out" in said
+    assert "with a picture" not in said
+
+
+def test_curves_that_take_nothing_out_are_not_drawn(result):
+    nothing = tuple(
+        replace(curve, points=tuple(replace(p, scores=replace(p.scores, removed=0)) for p in curve.points))
+        for curve in result.curves
+    )
+    assert curves_to_draw(result) == list(result.curves)
+    assert curves_to_draw(replace(result, curves=(*nothing, result.curves[0]))) == [result.curves[0]]
 
 
 def test_features_are_set_to_what_the_run_sets_them_to(walked, tmp_path, monkeypatch):

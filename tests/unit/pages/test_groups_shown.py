@@ -15,9 +15,11 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from test_circuit_layout import overlaps
 from test_report_page import Page
 
+from circuitscope.cli.group import MOST_ROWS, groups_table, weaker_groups
 from circuitscope.pages.page import html_of, read_report
 from circuitscope.pages.pictures import plot_groups
-from circuitscope.pages.pictures.group_layout import MOST_GROUPS, group_layout
+from circuitscope.pages.pictures.group_layout import MOST_GROUPS, group_layout, not_drawn
+from circuitscope.pages.pictures.shapes import smooth
 from circuitscope.runs import write_json
 from circuitscope.terms import OUTPUT
 
@@ -41,6 +43,56 @@ def test_boxes_do_not_overlap_and_stay_inside(count, keep, span):
         assert (points[:, 0] < placed.width).all()
         assert (points[:, 1] > placed.bottom - 0.05).all()
         assert (points[:, 1] < placed.top).all()
+
+
+def curve_of(points: np.ndarray, *, around: bool) -> np.ndarray:
+    """Many points of an edge as it is drawn."""
+    if around:
+        return np.concatenate(smooth(points).to_polygons(closed_only=False))
+    t = np.linspace(0, 1, 50)[:, None]
+    a, b, c, d = points
+    return (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t**2 * (1 - t) * c + t**3 * d
+
+
+@pytest.mark.parametrize("aspect", [0.3, 1.5, 4.0])
+@pytest.mark.parametrize(("count", "keep", "span"), [*SIZES, (200, False, 18), (200, True, 18)])
+def test_no_edge_runs_behind_a_box(count, keep, span, aspect):
+    groups = groups_of_circuit(random_circuit(count, keep=keep), span=span)
+    shown = group_layout(groups, max_groups=30, max_edges=90, aspect=aspect)
+    placed = shown.placed
+    centres = np.stack([np.append(placed.x, placed.output[0]), np.append(placed.y, placed.output[1])], axis=1)
+    half = np.array(placed.box) / 2 - 0.01
+    edges = [(points, True) for points in placed.paths] + [
+        (arch.points, arch.around) for arch in shown.arches
+    ]
+    for points, around in edges:
+        curve = curve_of(points, around=around)
+        inside = (np.abs(curve[:, None] - centres) < half).all(axis=2)
+        assert not inside.any(), points
+
+
+def test_the_sites_of_a_layer_are_rows_in_the_order_of_computation():
+    names = dict.fromkeys(("resid_0/1", "mlp_0/2", "attn_0/3", "embed/4", "attn_1/5"), 1.0)
+    placed = group_layout(groups_of_circuit(circuit_of(names), span=0, size=1)).placed
+    assert [str(row.site) for row in placed.rows] == ["embed", "attn_0", "mlp_0", "resid_0", "attn_1"]
+    assert (np.diff([row.bottom for row in placed.rows]) > 0).all()
+
+
+def test_groups_that_are_not_drawn_are_named():
+    drawn = random_circuit(150, keep=True)
+    groups = groups_of_circuit(drawn, names=("cats", "dogs"), size=1)
+    shown = group_layout(groups)
+    assert len(shown.shown) == MOST_GROUPS
+    rest = not_drawn(shown)
+    drawn_names = {groups.groups[index].name for index in shown.shown}
+    assert sorted([*rest, *drawn_names]) == sorted(group.name for group in groups.groups)
+    figure = plot_groups(drawn, groups)
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert any(word.startswith(f"Not drawn: {rest[0]}; {rest[1]}") for word in words)
+    assert not any(
+        text.get_text().startswith("Not drawn")
+        for text in plot_groups(drawn, groups, max_groups=150).axes[0].texts
+    )
 
 
 @pytest.mark.parametrize(("count", "keep", "span"), SIZES)
@@ -182,3 +234,23 @@ def test_many_groups_are_cut_and_say_so():
     assert sum(value.startswith("node group") for value in page.values("class")) == 60
     links = {value[1:] for value in page.values("href") if value.startswith("#")}
     assert links <= set(page.values("id"))
+
+
+def test_the_page_names_the_groups_that_its_picture_leaves_out():
+    drawn = random_circuit(150, keep=True)
+    groups = groups_of_circuit(drawn, size=1)
+    made = report(drawn, groups=groups, activities=groups.activities, features=(), examples=())
+    words = Page(html_of(made)).words
+    assert f"{150 - MOST_GROUPS} weaker groups not in the picture" in words
+    assert all(group.name in words for group in groups.groups)
+
+
+def test_the_table_has_the_strongest_groups_and_the_rest_are_named():
+    groups = groups_of_circuit(random_circuit(150, keep=True), names=("well-known",), size=1)
+    table, rest = groups_table(groups), weaker_groups(groups)
+    assert table.row_count == MOST_ROWS
+    assert table.title == f"150 nodes in 150 groups, the {MOST_ROWS} strongest"
+    order = sorted(groups.groups, key=lambda group: -abs(group.effect))
+    assert [name.rpartition(" ")[0] for name in rest] == [group.name for group in order[MOST_ROWS:]]
+    few = groups_of_circuit(circuit(), size=1)
+    assert (groups_table(few).row_count, weaker_groups(few)) == (5, [])

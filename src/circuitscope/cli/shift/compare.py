@@ -34,18 +34,32 @@ def compare(config: ShiftCompareConfig, run: Path, overwrite: bool) -> None:
     with progress() as show:
         result = run_shift_compare(run, config, overwrite=overwrite, progress=show)
     show_comparison(result)
-    say(f"written to {COMPARISON.in_(run)}, with a picture of the curves")
+    picture = ", with a picture of the curves" if _curves(result) else ""
+    say(f"written to {COMPARISON.in_(run)}{picture}")
 
 
 def show_comparison(result: ShiftComparison) -> None:
     """Print the table, and the worst group along the curves."""
     out.print(comparison_table(result))
-    out.print(curves_table(result.curves))
+    curves = _curves(result)
+    if curves:
+        out.print(curves_table(curves))
+    else:
+        say(
+            "no curves over the number of features taken out: the automatic judge has no words for the attribute, or "
+            "removes nothing (--cue-words)"
+        )
     if result.unjudged:
         say(
             f"{result.unjudged:.0f} features of the circuits had no verdict and stayed in the model; "
             "--verdicts takes a sheet that has them"
         )
+
+
+def _curves(result: ShiftComparison) -> list[RemovalCurve]:
+    from circuitscope.pages.pictures import curves_to_draw
+
+    return curves_to_draw(result)
 
 
 def comparison_table(result: ShiftComparison) -> Table:

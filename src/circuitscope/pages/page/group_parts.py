@@ -78,6 +78,23 @@ def group_cards(report: Report) -> list[GroupCard]:
     ]
 
 
+def groups_not_drawn(report: Report) -> list[GroupLine]:
+    """The groups that the picture leaves out, the strongest first."""
+    if report.groups is None or report.grouped is None:
+        return []
+    drawn = {box.node for box in report.grouped.boxes}
+    listed = {card.anchor for card in group_cards(report)}
+    rest = [
+        (group_id(index), group)
+        for index, group in enumerate(report.groups.groups)
+        if group_id(index) not in drawn
+    ]
+    return [
+        GroupLine(group.name, anchor(name) if anchor(name) in listed else "", group.effect)
+        for name, group in sorted(rest, key=lambda item: -abs(item[1].effect))
+    ]
+
+
 def _place(group: Group, headings: dict[int | None, str]) -> str:
     where = position_name(group.position, headings.get(group.position, ""))
     return f"In {', '.join(group.sites)} at {where}"

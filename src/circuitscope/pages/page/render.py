@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from circuitscope.pages.page import page_parts
-from circuitscope.pages.page.group_parts import group_cards
+from circuitscope.pages.page.group_parts import group_cards, groups_not_drawn
 from circuitscope.pages.report_content import IndexRow, Report
 from circuitscope.pages.words import numbers, score_words, sentences
 from circuitscope.pages.words.meanings import MEANINGS
@@ -81,6 +81,7 @@ def html_of(report: Report) -> str:
             metric=sentences.metric_sentence(report.question),
             cards=page_parts.cards(report),
             group_cards=group_cards(report),
+            not_drawn=groups_not_drawn(report),
             grid=page_parts.grid(report.places),
             sweep_svg=svg,
             strict=strict_lines(strict) if strict else (),

@@ -6,7 +6,7 @@ are left to the page, which knows whether it is light or dark.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from circuitscope.pages.pictures.shapes import edge_width
 from circuitscope.pages.report_content import Band, Drawing, DrawnEdge, DrawnNode
 from circuitscope.pages.words.visible import visible
 from circuitscope.results import Circuit
-from circuitscope.terms import OUTPUT, SUMMED, NodeId, Site
+from circuitscope.terms import OUTPUT, SUMMED, NodeId
 
 MOST_NODES = 40
 _EDGES_PER_NODE = 2
@@ -81,11 +81,11 @@ def y_of(placed: Layout, inches: float) -> float:
     return pixels(placed.height - _ABOVE - inches)
 
 
-def rows_of(placed: Layout, name: Callable[[Site], str] = str) -> tuple[Band, ...]:
+def rows_of(placed: Layout) -> tuple[Band, ...]:
     """Rows from the bottom upward; those of every other layer are shaded."""
     return tuple(
         Band(
-            name(row.site),
+            str(row.site),
             y_of(placed, row.top) - _ROW_PAD,
             y_of(placed, row.bottom) + _ROW_PAD,
             row.site.layer % 2 == 0,
@@ -164,7 +164,7 @@ def lines_of(placed: Layout, names: Sequence[str], largest: float | None = None)
             DrawnEdge(
                 names[source],
                 OUTPUT if target < 0 else names[target],
-                _path(placed, points),
+                path_of(placed, points),
                 _round(end_x * _PIXELS),
                 y_of(placed, end_y),
                 line_width(effect, largest),
@@ -180,7 +180,7 @@ def line_width(effect: float, largest: float) -> float:
     return round(1.2 * edge_width(effect, largest), 2)
 
 
-def _path(placed: Layout, points: NDArray[np.float64]) -> str:
+def path_of(placed: Layout, points: NDArray[np.float64]) -> str:
     """Upright at every point: curves where the edge runs free, straight beside boxes (as ``shapes.smooth``)."""
     spots = [(_round(x * _PIXELS), y_of(placed, y)) for x, y in points]
     parts = [f"M{spots[0][0]:g} {spots[0][1]:g}"]

@@ -13,11 +13,12 @@ from circuitscope.pages.pictures.drawing import (
     fit,
     line_width,
     lines_of,
+    path_of,
     pixels,
     rows_of,
     y_of,
 )
-from circuitscope.pages.pictures.group_layout import Arch, GroupLayout, caption, group_layout, row_name
+from circuitscope.pages.pictures.group_layout import Arch, GroupLayout, caption, group_layout
 from circuitscope.pages.pictures.plot_groups import numbers_of
 from circuitscope.pages.report_content import Drawing, DrawnEdge, DrawnNode
 from circuitscope.results import Group, Groups
@@ -25,6 +26,8 @@ from circuitscope.terms import OUTPUT
 
 _NAME_POINTS, _WORDS_POINTS = 11.5 * 72 / 96, 10.5 * 72 / 96
 """The sizes of a box's name and words in the page's style sheet."""
+_ASPECT = 0.75
+"""A page is scrolled downward more easily than to the side."""
 
 
 def draw_groups(groups: Groups, headings: Mapping[int, str]) -> Drawing:
@@ -33,14 +36,14 @@ def draw_groups(groups: Groups, headings: Mapping[int, str]) -> Drawing:
     Args:
         headings: position → its token.
     """
-    shown = group_layout(groups)
+    shown = group_layout(groups, aspect=_ASPECT)
     placed = shown.placed
     largest = float(np.abs(shown.all.edges.effect).max(initial=0))
     names = [group_id(index) for index in shown.shown]
     return Drawing(
         width=pixels(placed.width),
         height=pixels(placed.height - LEGEND_HEIGHT - TITLE_HEIGHT),
-        rows=rows_of(placed, row_name),
+        rows=rows_of(placed),
         columns=columns_of(placed, headings),
         boxes=tuple(_boxes(shown)),
         lines=(
@@ -81,11 +84,12 @@ def _arch(shown: GroupLayout, names: list[str], arch: Arch, largest: float) -> D
     spots = [(pixels(x), y_of(shown.placed, y)) for x, y in arch.points.tolist()]
     (x0, y0), *rest = spots
     curve = " ".join(f"{x:g} {y:g}" for x, y in rest)
+    path = path_of(shown.placed, arch.points) if arch.around else f"M{x0:g} {y0:g}C{curve}"
     effect = float(edges.effect[arch.edge])
     return DrawnEdge(
         names[int(edges.source[arch.edge])],
         names[int(edges.target[arch.edge])],
-        f"M{x0:g} {y0:g}C{curve}",
+        path,
         *spots[-1],
         line_width(effect, largest),
         effect,

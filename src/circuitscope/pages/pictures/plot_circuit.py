@@ -6,7 +6,7 @@ size of the effect, an edge's width the size of the edge effect (the paper's sty
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from circuitscope.pages.pictures.colours import INK, WHITE, ink_on, shade, sign_
 from circuitscope.pages.pictures.figure_file import check_suffix, save_figure
 from circuitscope.pages.pictures.shapes import edge_width, feature_box, smooth, triangle, write
 from circuitscope.results import Circuit
-from circuitscope.terms import OUTPUT, SUMMED, NodeId, Site
+from circuitscope.terms import OUTPUT, SUMMED, NodeId
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -116,7 +116,7 @@ def draw_title(axes: matplotlib.axes.Axes, placed: Layout, title: str) -> None:
     write(axes, MARGIN, placed.height - TITLE_HEIGHT / 2, text, 11.0, bold=True, align="left")
 
 
-def draw_rows(axes: matplotlib.axes.Axes, placed: Layout, name: Callable[[Site], str] = str) -> None:
+def draw_rows(axes: matplotlib.axes.Axes, placed: Layout) -> None:
     """Name every row, and shade the rows of every other layer."""
     from matplotlib.patches import Rectangle
 
@@ -129,7 +129,7 @@ def draw_rows(axes: matplotlib.axes.Axes, placed: Layout, name: Callable[[Site],
             )
     for row in placed.rows:
         middle = (row.bottom + row.top) / 2
-        write(axes, SITE_WIDTH - 0.08, middle, name(row.site), 7.5, colour=INK, align="right")
+        write(axes, SITE_WIDTH - 0.08, middle, str(row.site), 7.5, colour=INK, align="right")
     write(axes, SITE_WIDTH - 0.08, placed.output[1], OUTPUT, 7.5, colour=INK, align="right")
 
 

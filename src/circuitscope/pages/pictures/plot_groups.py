@@ -11,9 +11,9 @@ from circuitscope.pages.pictures import figure_text
 from circuitscope.pages.pictures.circuit_layout import LEGEND_HEIGHT, MARGIN
 from circuitscope.pages.pictures.colours import INK, WHITE, ink_on, shade, sign_colour
 from circuitscope.pages.pictures.figure_file import check_suffix, save_figure
-from circuitscope.pages.pictures.group_layout import GroupLayout, caption, group_layout, row_name
+from circuitscope.pages.pictures.group_layout import GroupLayout, caption, group_layout, not_drawn
 from circuitscope.pages.pictures.plot_circuit import draw_columns, draw_edges, draw_rows, draw_title, title_of
-from circuitscope.pages.pictures.shapes import edge_width, rounded_box, write
+from circuitscope.pages.pictures.shapes import edge_width, rounded_box, smooth, write
 from circuitscope.results import Circuit, Group, Groups
 from circuitscope.terms import OUTPUT
 
@@ -41,7 +41,7 @@ def plot_groups(
         circuit: the one that was grouped; its task, model and tokens are written above the picture.
         path: a name that ends in .png, .svg or .pdf.
         max_groups: draw at most this many groups, the strongest; if not given, as many as have 98 % of the
-            effects, and at most 24.
+            effects, and at most 16.
         max_edges: draw at most this many edges, the strongest; if not given, two for each group.
         title: if not given, the task and the model.
 
@@ -60,7 +60,7 @@ def plot_groups(
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, placed.width), ylim=(0, placed.height))
     axes.set_axis_off()
     largest = float(np.abs(shown.all.edges.effect).max(initial=0))
-    draw_rows(axes, placed, row_name)
+    draw_rows(axes, placed)
     draw_columns(
         axes, placed, None if tokens is None else [figure_text.clean_token(token) for token in tokens]
     )
@@ -81,7 +81,9 @@ def _draw_arches(axes: matplotlib.axes.Axes, shown: GroupLayout, largest: float)
     for arch in shown.arches:
         effect = float(shown.all.edges.effect[arch.edge])
         colour, width = sign_colour(effect), edge_width(effect, largest)
-        curve = Curve(arch.points, [Curve.MOVETO] + [Curve.CURVE4] * 3)
+        curve = (
+            smooth(arch.points) if arch.around else Curve(arch.points, [Curve.MOVETO] + [Curve.CURVE4] * 3)
+        )
         axes.add_patch(
             PathPatch(
                 curve, facecolor="none", edgecolor=(*colour, 0.55), linewidth=width, zorder=1, gid="arch"
@@ -131,13 +133,16 @@ def numbers_of(group: Group) -> str:
 def _draw_legend(axes: matplotlib.axes.Axes, shown: GroupLayout) -> None:
     placed = shown.placed
     axes.plot([0, placed.width], [LEGEND_HEIGHT - 0.06] * 2, color=(0.8, 0.8, 0.8), linewidth=0.8)
-    lines = (
+    lines = [
         "A box is a group of features: what they are active on, the answers they push towards, how many they are, "
         "and the sum of their effects.",
         "Blue promotes the clean behaviour, red suppresses it. A line is the sum of all edges from one group to "
-        "another; an arch joins groups of one layer.",
+        "another. A row is the last site that its groups have a node in.",
         caption(shown) + ("" if placed.positions else "; effects are summed over positions"),
-    )
+    ]
+    rest = not_drawn(shown)
+    if rest:
+        lines.append("Not drawn: " + "; ".join(rest))
     for index, line in enumerate(lines):
-        text = figure_text.shorten(line, placed.width - 2 * MARGIN, 7.5)
-        write(axes, MARGIN, LEGEND_HEIGHT - 0.34 - 0.3 * index, text, 7.5, align="left")
+        text = figure_text.shorten(figure_text.clean(line), placed.width - 2 * MARGIN, 7.5)
+        write(axes, MARGIN, LEGEND_HEIGHT - 0.28 - 0.28 * index, text, 7.5, align="left")

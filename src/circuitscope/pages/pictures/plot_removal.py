@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuitscope.errors import BadInput, argument
 from circuitscope.pages.pictures.colours import CURVES
 from circuitscope.pages.pictures.figure_file import check_suffix, save_figure
 from circuitscope.pages.pictures.figure_text import FONT
@@ -19,23 +20,35 @@ _LEVELS = {"original": ":", "oracle": "--"}
 """Rows that every curve is compared with, and their lines."""
 
 
+def curves_to_draw(result: ShiftComparison) -> list[RemovalCurve]:
+    """The curves along which anything is taken out: there are none without words for the attribute."""
+    return [curve for curve in result.curves if any(point.scores.removed for point in curve.points)]
+
+
 def plot_removal(result: ShiftComparison, path: str | Path | None = None) -> matplotlib.figure.Figure:
     """Draw the curves of a comparison, and save them if ``path`` (.png, .svg or .pdf) is given.
 
     A line is the mean over the seeds that have that many features; its dots are the seeds.
 
     Raises:
-        BadInput: an unknown suffix.
+        BadInput: an unknown suffix, or a comparison in which no curve takes anything out.
     """
     from matplotlib.figure import Figure
 
     if path is not None:
         check_suffix(Path(path))
+    curves = curves_to_draw(result)
+    if not curves:
+        raise BadInput(
+            "the comparison has no curve along which features are taken out",
+            expected="a comparison with words for the attribute, which the automatic judge needs",
+            mend=f"compare again with {argument('cue_words')}",
+        )
     figure = Figure(figsize=(9.0, 3.9), facecolor="white")
     levels = {row.name: row.summary for row in result.rows if row.name in _LEVELS}
     for number, (quantity, label) in enumerate(_PANELS):
         axes = figure.add_subplot(1, 2, number + 1, gid=quantity)
-        for curve, style in zip(result.curves, CURVES, strict=False):
+        for curve, style in zip(curves, CURVES, strict=False):
             _draw_curve(axes, curve, quantity, *style)
         for name, line in _LEVELS.items():
             if name in levels:

@@ -1,5 +1,6 @@
 """Results in words."""
 
+from circuitscope.pages.words.numbers import signed
 from circuitscope.pages.words.path_words import path_sentence, path_share, position_tokens_line
 from circuitscope.pages.words.score_words import completeness_name, oddities, score_name
 from circuitscope.pages.words.strict_words import strict_lines
@@ -12,6 +13,7 @@ __all__ = [
     "path_share",
     "position_tokens_line",
     "score_name",
+    "signed",
     "strict_lines",
     "token_mark",
     "visible",

@@ -26,7 +26,7 @@ from circuitscope.editing.comparison import (
 )
 from circuitscope.editing.judging import WordLists, judge_by_words, read_sheet, read_words, sheet_for
 from circuitscope.errors import argument
-from circuitscope.pages.pictures import plot_removal
+from circuitscope.pages.pictures import curves_to_draw, plot_removal
 from circuitscope.pipeline.shift.apply import SHEET_COPY
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.retrain import training_in
@@ -74,11 +74,12 @@ def compare_step(prepared: Prepared[ShiftCompareConfig]) -> ShiftComparison:
 
 
 def finish_compare(prepared: Prepared[ShiftCompareConfig], result: ShiftComparison) -> None:
-    """Write ``comparison/``, with a picture of the curves."""
+    """Write ``comparison/``, with a picture of the curves if there are any."""
 
     def write(draft: Path) -> None:
         write_result(draft / COMPARISON.file, result)
-        plot_removal(result, draft / PICTURE)
+        if curves_to_draw(result):
+            plot_removal(result, draft / PICTURE)
 
     prepared.write(write)
 
