@@ -45,6 +45,7 @@ _PUBLIC = {
     "paths": "results",
     "plot": "pages.pictures:plot_circuit",
     "promoted_tokens": "dashboards",
+    "prompt_task": "tasks",
     "prune": "pruning",
     "register_family": "model",
     "report": "pipeline",
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from circuitscope.tasks import Metric as Metric
     from circuitscope.tasks import Task as Task
     from circuitscope.tasks import load_task as load_task
+    from circuitscope.tasks import prompt_task as prompt_task
     from circuitscope.terms import NodeId as NodeId
     from circuitscope.terms import Site as Site
 

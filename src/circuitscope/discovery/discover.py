@@ -26,7 +26,7 @@ from circuitscope.discovery.select import reaching_output, select_edges, select_
 from circuitscope.effects import SECANT
 from circuitscope.errors import BadInput, NothingFound, argument, expect
 from circuitscope.model import LanguageModel, decide_bos
-from circuitscope.results import Circuit, Findings, Recipe
+from circuitscope.results import PROMPT, Circuit, Findings, Recipe
 from circuitscope.sources import Loaded
 from circuitscope.tasks import Encoded, Examples, Measure, Metric, Skipped, Task, load_task
 from circuitscope.work import Partial, Progress, shown, silent
@@ -61,7 +61,7 @@ def discover(
     edge_points: int | None = None,
     connected: bool = False,
     positions: str = "auto",
-    baseline: str = "mean",
+    baseline: str = "auto",
     bos: str = "auto",
     batch_size: int = 16,
     memory: str = "2GiB",
@@ -133,6 +133,7 @@ def prepare(
         positions="keep" if keeps else "sum",
         bos="yes" if has_bos else "no",
         edges_at=edges_at_of(settings.edges_at, task),
+        baseline=_baseline_of(settings.baseline, task),
     )
     job = Job(model, loaded.dictionaries, chosen, tuple(encoded), settled, progress=work.progress)
     return (job if work.partial is None else replace(job, partial=work.partial(job.plan()))), skipped
@@ -147,6 +148,20 @@ def edges_at_of(choice: str, task: Task) -> str:
             f"{argument('edges_at', choice)} for single inputs",
             expected="clean: the zero baseline of single inputs has no active features that edges could go into",
             mend=f"leave out {argument('edges_at')}",
+        )
+    return choice
+
+
+def _baseline_of(choice: str, task: Task) -> str:
+    """What ``auto`` comes to. One prompt has no other texts to take values from, and is its own mean."""
+    is_prompt = task.source is not None and task.source.kind == PROMPT
+    if choice == "auto":
+        return "zero" if is_prompt else "mean"
+    if is_prompt and choice not in ("zero", "mean"):
+        raise BadInput(
+            f"{argument('baseline', choice)} for a prompt",
+            expected="zero, or mean: of the prompt's own tokens",
+            mend=f"leave out {argument('baseline')}",
         )
     return choice
 

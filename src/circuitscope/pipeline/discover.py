@@ -14,6 +14,7 @@ from circuitscope.discovery import Work, discover_circuit
 from circuitscope.results import Circuit, load, save
 from circuitscope.runs import CIRCUIT, refuse_existing
 from circuitscope.sources import Loaded, open_named
+from circuitscope.tasks import Prompt
 from circuitscope.work import Partial, Progress, partial_folder, silent
 
 
@@ -61,7 +62,9 @@ def _open(config: DiscoverConfig, progress: Progress) -> Loaded:
     return open_named(
         config.model,
         config.dictionaries,
-        config.task,
+        Prompt(config.prompt, config.answer or None, config.against, config.bos)
+        if config.prompt
+        else config.task,
         device=config.device,
         dtype=config.dtype,
         progress=progress,

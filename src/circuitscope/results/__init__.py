@@ -36,6 +36,7 @@ from circuitscope.results.recipe import (
     FILES,
     LABELLED,
     OBJECTS,
+    PROMPT,
     TEMPLATE,
     ClassifierHead,
     DictionariesSource,
@@ -89,6 +90,7 @@ from circuitscope.results.strict import (
     Transfer,
 )
 from circuitscope.results.sweep import Areas, Curve, Sweep
+from circuitscope.results.task_check import NextToken
 
 __all__ = [
     "AUTOMATIC",
@@ -100,6 +102,7 @@ __all__ = [
     "LABELLED",
     "OBJECTS",
     "OPTIONAL",
+    "PROMPT",
     "RESULTS_SCHEMA",
     "SECANT",
     "TEMPLATE",
@@ -136,6 +139,7 @@ __all__ = [
     "MeanPoint",
     "MetricMeans",
     "ModelSource",
+    "NextToken",
     "NodeActivity",
     "Nodes",
     "Path",

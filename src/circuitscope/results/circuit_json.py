@@ -207,7 +207,7 @@ def _settings_of(info: Mapping[str, Any], nodes: Nodes, given: Mapping[str, Any]
         edges_at=str(info.get("edges_at") or "clean"),
         edge_points=info.get("edge_points"),
         positions=str(info.get("positions") or "sum"),
-        baseline=str(info.get("baseline") or usual.baseline),
+        baseline=str(info.get("baseline") or "mean"),
         bos="yes" if info.get("bos") else "no",
     )
 

@@ -12,6 +12,7 @@ from circuitscope.tasks.metrics import (
     metric_named,
 )
 from circuitscope.tasks.open_task import open_labelled, open_task
+from circuitscope.tasks.prompt import Prompt, prompt_task, top_tokens
 from circuitscope.tasks.task import Examples, Task, load_task, refuse_missing_task
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Inputs",
     "Measure",
     "Metric",
+    "Prompt",
     "Skipped",
     "Task",
     "batches",
@@ -33,6 +35,8 @@ __all__ = [
     "metric_named",
     "open_labelled",
     "open_task",
+    "prompt_task",
     "read_examples",
     "refuse_missing_task",
+    "top_tokens",
 ]
