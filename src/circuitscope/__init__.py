@@ -30,6 +30,7 @@ _PUBLIC = {
     "Site": "terms",
     "Task": "tasks",
     "ablate": "interventions",
+    "check": "tasks",
     "compare": "results",
     "discover": "discovery",
     "edge_effects": "effects",
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from circuitscope.tasks import Example as Example
     from circuitscope.tasks import Metric as Metric
     from circuitscope.tasks import Task as Task
+    from circuitscope.tasks import check as check
     from circuitscope.tasks import load_task as load_task
     from circuitscope.tasks import prompt_task as prompt_task
     from circuitscope.terms import NodeId as NodeId

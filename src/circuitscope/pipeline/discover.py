@@ -117,7 +117,7 @@ def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) ->
         node_threshold=None,
     )
     started = time.perf_counter()
-    circuit = discover_circuit(loaded, trial)
+    circuit = discover_circuit(loaded, trial, Work(trial=True))
     seconds = time.perf_counter() - started
     usable, _ = loaded.task.encode(
         config.split, loaded.model.tokenizer, bos=circuit.made_by.settings.has_bos, limit=config.examples

@@ -57,7 +57,7 @@ from circuitscope.results.result_files import (
     read_sweep,
     write_result,
 )
-from circuitscope.results.scores import Score, Spread, free_layers_text
+from circuitscope.results.scores import Score, Spread, coverage_text, free_layers_text
 from circuitscope.results.shift_results import (
     ClassifierScores,
     ComparisonRow,
@@ -90,11 +90,22 @@ from circuitscope.results.strict import (
     Transfer,
 )
 from circuitscope.results.sweep import Areas, Curve, Sweep
-from circuitscope.results.task_check import NextToken
+from circuitscope.results.task_check import (
+    FEW_EXAMPLES,
+    CheckedExample,
+    CheckedSide,
+    CheckedText,
+    NextToken,
+    SkippedExample,
+    TaskCheck,
+    behaviour_doubts,
+    contrasting,
+)
 
 __all__ = [
     "AUTOMATIC",
     "FAILS",
+    "FEW_EXAMPLES",
     "FILES",
     "FLAT",
     "GROUPS_SCHEMA",
@@ -110,6 +121,9 @@ __all__ = [
     "VERDICTS",
     "Areas",
     "CannotBeSaid",
+    "CheckedExample",
+    "CheckedSide",
+    "CheckedText",
     "Circuit",
     "CircuitScores",
     "ClassifierHead",
@@ -159,6 +173,7 @@ __all__ = [
     "ShiftComparison",
     "ShiftScores",
     "SiteQuality",
+    "SkippedExample",
     "SpareNodes",
     "SplitScore",
     "Spread",
@@ -167,14 +182,18 @@ __all__ = [
     "StrictTests",
     "Summary",
     "Sweep",
+    "TaskCheck",
     "TaskSource",
     "TokenContext",
     "TokenWeight",
     "Transfer",
     "Word",
     "active_sentence",
+    "behaviour_doubts",
     "compare",
+    "contrasting",
     "counts",
+    "coverage_text",
     "dictionary_of",
     "effects_of",
     "explained_by_edges",

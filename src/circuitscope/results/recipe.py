@@ -164,3 +164,6 @@ class Findings:
     silent: tuple[str, ...] = ()
     """Nodes that are silent where edges are linearised, so that no edge can go into them."""
     pruned: PruneChoice | None = None
+    right: float | None = None
+    """The share of clean inputs on which the model prefers the clean answer, to the patch answer or else to every
+    token; None where that was not looked at, as with metrics of one's own."""

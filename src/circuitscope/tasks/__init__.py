@@ -1,5 +1,6 @@
 """Behaviours: examples from Python, JSON lines or templates; their tokens; metrics."""
 
+from circuitscope.tasks.check import answer_scores, check
 from circuitscope.tasks.examples import Example, read_examples
 from circuitscope.tasks.inputs import Encoded, Inputs, Skipped, batches, make_inputs
 from circuitscope.tasks.metrics import (
@@ -29,7 +30,9 @@ __all__ = [
     "Prompt",
     "Skipped",
     "Task",
+    "answer_scores",
     "batches",
+    "check",
     "load_task",
     "make_inputs",
     "metric_named",

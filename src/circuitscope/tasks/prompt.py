@@ -38,7 +38,7 @@ class Prompt:
     against: tuple[str, ...] = ()
     bos: str = "auto"
 
-    def as_task(self, model: LanguageModel, dictionaries: Dictionaries) -> Task:
+    def as_task(self, model: LanguageModel, dictionaries: Dictionaries | None = None) -> Task:
         return prompt_task(
             model,
             self.text,
@@ -79,7 +79,7 @@ def prompt_task(
         answer = _own_answer(model.tokenizer, prompt, next_tokens[0])
         likely = ", ".join(f"{token.text!r} {token.probability:.1%}" for token in next_tokens)
         log.info("the model's own next tokens are %s; the answer is the first, %r", likely, answer)
-    example = Example(prompt, answer, patch_answer=others)
+    example = Example(prompt, answer, patch_answer=others, where="the prompt")
     _refuse_unusable(example, model, next_tokens)
     name, line = _name(prompt), (as_line(example),)
     source = TaskSource(name, PROMPT, train=line, test=line, is_template=True)
