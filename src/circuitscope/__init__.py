@@ -30,6 +30,7 @@ _PUBLIC = {
     "Site": "terms",
     "Task": "tasks",
     "ablate": "interventions",
+    "check": "tasks",
     "compare": "results",
     "discover": "discovery",
     "edge_effects": "effects",
@@ -45,6 +46,7 @@ _PUBLIC = {
     "paths": "results",
     "plot": "pages.pictures:plot_circuit",
     "promoted_tokens": "dashboards",
+    "prompt_task": "tasks",
     "prune": "pruning",
     "register_family": "model",
     "report": "pipeline",
@@ -96,7 +98,9 @@ if TYPE_CHECKING:
     from circuitscope.tasks import Example as Example
     from circuitscope.tasks import Metric as Metric
     from circuitscope.tasks import Task as Task
+    from circuitscope.tasks import check as check
     from circuitscope.tasks import load_task as load_task
+    from circuitscope.tasks import prompt_task as prompt_task
     from circuitscope.terms import NodeId as NodeId
     from circuitscope.terms import Site as Site
 

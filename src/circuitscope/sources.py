@@ -21,6 +21,7 @@ from circuitscope.tasks import (
     Encoded,
     Examples,
     Metric,
+    Prompt,
     Task,
     load_task,
     metric_named,
@@ -43,20 +44,29 @@ class Loaded:
 
     def metric(self, name: str | Metric | Any) -> Metric:
         """A metric of the task by name, or from a function."""
-        return metric_named(name, pairs=self.task.pairs)
+        return metric_named(name, pairs=self.task.contrasts)
 
 
 def open_named(
-    model: str, dictionaries: str, task: str, *, device: str, dtype: str, progress: Progress = silent
+    model: str,
+    dictionaries: str,
+    task: str | Prompt,
+    *,
+    device: str,
+    dtype: str,
+    progress: Progress = silent,
 ) -> Loaded:
     """Load a model, its dictionaries and a task by name; a wrong path is found before the model is loaded."""
     refuse_missing_dictionaries(dictionaries)
-    refuse_missing_task(task)
+    if isinstance(task, str):
+        refuse_missing_task(task)
     with step(progress, "loading the model"):
         language_model = load_model(model, device=device, dtype=dtype)
     with step(progress, "loading the dictionaries"):
         loaded = load_dictionaries(dictionaries, language_model)
     with step(progress, "loading the task"):
+        if isinstance(task, Prompt):
+            return Loaded(language_model, loaded, task.as_task(language_model, loaded))
         return Loaded(language_model, loaded, load_task(task, language_model))
 
 

@@ -13,6 +13,7 @@ from circuitscope.config import Config
 
 SAME: tuple[tuple[Callable[..., Any], type[Config]], ...] = (
     (cs.discover, config.DiscoverySettings),
+    (cs.check, config.CheckConfig),
     (cs.evaluate, config.EvaluateConfig),
     (cs.sweep, config.SweepConfig),
     (cs.prune, config.PruneConfig),

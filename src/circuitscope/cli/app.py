@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from circuitscope import __version__
 from circuitscope.cli import (
+    check,
     demo,
     discover,
     evaluate,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 for verb in (
     demo,
+    check,
     discover,
     evaluate,
     sweep,

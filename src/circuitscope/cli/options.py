@@ -30,6 +30,7 @@ def configured(
         def command(**values: Any) -> None:
             file = values.pop("config")
             rest = {name: values.pop(name) for name in own}
+            values = {name: _given(value) for name, value in values.items()}
             function(build(kind, values, file), **rest)
 
         parameters = [_parameter(name, annotation) for name, annotation in own.items()]
@@ -57,6 +58,11 @@ def configured(
     return decorate
 
 
+def _given(value: Any) -> Any:
+    """A value as a config has it; None if the option is not there."""
+    return (tuple(value) or None) if isinstance(value, list) else value
+
+
 def _parameter(name: str, annotation: Any, default: Any = ...) -> inspect.Parameter:
     if isinstance(annotation, tuple):
         annotation, default = annotation
@@ -71,6 +77,8 @@ def _annotation(item: dataclasses.Field[Any], hint: Any) -> Any:
         plain = next(kind for kind in typing.get_args(hint) if kind is not type(None))
     flag = "--" + item.name.replace("_", "-")
     help_text = item.metadata["help"] + _default_text(item)
+    if plain == tuple[str, ...]:
+        return Annotated[list[str] | None, typer.Option(flag, help=help_text, metavar=_metavar(item, str))]
     if plain is bool:
         return Annotated[bool | None, typer.Option(f"{flag}/--no-{flag[2:]}", help=help_text)]
     return Annotated[plain | None, typer.Option(flag, help=help_text, metavar=_metavar(item, plain))]
@@ -83,7 +91,7 @@ def _metavar(item: dataclasses.Field[Any], kind: type) -> str:
 
 
 def _default_text(item: dataclasses.Field[Any]) -> str:
-    if item.metadata.get("required") or item.default in (None, ""):
+    if item.metadata.get("required") or item.default in (None, "", ()):
         return ""
     value = item.default
     return f" (default: {('yes' if value else 'no') if isinstance(value, bool) else value})"

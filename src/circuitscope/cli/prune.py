@@ -11,7 +11,7 @@ from rich.table import Table
 from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.options import OVERWRITE, RUN, configured
 from circuitscope.config import PruneConfig
-from circuitscope.results import PruneResult, Score
+from circuitscope.results import PruneResult, Score, coverage_text
 from circuitscope.runs import PRUNE
 
 
@@ -45,7 +45,7 @@ def prune_table(result: PruneResult) -> Table:
         title=f"nodes needed, {result.task}, {layers}",
         caption=f"Faithfulness of nodes selected on {result.examples} {result.split} examples; {result.held_out} "
         "examples are only measured on. Strongest N: thresholding with as many nodes, measured on those. "
-        f"Intervals cover {result.coverage:.0%}; – where nothing was found.",
+        f"{coverage_text(result.coverage).capitalize()}; – where nothing was found.",
     )
     table.add_column("to keep", justify="right")
     table.add_column("by", no_wrap=True)

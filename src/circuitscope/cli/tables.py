@@ -18,6 +18,7 @@ from circuitscope.results import (
     Score,
     StrictTests,
     Sweep,
+    coverage_text,
     explained_by_edges,
 )
 from circuitscope.terms import OUTPUT
@@ -144,7 +145,7 @@ def evaluation_table(result: Evaluation) -> Table:
     table = Table(
         title=f"{result.examples} {result.split} examples, ablated nodes set to {result.baseline}, "
         f"errors: {result.errors}",
-        caption=f"intervals cover {result.coverage:.0%} (bootstrap over examples); "
+        caption=f"{coverage_text(result.coverage, result.examples)} (bootstrap over examples); "
         f"means are of {result.metric_shown_as}",
     )
     table.add_column("")

@@ -9,6 +9,7 @@ from circuitscope.config.base import (
     part_of,
     settings_from,
 )
+from circuitscope.config.check import CheckConfig
 from circuitscope.config.demo import DemoConfig
 from circuitscope.config.discover import DiscoverConfig, DiscoverySettings, refuse_bundled_dictionaries
 from circuitscope.config.effects import EffectsConfig
@@ -35,6 +36,7 @@ __all__ = [
     "ERRORS_IN_PICTURE",
     "JUDGES",
     "AblationConfig",
+    "CheckConfig",
     "ComputeConfig",
     "Config",
     "ConfigType",

@@ -117,6 +117,8 @@ def build(kind: type[ConfigType], given: Mapping[str, Any], file: str | Path | N
 
 
 def _as_type(value: Any, kind: Any, name: str, file: str) -> Any:
+    if kind == tuple[str, ...]:
+        return _as_texts(value, name, file)
     allowed = typing.get_args(kind) or (kind,)
     if float in allowed and isinstance(value, int | str) and not isinstance(value, bool):
         with contextlib.suppress(ValueError):  # YAML 1.1 reads 1e-3, without a point, as text
@@ -127,6 +129,15 @@ def _as_type(value: Any, kind: Any, name: str, file: str) -> Any:
         words = " or ".join("nothing" if item is type(None) else item.__name__ for item in allowed)
         raise BadFile(f"{file}: {name} is {value!r}", expected=words, mend="correct the file")
     return value
+
+
+def _as_texts(value: Any, name: str, file: str) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise BadFile(
+            f"{file}: {name} is {value!r}", expected="a text, or a list of texts", mend="correct the file"
+        )
+    return tuple(texts)
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:

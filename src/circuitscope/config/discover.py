@@ -27,6 +27,33 @@ def refuse_bundled_dictionaries(model: str, dictionaries: str) -> None:
         )
 
 
+def refuse_half_prompt(task: str, prompt: str, answer: str, against: tuple[str, ...]) -> None:
+    """A behaviour is a task or a prompt; answers on the command line belong to a prompt."""
+    if bool(task) == bool(prompt):
+        raise BadInput(
+            f"both {argument('task')} and {argument('prompt')} are given"
+            if task
+            else f"neither {argument('task')} nor {argument('prompt')} is given",
+            expected="a task, such as agreement/simple or a JSON-lines file, or a prompt",
+            mend=f"leave out {argument('prompt')}"
+            if task
+            else f"add {argument('task')} or {argument('prompt')}",
+        )
+    given = argument("answer") if answer else argument("against") if against else ""
+    if given and not prompt:
+        raise BadInput(
+            f"{given} without {argument('prompt')}",
+            expected="a prompt; the examples of a task bring their own answers",
+            mend=f"leave out {given}, or give a prompt instead of the task",
+        )
+    if "" in against:
+        raise BadInput(
+            f"{argument('against')} is empty",
+            expected="a token, most often with a space before it",
+            mend=f"write it in quotation marks: {argument('against', ' is')}",
+        )
+
+
 @dataclass(frozen=True)
 class DiscoverySettings(EffectsConfig):
     """How a circuit is discovered, whatever the model, the dictionaries and the behaviour.
@@ -56,9 +83,9 @@ class DiscoverySettings(EffectsConfig):
         choices=("auto", "keep", "sum"),
     )
     baseline: str = option(
-        "mean",
-        "What ablated nodes are set to when the circuit is evaluated.",
-        choices=("mean", "zero", "resample", "clean-mean"),
+        "auto",
+        "What ablated nodes are set to when the circuit is evaluated; auto takes zero for a prompt, else mean.",
+        choices=("auto", "mean", "zero", "resample", "clean-mean"),
     )
     bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
 
@@ -83,12 +110,20 @@ class DiscoverConfig(DiscoverySettings, ComputeConfig):
 
     model: str = option(BUNDLED, MODEL)
     dictionaries: str = option(BUNDLED, DICTIONARIES)
-    task: str = required("The behaviour: agreement/NAME, a JSON-lines file, or a folder with two.")
+    task: str = option("", "The behaviour: agreement/NAME, a JSON-lines file, or a folder with two.")
+    prompt: str = option("", "In place of a task: one text, to ask why the model continues it as it does.")
+    answer: str = option(
+        "", "With --prompt: the next token to explain; by default the model's own most probable one."
+    )
+    against: tuple[str, ...] = option(
+        (), "With --prompt: a token to set the answer against; may be given several times."
+    )
     out: str = required("The run folder to write.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_bundled_dictionaries(self.model, self.dictionaries)
+        refuse_half_prompt(self.task, self.prompt, self.answer, self.against)
 
     @property
     def settings(self) -> DiscoverySettings:

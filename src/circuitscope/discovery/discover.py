@@ -1,7 +1,7 @@
 """discover: from a model, its dictionaries and a task to a circuit (Marks et al. 2024, section 3.1).
 
 1. Settle what was left open: metric, positions, BOS; tokenise the examples, leave out and count those that cannot
-   be used.
+   be used. Look whether the model has the behaviour, and say so if it does not.
 2. First pass: the mean effect of every node (``node_pass``).
 3. Keep the nodes with |mean effect| > T_N, or the N strongest.
 4. Second pass: the effects of edges between them (``edge_pass``); keep those with |mean effect| > T_E.
@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,10 +27,23 @@ from circuitscope.discovery.select import reaching_output, select_edges, select_
 from circuitscope.effects import SECANT
 from circuitscope.errors import BadInput, NothingFound, argument, expect
 from circuitscope.model import LanguageModel, decide_bos
-from circuitscope.results import Circuit, Findings, Recipe
+from circuitscope.results import PROMPT, Circuit, Findings, Recipe, behaviour_doubts, contrasting
 from circuitscope.sources import Loaded
-from circuitscope.tasks import Encoded, Examples, Measure, Metric, Skipped, Task, load_task, refuse_unreadable
+from circuitscope.tasks import (
+    METRICS,
+    Encoded,
+    Examples,
+    Measure,
+    Metric,
+    Skipped,
+    Task,
+    answer_scores,
+    load_task,
+    refuse_unreadable,
+)
 from circuitscope.work import Partial, Progress, shown, silent
+
+log = logging.getLogger("circuitscope")
 
 PartialMaker = Callable[[Mapping[str, Any]], Partial]
 
@@ -41,6 +55,8 @@ class Work:
     partial: PartialMaker | None = None
     """Makes the store of finished batches from the job's plan; None keeps them in memory only."""
     progress: Progress = field(default=silent)
+    trial: bool = False
+    """Whether it is only to see how long it takes: nothing is said about the examples then."""
 
 
 def discover(
@@ -61,7 +77,7 @@ def discover(
     edge_points: int | None = None,
     connected: bool = False,
     positions: str = "auto",
-    baseline: str = "mean",
+    baseline: str = "auto",
     bos: str = "auto",
     batch_size: int = 16,
     memory: str = "2GiB",
@@ -106,7 +122,9 @@ def discover_circuit(
         seed: recorded in the recipe; discovery itself draws nothing.
     """
     edges_at_of(settings.edges_at, loaded.task, settings.edge_points)  # before any work
-    job, skipped = prepare(loaded, settings, work or Work(), metric=metric)
+    work = work or Work()
+    job, skipped = prepare(loaded, settings, work, metric=metric)
+    right = None if work.trial else behaviour_shown(job, contrasts=loaded.task.contrasts)
     recipe = Recipe(
         loaded.model.as_source(),
         loaded.dictionaries.as_source(),
@@ -115,7 +133,30 @@ def discover_circuit(
         job.metric.shown_as,
         seed,
     )
-    return _circuit(job, recipe, skipped)
+    circuit = _circuit(job, recipe, skipped)
+    return replace(circuit, findings=replace(circuit.findings, right=right))
+
+
+def behaviour_shown(job: Job, *, contrasts: bool) -> float | None:
+    """The share of clean inputs on which the model prefers the clean answer; what speaks against a circuit is logged.
+
+    None for classifiers, whose answers are no tokens, and for metrics of one's own, which may ask something else.
+    """
+    name, examples = job.metric.name, job.examples
+    right, mean = None, None
+    if METRICS.get(name) is job.metric:
+        scores = answer_scores(
+            job.model,
+            examples,
+            job.metric,
+            has_bos=job.settings.has_bos,
+            batch_size=job.settings.batch_size,
+        )
+        right = float(scores.right.double().mean())
+        mean = float(scores.metric.double().mean()) if contrasting(name) else None
+    for doubt in behaviour_doubts(examples=len(examples), right=right, clean=mean, contrasts=contrasts):
+        log.warning("%s", doubt)
+    return right
 
 
 def prepare(
@@ -135,6 +176,7 @@ def prepare(
         positions="keep" if keeps else "sum",
         bos="yes" if has_bos else "no",
         edges_at=edges_at_of(settings.edges_at, task, settings.edge_points),
+        baseline=_baseline_of(settings.baseline, task),
     )
     job = Job(model, loaded.dictionaries, chosen, tuple(encoded), settled, progress=work.progress)
     return (job if work.partial is None else replace(job, partial=work.partial(job.plan()))), skipped
@@ -155,6 +197,20 @@ def edges_at_of(choice: str, task: Task, points: int | None = None) -> str:
             f"{argument('edges_at', choice)} for single inputs",
             expected="clean: the zero baseline of single inputs has no active features that edges could go into",
             mend=f"leave out {argument('edges_at')}",
+        )
+    return choice
+
+
+def _baseline_of(choice: str, task: Task) -> str:
+    """What ``auto`` comes to. One prompt has no other texts to take values from, and is its own mean."""
+    is_prompt = task.source is not None and task.source.kind == PROMPT
+    if choice == "auto":
+        return "zero" if is_prompt else "mean"
+    if is_prompt and choice not in ("zero", "mean"):
+        raise BadInput(
+            f"{argument('baseline', choice)} for a prompt",
+            expected="zero, or mean: of the prompt's own tokens",
+            mend=f"leave out {argument('baseline')}",
         )
     return choice
 

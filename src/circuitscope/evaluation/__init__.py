@@ -5,11 +5,10 @@ from circuitscope.evaluation.baseline import SiteBaseline
 from circuitscope.evaluation.evaluate import evaluate, evaluate_circuit
 from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale, RowNumbers
 from circuitscope.evaluation.free_layers import free_layers_of
-from circuitscope.evaluation.scores import COVERAGE, RESAMPLES, interval
+from circuitscope.evaluation.scores import RESAMPLES, coverage_of, interval
 from circuitscope.evaluation.sweep import LEVELS, sweep, sweep_circuit
 
 __all__ = [
-    "COVERAGE",
     "LEVELS",
     "RESAMPLES",
     "AblatedRuns",
@@ -17,6 +16,7 @@ __all__ = [
     "RowNumbers",
     "SiteBaseline",
     "ablated_runs_for",
+    "coverage_of",
     "evaluate",
     "evaluate_circuit",
     "free_layers_of",

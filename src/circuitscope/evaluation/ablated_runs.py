@@ -122,7 +122,9 @@ def ablated_runs_for(
 
 def baseline_of(circuit: Circuit, config: AblationConfig) -> str:
     """What ablated nodes are set to: as asked, or else as the circuit records."""
-    return circuit.made_by.settings.baseline if config.baseline == "auto" else config.baseline
+    own = circuit.made_by.settings.baseline
+    chosen = own if config.baseline == "auto" else config.baseline
+    return "mean" if chosen == "auto" else chosen  # of a recipe that no discovery settled
 
 
 def _places(circuit: Circuit, encoded: Sequence[Encoded], split: str) -> int:

@@ -1,7 +1,8 @@
 """Baselines: what ablated nodes are set to.
 
 * ``mean``: the mean over the patch inputs (over the clean ones where there are no pairs), at each position where
-  positions are kept, otherwise over all tokens that are neither padding nor BOS;
+  positions are kept, otherwise over all tokens that are neither padding nor BOS; the mean of one clean input alone is
+  always over its tokens, since at a position it would be that input itself;
 * ``clean-mean``: the same over the clean inputs;
 * ``zero``: every feature 0 and the error 0, which leaves the decoder's bias;
 * ``resample``: what another example's patch input has there, drawn once per example.
@@ -105,6 +106,9 @@ def make_baseline(
         return ZeroBaseline(model, dictionaries)
     sides = [batch.clean if kind == "clean-mean" else batch.patch or batch.clean for batch in batches]
     if kind in ("mean", "clean-mean"):
+        of_clean = kind == "clean-mean" or batches[0].patch is None
+        if of_clean and sum(map(len, batches)) == 1:
+            places = 1
         return _means(model, dictionaries, sides, places)
     if kind == "resample":
         return ResampleBaseline([_read(model, dictionaries, side) for side in _drawn(sides, seed)])
@@ -158,7 +162,8 @@ def _drawn(sides: list[TokenBatch], seed: int) -> list[TokenBatch]:
             rows = (lengths == length).nonzero()[:, 0]
             order = rows[torch.randperm(len(rows), generator=generator)]
             donor[order] = order.roll(1)  # a cycle: nobody draws itself, unless it is alone
-        if len(donor) > 1 and bool((donor == torch.arange(tokens.batch)).all()):
+        single = len(donor) == 1 and len(sides) > 1  # what is left over after full batches
+        if not single and bool((donor == torch.arange(tokens.batch)).all()):
             raise BadInput(
                 "resample finds no two examples of the same length in a batch",
                 expected="at least two",

@@ -15,7 +15,7 @@ from circuitscope.dictionaries import Dictionaries
 from circuitscope.evaluation.ablated_runs import ablated_runs_for, baseline_of
 from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale
 from circuitscope.evaluation.free_layers import free_layers_of
-from circuitscope.evaluation.scores import COVERAGE
+from circuitscope.evaluation.scores import coverage_of
 from circuitscope.evaluation.strict import TestedCircuit, strict_tests
 from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit, CircuitScores, Evaluation, MetricMeans, StrictTests
@@ -89,7 +89,7 @@ def evaluate_circuit(
         skipped=runs.skipped,
         baseline=baseline_of(circuit, config),
         errors=config.errors,
-        coverage=COVERAGE,
+        coverage=coverage_of(len(tested[0].scale.full)),
         free_layers=usual,
         scores=tuple(map(_scores, tested)),
         strict=_strict(tested[0], loaded, config, metric, progress) if config.strict else None,

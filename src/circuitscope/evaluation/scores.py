@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitscope.results import Score
+from circuitscope.results import FEW_EXAMPLES, Score
 
 RESAMPLES = 2000
 COVERAGE = 0.95
@@ -16,6 +16,11 @@ COVERAGE = 0.95
 
 Values = NDArray[np.float64]
 """A value per example."""
+
+
+def coverage_of(examples: int) -> float | None:
+    """What an interval from so many examples covers; None if they are too few to say."""
+    return COVERAGE if examples >= FEW_EXAMPLES else None
 
 
 def ratio(value: Values, empty: Values, full: Values, *, seed: int = 0) -> Score:

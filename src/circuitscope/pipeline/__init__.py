@@ -1,5 +1,6 @@
 """The only place that chains stages: from a config to a folder on disk, one stage per file."""
 
+from circuitscope.pipeline.check import run_check
 from circuitscope.pipeline.demo import Shown, run_demo
 from circuitscope.pipeline.discover import Estimate, estimate_discover, missing_downloads, run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
@@ -17,6 +18,7 @@ __all__ = [
     "missing_downloads",
     "open_run",
     "report",
+    "run_check",
     "run_demo",
     "run_discover",
     "run_evaluate",

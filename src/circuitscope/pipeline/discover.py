@@ -14,6 +14,7 @@ from circuitscope.discovery import Work, discover_circuit
 from circuitscope.results import Circuit, load, save
 from circuitscope.runs import CIRCUIT, refuse_existing
 from circuitscope.sources import Loaded, open_named
+from circuitscope.tasks import Prompt
 from circuitscope.work import Partial, Progress, partial_folder, silent
 
 
@@ -61,7 +62,9 @@ def _open(config: DiscoverConfig, progress: Progress) -> Loaded:
     return open_named(
         config.model,
         config.dictionaries,
-        config.task,
+        Prompt(config.prompt, config.answer or None, config.against, config.bos)
+        if config.prompt
+        else config.task,
         device=config.device,
         dtype=config.dtype,
         progress=progress,
@@ -114,7 +117,7 @@ def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) ->
         node_threshold=None,
     )
     started = time.perf_counter()
-    circuit = discover_circuit(loaded, trial)
+    circuit = discover_circuit(loaded, trial, Work(trial=True))
     seconds = time.perf_counter() - started
     usable, _ = loaded.task.encode(
         config.split, loaded.model.tokenizer, bos=circuit.made_by.settings.has_bos, limit=config.examples

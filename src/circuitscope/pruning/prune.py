@@ -27,11 +27,11 @@ from circuitscope.dictionaries import Dictionaries
 from circuitscope.discovery import circuit_of, job_again
 from circuitscope.errors import BadInput, NothingFound, argument
 from circuitscope.evaluation import (
-    COVERAGE,
     LEVELS,
     FaithfulnessScale,
     RowNumbers,
     ablated_runs_for,
+    coverage_of,
     free_layers_of,
 )
 from circuitscope.model import LanguageModel
@@ -142,7 +142,7 @@ def prune_circuit(
         examples=len(scale.full),
         held_out=other,
         errors=config.errors,
-        coverage=COVERAGE,
+        coverage=coverage_of(min(len(scale.full), held.examples)),
         free_layers=free,
         asked=config.faithfulness,
         candidates=len(ranked),

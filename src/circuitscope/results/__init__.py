@@ -45,6 +45,7 @@ from circuitscope.results.recipe import (
     FILES,
     LABELLED,
     OBJECTS,
+    PROMPT,
     TEMPLATE,
     ClassifierHead,
     DictionariesSource,
@@ -65,7 +66,7 @@ from circuitscope.results.result_files import (
     read_sweep,
     write_result,
 )
-from circuitscope.results.scores import Score, Spread, free_layers_text
+from circuitscope.results.scores import Score, Spread, coverage_text, free_layers_text
 from circuitscope.results.shift_results import (
     ClassifierScores,
     ComparisonRow,
@@ -98,10 +99,22 @@ from circuitscope.results.strict import (
     Transfer,
 )
 from circuitscope.results.sweep import Areas, Curve, Sweep
+from circuitscope.results.task_check import (
+    FEW_EXAMPLES,
+    CheckedExample,
+    CheckedSide,
+    CheckedText,
+    NextToken,
+    SkippedExample,
+    TaskCheck,
+    behaviour_doubts,
+    contrasting,
+)
 
 __all__ = [
     "AUTOMATIC",
     "FAILS",
+    "FEW_EXAMPLES",
     "FILES",
     "FLAT",
     "GROUPS_SCHEMA",
@@ -109,6 +122,7 @@ __all__ = [
     "LABELLED",
     "OBJECTS",
     "OPTIONAL",
+    "PROMPT",
     "RESULTS_SCHEMA",
     "SECANT",
     "TEMPLATE",
@@ -116,6 +130,9 @@ __all__ = [
     "VERDICTS",
     "Areas",
     "CannotBeSaid",
+    "CheckedExample",
+    "CheckedSide",
+    "CheckedText",
     "Circuit",
     "CircuitScores",
     "ClassifierHead",
@@ -145,6 +162,7 @@ __all__ = [
     "MeanPoint",
     "MetricMeans",
     "ModelSource",
+    "NextToken",
     "NodeActivity",
     "Nodes",
     "Path",
@@ -164,6 +182,7 @@ __all__ = [
     "ShiftComparison",
     "ShiftScores",
     "SiteQuality",
+    "SkippedExample",
     "SpareNodes",
     "SplitScore",
     "Spread",
@@ -172,14 +191,18 @@ __all__ = [
     "StrictTests",
     "Summary",
     "Sweep",
+    "TaskCheck",
     "TaskSource",
     "TokenContext",
     "TokenWeight",
     "Transfer",
     "Word",
     "active_sentence",
+    "behaviour_doubts",
     "compare",
+    "contrasting",
     "counts",
+    "coverage_text",
     "dictionary_of",
     "effects_of",
     "explained_by_edges",

@@ -135,6 +135,8 @@ def info_of(circuit: Circuit) -> dict[str, Any]:
         info["edge_points"] = settings.edge_points
     if found.edge_gaps:
         info["edge_gaps"] = {site: asdict(gap) for site, gap in found.edge_gaps.items()}
+    if found.right is not None:
+        info["right"] = found.right
     if found.pruned is not None:
         info["pruned"] = asdict(found.pruned)
     return info
@@ -207,7 +209,7 @@ def _settings_of(info: Mapping[str, Any], nodes: Nodes, given: Mapping[str, Any]
         edges_at=str(info.get("edges_at") or "clean"),
         edge_points=info.get("edge_points"),
         positions=str(info.get("positions") or "sum"),
-        baseline=str(info.get("baseline") or usual.baseline),
+        baseline=str(info.get("baseline") or "mean"),
         bos="yes" if info.get("bos") else "no",
     )
 
@@ -227,4 +229,5 @@ def _findings_of(info: Mapping[str, Any]) -> Findings:
         {reason: int(count) for reason, count in (info.get("skipped") or {}).items()},
         tuple(info.get("silent") or ()),
         None if not pruned else PruneChoice(**pruned),
+        info.get("right"),
     )

@@ -58,8 +58,8 @@ class Evaluation:
     """What ablated nodes are set to."""
     errors: str
     """What happens to error nodes: ``circuit``, ``keep`` or ``remove``."""
-    coverage: float
-    """Of the intervals."""
+    coverage: float | None
+    """Of the intervals; None where they come from so few examples that they cover less than they claim."""
     free_layers: int
     """How many were asked for."""
     scores: tuple[CircuitScores, ...]

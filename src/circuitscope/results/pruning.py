@@ -43,8 +43,8 @@ class PruneResult:
     held_out: str
     """The split that is only measured on."""
     errors: str
-    coverage: float
-    """Of the intervals."""
+    coverage: float | None
+    """Of the intervals; None where one of the splits has too few examples to say."""
     free_layers: int
     asked: float
     """The faithfulness to keep."""

@@ -14,8 +14,8 @@ from typing import Any
 from circuitscope.config import DiscoverySettings
 from circuitscope.runs import versions
 
-TEMPLATE, FILES, LABELLED, OBJECTS = "template", "files", "labelled", "objects"
-"""Where a task comes from: a built-in template, JSON lines, labelled texts, or examples made in Python."""
+TEMPLATE, FILES, LABELLED, PROMPT, OBJECTS = "template", "files", "labelled", "prompt", "objects"
+"""Where a task comes from: a built-in template, JSON lines, labelled texts, a prompt, or examples made in Python."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class TaskSource:
 
     name: str
     kind: str = OBJECTS
-    """``template``, ``files``, ``labelled`` or ``objects``."""
+    """``template``, ``files``, ``labelled``, ``prompt`` or ``objects``."""
     place: str | None = None
     """The template's name, the path of the files, or the source of the labelled texts."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class TaskSource:
     classes: tuple[str, ...] = ()
     """Of labelled texts: the names of the two classes."""
     train: tuple[Mapping[str, Any], ...] = ()
-    """Examples that were made in Python, in the form of JSON lines; empty where they can be read again."""
+    """A prompt or examples made in Python, in the form of JSON lines; empty where they can be read again."""
     test: tuple[Mapping[str, Any], ...] = ()
     is_template: bool = False
     hash: str = ""
@@ -164,3 +164,6 @@ class Findings:
     silent: tuple[str, ...] = ()
     """Nodes that are silent where edges are taken, so that no edge can go into them."""
     pruned: PruneChoice | None = None
+    right: float | None = None
+    """The share of clean inputs on which the model prefers the clean answer, to the patch answer or else to every
+    token; None where that was not looked at, as with metrics of one's own."""

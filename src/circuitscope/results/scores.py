@@ -44,9 +44,22 @@ class Spread:
         return f"Spread: {self.mean:.3g} ({self.low:.3g} … {self.high:.3g})"
 
 
+def coverage_text(coverage: float | None, examples: int | None = None) -> str:
+    """What intervals are, for captions: ``intervals cover 95%``.
+
+    Args:
+        examples: how many they are from, where that is one number.
+    """
+    if coverage is not None:
+        return f"intervals cover {coverage:.0%}"
+    if examples == 1:
+        return "one example gives no interval"
+    return f"intervals from {'so few' if examples is None else examples} examples are too narrow to be called 95%"
+
+
 def free_layers_text(count: int) -> str:
     """``1 free layer``."""
     return f"{count or 'no'} free layer{'' if count == 1 else 's'}"
 
 
-__all__ = ["Score", "Spread", "free_layers_text"]
+__all__ = ["Score", "Spread", "coverage_text", "free_layers_text"]

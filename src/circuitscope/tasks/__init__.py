@@ -1,5 +1,6 @@
 """Behaviours: examples from Python, JSON lines or templates; their tokens; metrics."""
 
+from circuitscope.tasks.check import answer_scores, check
 from circuitscope.tasks.examples import Example, read_examples
 from circuitscope.tasks.inputs import Encoded, Inputs, Skipped, batches, make_inputs
 from circuitscope.tasks.limits import longest_input, refuse_unreadable
@@ -13,6 +14,7 @@ from circuitscope.tasks.metrics import (
     metric_named,
 )
 from circuitscope.tasks.open_task import open_labelled, open_task
+from circuitscope.tasks.prompt import Prompt, prompt_task, top_tokens
 from circuitscope.tasks.task import Examples, Task, load_task, refuse_missing_task
 
 __all__ = [
@@ -26,16 +28,21 @@ __all__ = [
     "Inputs",
     "Measure",
     "Metric",
+    "Prompt",
     "Skipped",
     "Task",
+    "answer_scores",
     "batches",
+    "check",
     "load_task",
     "longest_input",
     "make_inputs",
     "metric_named",
     "open_labelled",
     "open_task",
+    "prompt_task",
     "read_examples",
     "refuse_missing_task",
     "refuse_unreadable",
+    "top_tokens",
 ]

@@ -33,7 +33,7 @@ class Inputs:
     """Token ids of the clean answer; rows with fewer answers repeat under a false ``clean_answer_mask``."""
     clean_answer_mask: Bool[Tensor, "batch answer"]
     patch_answers: Int[Tensor, "batch other"]
-    """Token ids of the patch answer; no columns for single inputs."""
+    """Token ids of the patch answer; no columns where nothing is set against the clean answer."""
     patch_answer_mask: Bool[Tensor, "batch other"]
 
     def __len__(self) -> int:
@@ -153,18 +153,30 @@ def encode_example(example: Example, tokenizer: Any, *, bos: bool) -> Encoded:
         if not bos:
             raise CannotUse("the text begins with a typed BOS, and BOS is off")
         example = _without_bos(example, tokenizer)
-    front = (int(tokenizer.bos_token_id),) if bos else ()
+    front = _front(tokenizer, bos)
     clean = _ids(tokenizer, example.clean_prefix)
     clean_answers = _answer_tokens(tokenizer, example.clean_prefix, clean, example.clean_answer)
-    if example.patch_prefix is None:
-        return Encoded(front + clean, None, clean_answers, (), example.case)
-    patch = _ids(tokenizer, example.patch_prefix)
-    patch_answers = _answer_tokens(tokenizer, example.patch_prefix, patch, example.patch_answer)
+    other = example.clean_prefix if example.patch_prefix is None else example.patch_prefix
+    patch = _ids(tokenizer, other)
+    patch_answers = _answer_tokens(tokenizer, other, patch, example.patch_answer)
     if len(clean) != len(patch):
         raise CannotUse("clean and patch differ in length")
     if set(clean_answers) & set(patch_answers):
         raise CannotUse("clean and patch have an answer in common")
+    if example.patch_prefix is None:
+        return Encoded(front + clean, None, clean_answers, patch_answers, example.case)
+    if clean == patch:
+        raise CannotUse("clean and patch are the same text")
     return Encoded(front + clean, front + patch, clean_answers, patch_answers, example.case)
+
+
+def prefix_ids(tokenizer: Any, prefix: str, *, bos: bool) -> tuple[int, ...]:
+    """A prefix as token ids, or raise CannotUse with the reason."""
+    return _front(tokenizer, bos) + _ids(tokenizer, prefix)
+
+
+def _front(tokenizer: Any, bos: bool) -> tuple[int, ...]:
+    return (int(tokenizer.bos_token_id),) if bos else ()
 
 
 def _ids(tokenizer: Any, text: str) -> tuple[int, ...]:

@@ -33,7 +33,8 @@ class Metric:
     measure: Measure
     shown_as: str
     """What −m is, for tables."""
-    needs_pairs: bool = False
+    contrasts: bool = False
+    """Whether it compares two answers, so that a patch answer is needed."""
     positions: Callable[[Inputs], Tensor] = _last
     """inputs -> (batch, asked): the columns whose logits are needed; by default the last real token's."""
     answers_only: bool = False
@@ -119,11 +120,11 @@ LOGIT_DIFFERENCE = Metric(
     "logit-difference",
     _logit_difference,
     "logit(clean answer) − logit(patch answer)",
-    needs_pairs=True,
+    contrasts=True,
     answers_only=True,
 )
 PROBABILITY_DIFFERENCE = Metric(
-    "probability-difference", _probability_difference, "p(clean answer) − p(patch answer)", needs_pairs=True
+    "probability-difference", _probability_difference, "p(clean answer) − p(patch answer)", contrasts=True
 )
 LOG_PROBABILITY = Metric("log-probability", _negative_log_probability, "log p(clean answer)")
 LOGIT = Metric("logit", _negative_logit, "logit(clean answer)", answers_only=True)
@@ -143,10 +144,13 @@ OF_CLASSIFIERS = {metric.name: metric for metric in (CLASSIFIER_MEAN, CLASSIFIER
 
 
 def metric_named(metric: str | Metric | Measure, *, pairs: bool) -> Metric:
-    """A metric from its name or a function, or as it is; ``auto`` is the usual one for pairs or single inputs.
+    """A metric from its name or a function, or as it is; ``auto`` is the usual one.
 
     A function gets the logits at the last position, shape (batch, 1, vocab), and the inputs, and returns one
     number per example: a loss for the clean behaviour.
+
+    Args:
+        pairs: whether the examples set their answer against another one, as pairs do.
     """
     if callable(metric) and not isinstance(metric, Metric):
         return Metric(getattr(metric, "__name__", "custom"), metric, "−m of a function of your own")
@@ -161,10 +165,10 @@ def metric_named(metric: str | Metric | Measure, *, pairs: bool) -> Metric:
                 mend="check the spelling",
             )
         metric = known[metric]
-    if metric.needs_pairs and not pairs:
+    if metric.contrasts and not pairs:
         raise BadInput(
-            f"metric {metric.name!r} needs pairs, but the task has single inputs",
-            expected="log-probability or logit",
-            mend=f"leave out {argument('metric')}",
+            f"metric {metric.name!r} compares two answers, but the task has one answer per example",
+            expected="pairs, or single inputs that name an answer against; else log-probability or logit",
+            mend=f"leave out {argument('metric')}, or add the other answer",
         )
     return metric

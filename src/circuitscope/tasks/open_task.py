@@ -6,7 +6,7 @@ from typing import Any
 
 from circuitscope.errors import BadInput
 from circuitscope.model import LanguageModel
-from circuitscope.results import LABELLED, OBJECTS, TaskSource
+from circuitscope.results import LABELLED, OBJECTS, PROMPT, TaskSource
 from circuitscope.tasks.examples import parse_example
 from circuitscope.tasks.labelled.load import load_labelled_sets
 from circuitscope.tasks.labelled.text_tokens import LabelledTask, labelled_task
@@ -32,7 +32,7 @@ def open_task(source: TaskSource, model: LanguageModel) -> Task:
 
 
 def _opened(source: TaskSource, model: LanguageModel) -> Task:
-    if source.kind == OBJECTS:
+    if source.kind in (OBJECTS, PROMPT):
         return _from_objects(source, model)
     if source.place is None:
         raise BadInput(
@@ -64,7 +64,10 @@ def _from_objects(source: TaskSource, model: LanguageModel) -> Task:
         tuple(parse_example(line, f"example {number} of {source.name}") for number, line in enumerate(part))
         for part in (source.train, source.test)
     )
-    same: dict[str, Any] = {"is_template": source.is_template}
+    same: dict[str, Any] = {
+        "is_template": source.is_template,
+        "source": source if source.kind == PROMPT else None,
+    }
     if source.classes:
         first, second = source.classes
         return LabelledTask(

@@ -37,7 +37,7 @@ class Task:
 
     def __repr__(self) -> str:
         example = next(iter((*self.train, *self.test)), None)
-        kind = "pairs" if example is not None and example.is_pair else "single inputs"
+        kind = "single inputs" if example is None else example.kind
         shown = (
             "" if example is None else f"\n  {example.clean_prefix!r} → {' or '.join(example.clean_answer)!r}"
         )
@@ -54,9 +54,14 @@ class Task:
         """Whether its texts begin with a BOS that was typed: they are then meant to have one."""
         return any(types_bos(example, tokenizer) for example in (*self.train, *self.test))
 
+    @property
+    def contrasts(self) -> bool:
+        """Whether an example's answer is set against another one, as in pairs."""
+        return self.pairs or (self.train or self.test)[0].contrasts
+
     def as_source(self) -> TaskSource:
         """What a recipe says about the task: where it can be read again, or else its examples themselves."""
-        found = hash_json([[vars(example) for example in part] for part in (self.train, self.test)])
+        found = hash_json([[_content(example) for example in part] for part in (self.train, self.test)])
         if self.source is not None:
             return replace(self.source, hash=found)
         return TaskSource(
@@ -105,14 +110,11 @@ def load_task(source: str | Path | Task | Examples, model: LanguageModel) -> Tas
     """
     if isinstance(source, Task):
         return source
-    if model.tokenizer is None:
-        raise BadInput(
-            f"{model.name} has no tokenizer",
-            expected="one beside the model",
-            mend="load_model(…, tokenizer=…)",
-        )
+    refuse_no_tokenizer(model.name, model.tokenizer)
     if not isinstance(source, str | Path):
-        return _checked(_divided("examples from Python", [_example(item) for item in source]))
+        return _checked(
+            _divided("examples from Python", [_example(*item) for item in enumerate(source, start=1)])
+        )
     family, _, structure = str(source).partition("/")
     if family == "agreement" and not Path(source).exists():
         train, test = agreement_examples(structure, model.tokenizer)
@@ -121,6 +123,16 @@ def load_task(source: str | Path | Task | Examples, model: LanguageModel) -> Tas
     path = Path(source).expanduser()
     task = _checked(_from_files(path))
     return replace(task, source=TaskSource(task.name, FILES, str(path.resolve())))
+
+
+def refuse_no_tokenizer(model: str, tokenizer: Any) -> None:
+    """Raise BadInput for a model that cannot read text; ``model`` is its name."""
+    if tokenizer is None:
+        raise BadInput(
+            f"{model} has no tokenizer",
+            expected="one beside the model",
+            mend="load_model(…, tokenizer=…)",
+        )
 
 
 def refuse_missing_task(source: str) -> None:
@@ -141,8 +153,13 @@ def _no_task(path: Path) -> BadInput:
     )
 
 
-def _example(item: Example | Mapping[str, Any]) -> Example:
-    return item if isinstance(item, Example) else parse_example(item, "an example from Python")
+def _example(number: int, item: Example | Mapping[str, Any]) -> Example:
+    return item if isinstance(item, Example) else parse_example(item, f"example {number} from Python")
+
+
+def _content(example: Example) -> dict[str, Any]:
+    """What makes an example what it is, wherever it was read."""
+    return {name: value for name, value in vars(example).items() if name != "where"}
 
 
 def _from_files(path: Path) -> Task:
@@ -181,7 +198,7 @@ def _checked(task: Task) -> Task:
         raise NothingFound(
             f"the task {task.name} is empty", expected="at least one example", mend="check the file"
         )
-    kinds = Counter("pairs" if example.is_pair else "single inputs" for example in everything)
+    kinds = Counter(example.kind for example in everything)
     if len(kinds) > 1:
         raise BadInput(
             f"the task {task.name} mixes {dict(kinds)}", expected="one kind", mend="split it in two"

@@ -304,7 +304,8 @@ def test_the_bundled_dictionaries_belong_to_the_bundled_model(program, world, tm
 def test_what_is_required(program, world, tmp_path, name):
     result = program(*world.discover(**{"out": tmp_path / "run", name: None}))
     assert_explained(result)
-    assert f"--{name} is missing" in result.err
+    says = {"task": "neither --task nor --prompt is given", "out": "--out is missing"}
+    assert says[name] in result.err
     assert left(tmp_path) == []
 
 

@@ -132,7 +132,7 @@ def test_examples_may_come_from_python():
 
 
 def test_a_bad_example_from_python_is_refused():
-    with pytest.raises(BadFile, match="an example from Python"):
+    with pytest.raises(BadFile, match="example 1 from Python"):
         load([{"prefix": "The"}])
 
 

@@ -74,5 +74,5 @@ def test_an_unknown_metric_lists_those_there_are():
 
 
 def test_a_metric_of_pairs_is_refused_for_single_inputs():
-    with pytest.raises(BadInput, match="needs pairs"):
+    with pytest.raises(BadInput, match="compares two answers"):
         metric_named("logit-difference", pairs=False)

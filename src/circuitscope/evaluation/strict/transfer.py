@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from circuitscope.errors import BadInput, NothingFound
 from circuitscope.evaluation.scores import Values, difference
 from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
-from circuitscope.results import FAILS, HOLDS, CannotBeSaid, SplitScore, StrictOutcome, Transfer
+from circuitscope.results import FAILS, HOLDS, PROMPT, CannotBeSaid, SplitScore, StrictOutcome, Transfer
 from circuitscope.tasks import Encoded, Task
 
 MARGIN = 0.1
@@ -43,6 +43,8 @@ def transfer(
     pruned_on = circuit.findings.pruned.split if circuit.findings.pruned else origin
     if pruned_on != origin:
         return CannotBeSaid(f"it was discovered on {origin} and pruned on {pruned_on}: no split is held out")
+    if circuit.recipe.task.kind == PROMPT:
+        return CannotBeSaid("the behaviour is one prompt, so no text is held out")
     away = "test" if origin == "train" else "train"
     try:
         here, there = (subject if name == split else other(name) for name in (origin, away))

@@ -24,7 +24,7 @@ from circuitscope.pages.report_content import (
 )
 from circuitscope.pages.words.how_it_was_made import settings_of, warnings_of
 from circuitscope.pages.words.visible import visible
-from circuitscope.results import Circuit, FeatureDashboard, Groups, NodeActivity, Sweep, label_of
+from circuitscope.results import PROMPT, Circuit, FeatureDashboard, Groups, NodeActivity, Sweep, label_of
 from circuitscope.terms import OUTPUT, SUMMED, NodeId
 
 MOST_NODES = 200
@@ -120,7 +120,7 @@ def _question(circuit: Circuit, examples: Sequence[ExampleText]) -> Question:
         pairs=pairs or known.patch_metric is not None,
         examples=tuple(examples),
         n_examples=known.examples,
-        split=settings.split if recipe else "",
+        split=settings.split if recipe and recipe.task.kind != PROMPT else "",  # a prompt holds nothing out
         metric=settings.metric if recipe else "",
         metric_shown_as=recipe.metric_shown_as if recipe else "",
         clean=known.clean_metric,

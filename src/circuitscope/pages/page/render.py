@@ -22,6 +22,7 @@ from circuitscope.pages.words.meanings import MEANINGS
 from circuitscope.pages.words.path_words import path_share
 from circuitscope.pages.words.strict_words import strict_lines
 from circuitscope.pages.words.visible import token_mark, visible
+from circuitscope.results import coverage_text
 
 _FOLDER = files("circuitscope.pages.page") / "templates"
 
@@ -52,6 +53,7 @@ def _templates() -> Environment:
         "position_name": sentences.position_name,
         "pieces": page_parts.pieces,
         "differing": page_parts.differing,
+        "coverage_text": coverage_text,
         "style": _asset("style.css"),
     }
     return found

@@ -6,10 +6,17 @@ from typing import Any
 
 from circuitscope.config import DiscoverySettings
 from circuitscope.pages.report_content import RunOrigin, Setting
-from circuitscope.results import SECANT, Circuit, Findings, PruneChoice, Recipe
+from circuitscope.results import (
+    SECANT,
+    Circuit,
+    Findings,
+    PruneChoice,
+    Recipe,
+    behaviour_doubts,
+    contrasting,
+)
 
 GAP_TOLERANCE = 1e-2
-_FEW_EXAMPLES = 20
 _METHODS = {
     "ig": "integrated gradients",
     "atp": "attribution patching (one gradient)",
@@ -94,10 +101,22 @@ def _method(settings: DiscoverySettings) -> str:
     return _joined(_METHODS[method], f"{rule} rule", amount)
 
 
+def doubts_about(circuit: Circuit) -> tuple[str, ...]:
+    """Why there may be no behaviour to explain, or too few examples of it."""
+    known = circuit.findings
+    metric = "" if circuit.recipe is None else circuit.recipe.settings.metric
+    return behaviour_doubts(
+        examples=known.examples,
+        right=known.right,
+        clean=known.clean_metric if contrasting(metric) else None,
+        contrasts=known.patch_metric is not None or contrasting(metric),
+    )
+
+
 def warnings_of(circuit: Circuit) -> tuple[str, ...]:
     """Whole sentences."""
     known = circuit.findings
-    found = []
+    found = list(doubts_about(circuit))
     rough = [site for site, entry in known.quadrature.items() if entry.gap > GAP_TOLERANCE]
     if rough:
         found.append(
@@ -111,9 +130,6 @@ def warnings_of(circuit: Circuit) -> tuple[str, ...]:
                 f"The edges into {', '.join(loose)} do not add up to the nodes' effects (edge gap above "
                 f"{GAP_TOLERANCE:g}): treat them as rough, or discover again with more edge points."
             )
-    examples = known.examples
-    if 0 < examples < _FEW_EXAMPLES:
-        found.append(f"Only {examples} examples were used: standard errors are rough, and so is the ranking.")
     silent = len(known.silent)
     if silent:
         some = "One node is" if silent == 1 else f"{silent} nodes are"

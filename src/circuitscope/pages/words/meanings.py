@@ -61,8 +61,8 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     (
         "Interval",
         "The scores are ratios of means over examples; the interval is where 95 % of them fall when the examples "
-        "are resampled with replacement. “Undefined” means that the behaviour itself cannot be told apart from 0 on "
-        "these examples.",
+        "are resampled with replacement; from fewer than ten examples it is too narrow to be called so. “Undefined” "
+        "means that the behaviour itself cannot be told apart from 0 on these examples.",
     ),
     (
         "Free layers",

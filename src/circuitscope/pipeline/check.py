@@ -1,0 +1,37 @@
+"""check: a task looked at on a model, before there is a run."""
+
+from __future__ import annotations
+
+from circuitscope.bundled import BUNDLED
+from circuitscope.config import CheckConfig
+from circuitscope.dictionaries import load_dictionaries, refuse_missing_dictionaries
+from circuitscope.model import load_model
+from circuitscope.results import TaskCheck
+from circuitscope.tasks import Prompt, check, refuse_missing_task
+from circuitscope.work import Progress, silent, step
+
+
+def run_check(config: CheckConfig, *, progress: Progress = silent) -> TaskCheck:
+    """Check a task; writes nothing."""
+    source = config.dictionaries or (BUNDLED if config.model == BUNDLED else "")
+    if config.task:
+        refuse_missing_task(config.task)
+    if source:
+        refuse_missing_dictionaries(source)
+    with step(progress, "loading the model"):
+        model = load_model(config.model, device=config.device, dtype=config.dtype)
+    with step(progress, "loading the dictionaries"):
+        dictionaries = load_dictionaries(source, model) if source else None
+    prompt = Prompt(config.prompt, config.answer or None, config.against, config.bos)
+    with step(progress, "checking the task"):
+        return check(
+            model,
+            prompt.as_task(model, dictionaries) if config.prompt else config.task,
+            split=config.split,
+            examples=config.examples,
+            metric=config.metric,
+            rows=config.rows,
+            bos=config.bos,
+            batch_size=config.batch_size,
+            dictionaries=dictionaries,
+        )
