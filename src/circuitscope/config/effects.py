@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from circuitscope.config.base import Config, option, parse_bytes, positive
 from circuitscope.errors import BadInput, argument
 
+MOST_POINTS = 512
+"""Each quadrature point is a pass through the model, and more than these change nothing."""
+
 
 @dataclass(frozen=True)
 class EffectsConfig(Config):
@@ -47,4 +50,10 @@ class EffectsConfig(Config):
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise BadInput(argument(name, value), expected="a number of at least 0")
+        if self.points is not None and self.points > MOST_POINTS:
+            raise BadInput(
+                argument("points", self.points),
+                expected=f"at most {MOST_POINTS}",
+                mend=f"leave out {argument('points')}: gauss takes as many as are needed, up to 31",
+            )
         parse_bytes(self.memory)

@@ -15,6 +15,7 @@ import yaml
 
 from circuitscope.bundled import BUNDLED
 from circuitscope.errors import BadFile, BadInput
+from circuitscope.runs import looks_like_path
 from circuitscope.terms import Site
 
 IDENTITY = "identity"
@@ -38,8 +39,7 @@ class Part:
     @property
     def on_hub(self) -> bool:
         """Whether the place is the id of a hub repository."""
-        no_path = not Path(self.place).exists() and not self.place.startswith((".", "/", "~"))
-        return no_path and self.place not in WORDS and self.place.count("/") == 1
+        return self.place not in WORDS and "/" in self.place and not looks_like_path(self.place)
 
     def __str__(self) -> str:
         """As in a result: a folder by its own name, since where it is does not belong there."""

@@ -17,6 +17,7 @@ from circuitscope.model.check import check_record
 from circuitscope.model.family import Family, family_of
 from circuitscope.model.formats import refuse_formats
 from circuitscope.model.language_model import LanguageModel
+from circuitscope.runs import looks_like_path
 
 DTYPES = {
     "float32": torch.float32,
@@ -122,7 +123,7 @@ def _read_config(name: str) -> Any:
 
 
 def _refuse_folder_without(name: str, file: str) -> None:
-    if (Path(name).is_dir() or name.startswith((".", "/", "~"))) and not (Path(name) / file).is_file():
+    if looks_like_path(name) and not (Path(name) / file).is_file():
         raise BadFile(
             f"the model folder {name} has no {file}"
             if Path(name).is_dir()

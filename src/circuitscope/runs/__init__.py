@@ -20,6 +20,7 @@ from circuitscope.runs.judging import SHEET, Sheet, sheet_of, write_judging
 from circuitscope.runs.manifest import SCHEMA_VERSION, read_manifest, versions, write_manifest
 from circuitscope.runs.needed import need, need_shift
 from circuitscope.runs.origins import Change, is_there, made_from, outdated_by, run_kind, state_of
+from circuitscope.runs.places import looks_like_path
 from circuitscope.runs.stages import (
     CIRCUIT,
     CLASSIFIER,
@@ -94,6 +95,7 @@ __all__ = [
     "is_there",
     "json_object",
     "kind_of",
+    "looks_like_path",
     "made_from",
     "need",
     "need_shift",
