@@ -36,7 +36,6 @@ app = typer.Typer(
     name="circuitscope",
     help="Sparse feature circuits: which interpretable features of a language model cause a behaviour, and how.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -86,7 +85,7 @@ def main() -> None:
     _set_up_messages(debug)
     try:
         with speaking_shell():
-            app()
+            app(prog_name=_program())
     except CircuitscopeError as error:
         if debug:
             raise
@@ -103,6 +102,14 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _program() -> str | None:
+    """The name that a shell completes, also for ``python -m circuitscope``; None leaves it as it was called."""
+    completing = {"--install-completion", "--show-completion"} & {
+        word.split("=")[0] for word in sys.argv[1:2]
+    }
+    return app.info.name if completing else None
 
 
 def _explain(error: CircuitscopeError) -> None:
