@@ -15,6 +15,8 @@ from circuitscope.errors import BadInput
 from circuitscope.model import TokenBatch, pad
 from circuitscope.tasks.examples import Example
 
+SAME_TEXT = "clean and patch are the same text"
+
 Skipped = Counter[str]
 """How many examples were left out, by reason."""
 
@@ -140,7 +142,7 @@ def encode_example(example: Example, tokenizer: Any, *, bos: bool) -> Encoded:
     if example.patch_prefix is None:
         return Encoded(front + clean, None, clean_answers, patch_answers, example.case)
     if clean == patch:
-        raise CannotUse("clean and patch are the same text")
+        raise CannotUse(SAME_TEXT)
     return Encoded(front + clean, front + patch, clean_answers, patch_answers, example.case)
 
 
