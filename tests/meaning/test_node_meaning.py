@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from toys import EVERY_FAMILY, KINDS, linear_model, toy_dictionaries, toy_inputs, toy_model
+from toys import EVERY_FAMILY, KINDS, linear_model, toy_dictionaries, toy_hf, toy_inputs, toy_model
 
 from circuitscope.effects import node_effects
 from circuitscope.effects.nodes import line_of
 from circuitscope.effects.quadrature import quadrature
 from circuitscope.effects.replayer import Replayer
+from circuitscope.model import load_model
 from circuitscope.tasks.metrics import LOG_PROBABILITY, LOGIT_DIFFERENCE
 from circuitscope.terms import Site
 
@@ -72,6 +75,17 @@ def test_points_grow_until_the_gap_is_small():
     for side in effects.sites.values():
         assert side.gap <= 1e-2 or side.points == 31
     assert len({side.points for side in effects.sites.values()}) > 1
+
+
+def test_rounding_is_no_gap():
+    """Where nothing changes from clean to patch, totals of 1e-7 are rounding, and nothing to compare a gap with."""
+    for family in EVERY_FAMILY:
+        model = load_model(toy_hf(family, layers=2, seed=0), dtype="float32", device="cpu")
+        inputs = toy_inputs([6, 9, 7, 12])
+        same = replace(inputs, patch=inputs.clean)
+        effects = node_effects(model, toy_dictionaries(model, "identity"), same, LOGIT_DIFFERENCE)
+        assert max(side.gap for side in effects.sites.values()) <= 1e-2, family
+        assert all(side.points == 3 for side in effects.sites.values()), family
 
 
 def test_a_resid_site_of_a_pair_carries_everything():

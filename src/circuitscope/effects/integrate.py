@@ -21,6 +21,9 @@ from circuitscope.effects.quadrature import TOLERANCE, Level, schedule
 from circuitscope.effects.replayer import Replayer
 from circuitscope.terms import Site
 
+_ROUNDINGS = 1000
+"""How many roundings add up on the way through a model, with room to spare."""
+
 log = logging.getLogger("circuitscope")
 
 
@@ -46,7 +49,7 @@ def integrate(
     """ḡ of every site; each line covers the whole batch, in order."""
     levels = schedule(rule, points)
     totals = _total_effects(replayer, lines, clean_metric, patch_metric)
-    scale = max(_scale(totals, clean_metric, patch_metric), 1e-12)
+    scale = max(_scale(totals, clean_metric, patch_metric), _rounding(clean_metric))
     first = _clean_end(replayer, lines, levels[0])
     done: dict[Site, Integral] = {}
     for layer in sorted({site.layer for site in lines}):
@@ -91,6 +94,14 @@ def _scale(totals: Mapping[Site, Tensor], clean_metric: Tensor, patch_metric: Te
     if patch_metric is not None:
         return float((patch_metric - clean_metric).abs().mean())
     return max(float(total.abs().mean()) for total in totals.values())
+
+
+def _rounding(clean_metric: Tensor) -> float:
+    """What differences of the metric may owe to rounding alone: a gap is not to be compared with less.
+
+    A metric is a difference of logits, each of which is rounded, so it counts as no smaller than 1.
+    """
+    return _ROUNDINGS * torch.finfo(clean_metric.dtype).eps * max(1.0, float(clean_metric.abs().mean()))
 
 
 def _layer(

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.errors import BadInput, NothingFound, argument, expect
+from circuitscope.errors import BadInput, NothingFound, expect
 from circuitscope.model import LanguageModel, TokenTexts, decide_bos
 from circuitscope.results import (
     CheckedExample,
@@ -34,7 +34,7 @@ from circuitscope.results import (
 from circuitscope.tasks.inputs import CannotUse, Encoded, Inputs, batches, encode_example
 from circuitscope.tasks.labelled.text_tokens import LabelledTask
 from circuitscope.tasks.metrics import Measure, Metric, metric_named
-from circuitscope.tasks.task import Examples, Task, load_task
+from circuitscope.tasks.task import USABLE, Examples, Task, load_task, mend_of
 
 
 @dataclass(frozen=True)
@@ -194,8 +194,8 @@ def _nothing(task: Task, split: str, skipped: Sequence[SkippedExample]) -> Nothi
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
     return NothingFound(
         f"the {split} split of {task.name} has no usable example: {some}{more}",
-        expected="two texts of a pair that differ and have as many tokens, and answers that add exactly one token",
-        mend=f"answers usually begin with a space; or look at the other split: {argument('split')}",
+        expected=USABLE,
+        mend=mend_of(Counter(one.reason for one in skipped)),
     )
 
 

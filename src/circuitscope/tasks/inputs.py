@@ -18,6 +18,8 @@ from circuitscope.tasks.examples import Example
 
 log = logging.getLogger("circuitscope")
 
+SAME_TEXT = "clean and patch are the same text"
+
 Skipped = Counter[str]
 """How many examples were left out, by reason."""
 
@@ -166,7 +168,7 @@ def encode_example(example: Example, tokenizer: Any, *, bos: bool) -> Encoded:
     if example.patch_prefix is None:
         return Encoded(front + clean, None, clean_answers, patch_answers, example.case)
     if clean == patch:
-        raise CannotUse("clean and patch are the same text")
+        raise CannotUse(SAME_TEXT)
     return Encoded(front + clean, front + patch, clean_answers, patch_answers, example.case)
 
 

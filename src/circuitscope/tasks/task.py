@@ -15,9 +15,14 @@ from circuitscope.results import FILES, OBJECTS, TEMPLATE, TaskSource
 from circuitscope.runs import hash_json
 from circuitscope.tasks.agreement import STRUCTURES, agreement_examples, refuse_unknown_structure
 from circuitscope.tasks.examples import Example, as_line, parse_example, read_examples
-from circuitscope.tasks.inputs import Encoded, Skipped, encode_examples, types_bos
+from circuitscope.tasks.inputs import SAME_TEXT, Encoded, Skipped, encode_examples, types_bos
 
 Examples = Sequence[Example | Mapping[str, Any]]
+
+USABLE = (
+    "pairs of texts that differ and have the same number of tokens, and answers that add exactly one token"
+)
+"""What examples have to be."""
 
 HELD_OUT_SHARE = 0.25
 """Share of a single file's examples that become its test split."""
@@ -88,10 +93,17 @@ class Task:
             reasons = ", ".join(f"{reason} ({count})" for reason, count in skipped.items()) or "it is empty"
             raise NothingFound(
                 f"the {split} split of {self.name} has no usable example: {reasons}",
-                expected="prefixes with the same number of tokens, and answers that add exactly one token",
-                mend="answers usually begin with a space; check the words against this model's tokenizer",
+                expected=USABLE,
+                mend=mend_of(skipped),
             )
         return encoded, skipped
+
+
+def mend_of(skipped: Skipped) -> str:
+    """What to do about a task without a usable example."""
+    if set(skipped) == {SAME_TEXT}:
+        return "let the patch text differ from the clean one: what is the same in both has no effect"
+    return "answers usually begin with a space; check the words against this model's tokenizer"
 
 
 def load_task(source: str | Path | Task | Examples, model: LanguageModel) -> Task:

@@ -95,6 +95,24 @@ def test_intervals_from_few_examples_are_not_called_95(program, world, tmp_path)
     assert "intervals cover 95%" in words(result.out)
 
 
+def test_pairs_of_one_text_are_the_error_and_not_a_gap(program, world, tmp_path):
+    rows = [
+        row | {"patch_prefix": row["clean_prefix"]} for row in (pair(noun, VERBS[0], 0) for noun in NOUNS)
+    ]
+    task = write_lines(tmp_path / "same.jsonl", rows * 2)
+    result = program(*world.discover(tmp_path / "run", task=task))
+    assert result.status == 1
+    said = words(result.err)
+    assert "no usable example: clean and patch are the same text (9)" in said
+    assert "let the patch text differ from the clean one" in said
+    assert "quadrature gap" not in said
+    mixed = write_lines(tmp_path / "mixed.jsonl", [*rows, *(pair(noun, VERBS[0], 0) for noun in NOUNS)] * 2)
+    assert program(*world.discover(tmp_path / "run", task=mixed)).status == 0
+    findings = cs.load(tmp_path / "run").findings
+    assert set(findings.skipped) == {"clean and patch are the same text"}
+    assert findings.examples + findings.skipped["clean and patch are the same text"] == 18
+
+
 def test_a_dry_run_says_nothing_about_the_few_examples_of_its_trial(program, world, tmp_path):
     result = program(*world.discover(tmp_path / "run", dry_run=True))
     assert result.status == 0
