@@ -25,8 +25,9 @@ from circuitscope.terms import OUTPUT
 
 
 def signed(effect: float, stderr: float, *, digits: int = 4) -> str:
+    """An effect; a single example says nothing about its error, which is then 0."""
     colour = "blue" if effect > 0 else "red"
-    return f"[{colour}]{effect:+.{digits}f}[/] ± {stderr:.{digits}f}"
+    return f"[{colour}]{effect:+.{digits}f}[/]" + (f" ± {stderr:.{digits}f}" if stderr else "")
 
 
 def summary(circuit: Circuit) -> str:

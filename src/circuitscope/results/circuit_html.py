@@ -49,8 +49,9 @@ def _evaluation_line(circuit: Circuit) -> str:
 def _html_row(node: NodeId, effect: float, stderr: float, largest: float) -> str:
     width, colour = 100 * abs(effect) / largest, _BLUE if effect > 0 else _RED
     bar = f"<div style='width:{width:.0f}px;height:0.7em;border-radius:2px;background:{colour}'></div>"
+    spread = f" ± {stderr:.3f}" if stderr else ""  # one example has none
     return (
         f"<tr><td style='text-align:left'>{html.escape(str(node))}</td>"
-        f"<td style='text-align:right'>{effect:+.3f} ± {stderr:.3f}</td>"
+        f"<td style='text-align:right'>{effect:+.3f}{spread}</td>"
         f"<td style='width:104px'>{bar}</td></tr>"
     )

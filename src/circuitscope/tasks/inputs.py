@@ -19,6 +19,7 @@ from circuitscope.tasks.examples import Example
 log = logging.getLogger("circuitscope")
 
 SAME_TEXT = "clean and patch are the same text"
+OTHER_LENGTH = "clean and patch differ in length"
 
 Skipped = Counter[str]
 """How many examples were left out, by reason."""
@@ -162,7 +163,7 @@ def encode_example(example: Example, tokenizer: Any, *, bos: bool) -> Encoded:
     patch = _ids(tokenizer, other)
     patch_answers = _answer_tokens(tokenizer, other, patch, example.patch_answer)
     if len(clean) != len(patch):
-        raise CannotUse("clean and patch differ in length")
+        raise CannotUse(OTHER_LENGTH)
     if set(clean_answers) & set(patch_answers):
         raise CannotUse("clean and patch have an answer in common")
     if example.patch_prefix is None:

@@ -145,4 +145,7 @@ def _refuse_unusable(example: Example, model: LanguageModel, own: Sequence[NextT
 def _name(prompt: str) -> str:
     """The prompt in quotation marks, cut if it is long: its end says more than its beginning."""
     words = " ".join(prompt.split())
-    return f"“{words}”" if len(words) <= _LONGEST_NAME else f"“… {words[-_LONGEST_NAME:].lstrip()}”"
+    if len(words) <= _LONGEST_NAME:
+        return f"“{words}”"
+    end = words[-_LONGEST_NAME:]
+    return f"“… {end.partition(' ')[2] or end}”"

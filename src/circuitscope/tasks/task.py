@@ -15,7 +15,7 @@ from circuitscope.results import FILES, OBJECTS, TEMPLATE, TaskSource
 from circuitscope.runs import hash_json
 from circuitscope.tasks.agreement import STRUCTURES, agreement_examples, refuse_unknown_structure
 from circuitscope.tasks.examples import Example, as_line, parse_example, read_examples
-from circuitscope.tasks.inputs import SAME_TEXT, Encoded, Skipped, encode_examples, types_bos
+from circuitscope.tasks.inputs import OTHER_LENGTH, SAME_TEXT, Encoded, Skipped, encode_examples, types_bos
 
 Examples = Sequence[Example | Mapping[str, Any]]
 
@@ -101,8 +101,12 @@ class Task:
 
 def mend_of(skipped: Skipped) -> str:
     """What to do about a task without a usable example."""
-    if set(skipped) == {SAME_TEXT}:
-        return "let the patch text differ from the clean one: what is the same in both has no effect"
+    pairs = {
+        SAME_TEXT: "let the patch text differ from the clean one: what is the same in both has no effect",
+        OTHER_LENGTH: "choose words of equally many tokens for both texts",
+    }
+    if skipped and set(skipped) <= set(pairs):
+        return "; ".join(pairs[reason] for reason in skipped)
     return "answers usually begin with a space; check the words against this model's tokenizer"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -18,6 +19,7 @@ def test_a_prompt_is_enough(program, world, tmp_path):
     circuit = cs.load(tmp_path / "run")
     assert circuit.task == "“The old dogs”"
     assert circuit.keeps_positions
+    assert "±" not in result.out.replace("± standard error", ""), "one example has no standard error"
     assert circuit.info["tokens"] == ["<s>", "The", "old", "dogs"]
     assert (
         json.loads((tmp_path / "run" / "task.json").read_text())["train"][0]["clean_prefix"] == "The old dogs"
@@ -43,6 +45,7 @@ def test_every_stage_works_from_the_folder_of_a_prompt(program, world, tmp_path)
     result = program("report", run)
     assert result.status == 0, result.err
     page = (run / "report" / "index.html").read_text()
+    assert not re.search(r"± (at most )?[0-9]", page)
     assert "“The old dogs”" in page
     assert "held out from its discovery" not in page
     held_out = cs.load(run).evaluation.strict.transfer

@@ -120,6 +120,16 @@ def test_a_line_of_a_file_can_set_an_answer_against_another():
         parse_example(line | {"patch_prefix": "The old dog", "patch_answer": " is"}, "line 1")
 
 
+def test_a_long_prompt_is_named_by_its_end(model):
+    name = cs.prompt_task(model, "The old dogs near the old cooks near " * 4 + "the king").name
+    assert name.startswith("“… ")
+    assert name.endswith(" near the king”")
+    assert set(name.strip("“”… ").split()) <= {"The", "old", "dogs", "near", "the", "cooks", "king"}, (
+        "whole words"
+    )
+    assert len(name) < 70
+
+
 def test_kinds_of_single_inputs_do_not_mix(model):
     lines = [{"clean_prefix": TEXT, "clean_answer": " are"}]
     with pytest.raises(BadInput, match="mixes"):

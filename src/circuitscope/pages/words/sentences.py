@@ -206,5 +206,5 @@ def _strongest(node: NodeLine) -> str:
     verb = "promotes" if node.effect > 0 else "suppresses"
     return (
         f"The strongest single node is {what} of {node.site}{where}, which {verb} the clean answer by "
-        f"{abs(node.effect):.2f} ± {node.stderr:.2f}."
+        f"{abs(node.effect):.2f}{f' ± {node.stderr:.2f}' if node.stderr else ''}."
     )
