@@ -94,6 +94,12 @@ def _part(entry: str, base: Path | None = None) -> Part:
     place, colon, inside = entry.rpartition(":")
     if not colon:
         return Part(_path(entry, base))
+    if place in WORDS:
+        raise BadInput(
+            f"dictionaries {entry!r}: {place} has no folder {inside!r}",
+            expected=", ".join(WORDS),
+            mend="check the spelling",
+        )
     if PurePosixPath(inside).is_absolute() or ".." in PurePosixPath(inside).parts:
         raise BadInput(
             f"dictionaries {entry!r}", expected="a folder inside after the colon", mend="correct it"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ from circuitscope.bundled import BUNDLED, BUNDLED_MODEL
 from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.model import families  # noqa: F401  (registers the records)
 from circuitscope.model.check import check_record
-from circuitscope.model.family import Family, family_of
+from circuitscope.model.checkpoint import read_config, read_weights
+from circuitscope.model.family import family_of
 from circuitscope.model.formats import refuse_formats
+from circuitscope.model.hub import downloaded, find_repository
 from circuitscope.model.language_model import LanguageModel
 from circuitscope.runs import looks_like_path
 
@@ -53,17 +54,19 @@ def load_model(
         again = None
         config: Any = hf.config
         family = family_of(config.model_type)
+        refuse_formats(config, kind, name)
     else:
         name = _place(str(source))
+        files = _files(name)
         again = (
             BUNDLED if str(source) == BUNDLED else str(Path(name).resolve()) if Path(name).exists() else name
         )
-        config = _read_config(name)
+        config = read_config(files, name)
         family = family_of(config.model_type)
         refuse_formats(config, kind, name)
-        hf = _read_weights(name, kind, family)
+        hf = read_weights(files, name, kind, family)
+        tokenizer = _read_tokenizer(files, name) if tokenizer is None else tokenizer
     _refuse_nan(hf, name)
-    tokenizer = tokenizer if tokenizer is not None else _read_tokenizer(name, isinstance(source, nn.Module))
     # A folder is called by its own name: where it is does not belong in a result.
     short = Path(name).resolve().name if Path(name).is_dir() else name
     if str(source) == BUNDLED:
@@ -77,7 +80,9 @@ def _place(source: str) -> str:
     """The folder or hub id that a source means."""
     if source == BUNDLED:
         return str(BUNDLED_MODEL)
-    return str(Path(source).expanduser()) if source.startswith("~") else source
+    return (
+        os.path.expanduser(source) if source.startswith("~") else source
+    )  # leaves an unknown ~user as it is
 
 
 def _device(device: str | torch.device) -> torch.device:
@@ -103,74 +108,25 @@ def _dtype(dtype: str | torch.dtype) -> torch.dtype:
     return DTYPES[dtype]
 
 
-def _missing(name: str, error: Exception) -> BadFile:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return BadFile(
-        f"the model {name!r} cannot be read: {first}",
-        expected="a HuggingFace hub id, or a folder with config.json and model.safetensors",
-        mend="check the path and that every file is complete; a hub id needs a network connection once",
-    )
-
-
-def _read_config(name: str) -> Any:
-    from transformers import AutoConfig
-
-    _refuse_folder_without(name, "config.json")
+def _files(name: str) -> str:
+    """Where the files of a model are: a folder, or a repository on the hub."""
+    if not looks_like_path(name):
+        return find_repository(name)
     try:
-        return AutoConfig.from_pretrained(name)
-    except (OSError, ValueError, KeyError) as error:
-        raise _missing(name, error) from error
-
-
-def _refuse_folder_without(name: str, file: str) -> None:
-    if looks_like_path(name) and not (Path(name) / file).is_file():
-        raise BadFile(
-            f"the model folder {name} has no {file}"
-            if Path(name).is_dir()
-            else f"there is no model folder {name}",
-            expected="a folder with config.json and model.safetensors, as save_pretrained writes it",
-            mend="check the path",
-        )
-
-
-def _read_weights(name: str, dtype: torch.dtype, family: Family) -> nn.Module:
-    from transformers import AutoModelForCausalLM
-
-    try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, attn_implementation="eager", output_loading_info=True
-        )
-    except Exception as error:  # a config with unknown words, or a damaged file, can end in anything
-        raise _missing(name, error) from error
-    model, report = loaded
-    _refuse_more_layers(
-        name, report.get("unexpected_keys") or (), family, len(model.get_submodule(family.blocks))
+        if (Path(name) / "config.json").is_file():
+            return name
+        is_folder, is_file = bool(name) and Path(name).is_dir(), Path(name).is_file()
+    except OSError:  # too long for a name, or in a folder that may not be looked into
+        is_folder = is_file = False
+    raise BadFile(
+        f"the model folder {name} has no config.json"
+        if is_folder
+        else f"the model {name} is a file"
+        if is_file
+        else f"there is no model folder {name or repr(name)}",
+        expected="a folder with config.json and model.safetensors, as save_pretrained writes it",
+        mend="check the path",
     )
-    # transformers fills missing tensors with random numbers and only warns.
-    for problem in ("missing_keys", "mismatched_keys"):
-        if report.get(problem):
-            raise BadFile(
-                f"the checkpoint of {name!r} has {problem.replace('_', ' ')}: "
-                f"{sorted(map(str, report[problem]))[:5]}",
-                expected="every tensor that config.json asks for, in its shape",
-                mend="the checkpoint is incomplete or belongs to another config; fetch it again",
-            )
-    weights: nn.Module = model
-    return weights
-
-
-def _refuse_more_layers(name: str, unexpected: Iterable[str], family: Family, n_layers: int) -> None:
-    """Refuse a checkpoint that goes on where the config ends: the model would be cut short."""
-    block = re.compile(rf"{re.escape(family.blocks)}\.(\d+)\.")
-    beyond = [
-        int(found[1]) for key in unexpected if (found := block.match(key)) and int(found[1]) >= n_layers
-    ]
-    if beyond:
-        raise BadFile(
-            f"the checkpoint of {name!r} has {max(beyond) + 1} layers, but its config.json says {n_layers}",
-            expected="a config that belongs to the checkpoint",
-            mend="fetch both again; the model would be cut short",
-        )
 
 
 def _refuse_nan(hf: nn.Module, name: str) -> None:
@@ -183,17 +139,20 @@ def _refuse_nan(hf: nn.Module, name: str) -> None:
             )
 
 
-def _read_tokenizer(name: str, in_memory: bool) -> Any:
+_OF_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
+
+
+def _read_tokenizer(files: str, name: str) -> Any:
+    """The tokenizer beside a model; None if there is none."""
     from transformers import AutoTokenizer
 
-    local = Path(name)
-    files = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
-    if in_memory or (local.is_dir() and not any((local / file).exists() for file in files)):
+    if Path(files).is_dir() and not any((Path(files) / file).exists() for file in _OF_TOKENIZERS):
         return None
     try:
-        return AutoTokenizer.from_pretrained(name)
+        return AutoTokenizer.from_pretrained(files)
     except Exception as error:  # of a damaged file, or because a hub repository has none
-        if not local.is_dir():
+        folder = Path(files) if Path(files).is_dir() else downloaded(files)
+        if folder is None or not any((folder / file).exists() for file in _OF_TOKENIZERS):
             return None
         raise BadFile(
             f"the tokenizer in {name} cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}",

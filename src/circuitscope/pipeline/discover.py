@@ -8,11 +8,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from circuitscope.bundled import BUNDLED
 from circuitscope.config import DiscoverConfig, parse_bytes
 from circuitscope.dictionaries import missing_dictionaries
 from circuitscope.discovery import Work, discover_circuit
 from circuitscope.results import Circuit, load, save
-from circuitscope.runs import CIRCUIT, refuse_existing
+from circuitscope.runs import CIRCUIT, looks_like_path, refuse_existing
 from circuitscope.sources import Loaded, open_named
 from circuitscope.tasks import Prompt
 from circuitscope.work import Partial, Progress, partial_folder, silent
@@ -91,7 +92,7 @@ def missing_downloads(config: DiscoverConfig) -> dict[str, int | None]:
 
 
 def _missing_model(source: str) -> dict[str, int | None]:
-    if Path(source).expanduser().exists() or source.count("/") != 1:
+    if source == BUNDLED or looks_like_path(source):
         return {}
     from huggingface_hub import HfApi, snapshot_download
 

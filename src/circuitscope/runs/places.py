@@ -15,7 +15,7 @@ def looks_like_path(name: str) -> bool:
     A hub id is a word, or two words with one slash between them. Two words are a path if the first is a folder here:
     ``runs/typo`` beside ``runs`` is a mistyped path and not a repository of the user ``runs``.
     """
-    if Path(name).expanduser().exists() or name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name):
+    if name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name) or Path(name).exists():
         return True
     first, slash, _ = name.partition("/")
     return name.endswith(_FILES) or (bool(slash) and Path(first).is_dir())

@@ -15,6 +15,7 @@ from typing import Any
 from circuitscope.bundled import BUNDLED
 from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.model import LanguageModel
+from circuitscope.runs import looks_like_path
 from circuitscope.tasks.labelled import bias_in_bios, bundled
 from circuitscope.tasks.labelled.labelled_text import LabelledSets
 from circuitscope.tasks.labelled.layout import Fields, Given, choose_fields, labelled, named, two_values
@@ -167,7 +168,7 @@ def _from_hub(repository: str) -> Path:
     """The local folder of a data set on the hub; what an earlier download left is used without a network."""
     from huggingface_hub import snapshot_download
 
-    if repository.startswith((".", "/", "~")) or repository.count("/") > 1:
+    if looks_like_path(repository):
         raise BadInput(
             f"there are no labelled texts at {repository!r}",
             expected=f"bundled, a file, a folder, or a data set on the hub such as {bias_in_bios.BIAS_IN_BIOS}",
