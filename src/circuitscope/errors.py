@@ -81,6 +81,18 @@ class WorkFailed(CircuitscopeError):
     """Units of work that failed while others went on, or worker processes that could not begin."""
 
 
+def refuse_half_characters(text: str, where: str, kind: type[CircuitscopeError] = BadInput) -> None:
+    r"""Refuse halves of surrogate pairs (``\ud83d`` alone), which no tokenizer and no file can take."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise kind(
+            f"{where} has half a character: {text[error.start : error.end]!r} without its other half",
+            expected="whole characters",
+            mend="the text was cut inside a character, or is not in UTF-8; correct it",
+        ) from error
+
+
 MADE_BY = {
     "Circuit": "a circuit, as returned by discover or load",
     "Dictionaries": "dictionaries, as returned by load_dictionaries",

@@ -24,6 +24,7 @@ from circuitscope.tasks import (
     Prompt,
     Task,
     load_task,
+    longest_kept,
     metric_named,
     open_task,
     refuse_missing_task,
@@ -176,7 +177,11 @@ def discovery_examples(circuit: Circuit, loaded: Loaded) -> list[Encoded]:
     """The examples that a circuit was discovered on."""
     settings = circuit.made_by.settings
     examples, _ = loaded.task.encode(
-        settings.split, loaded.model.tokenizer, bos=settings.has_bos, limit=settings.examples
+        settings.split,
+        loaded.model.tokenizer,
+        bos=settings.has_bos,
+        limit=settings.examples,
+        longest=longest_kept(loaded.model, settings.truncate),
     )
     return examples
 

@@ -73,7 +73,7 @@ def quality_table(quality: Sequence[SiteQuality]) -> Table:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadFile(
             f"the text {path} cannot be read: {error}", expected="a text file in UTF-8", mend="check the path"

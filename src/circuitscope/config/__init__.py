@@ -11,8 +11,13 @@ from circuitscope.config.base import (
 )
 from circuitscope.config.check import CheckConfig
 from circuitscope.config.demo import DemoConfig
-from circuitscope.config.discover import DiscoverConfig, DiscoverySettings, refuse_bundled_dictionaries
-from circuitscope.config.effects import EffectsConfig
+from circuitscope.config.discover import (
+    TRUNCATE,
+    DiscoverConfig,
+    DiscoverySettings,
+    refuse_bundled_dictionaries,
+)
+from circuitscope.config.effects import MOST_POINTS, EffectsConfig
 from circuitscope.config.evaluate import AblationConfig, EvaluateConfig, SweepConfig
 from circuitscope.config.group import GroupConfig
 from circuitscope.config.prune import PruneConfig
@@ -35,6 +40,8 @@ from circuitscope.config.train import TrainConfig
 __all__ = [
     "ERRORS_IN_PICTURE",
     "JUDGES",
+    "MOST_POINTS",
+    "TRUNCATE",
     "AblationConfig",
     "CheckConfig",
     "ComputeConfig",

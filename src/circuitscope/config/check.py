@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from circuitscope.bundled import BUNDLED
 from circuitscope.config.base import ComputeConfig, option, positive
-from circuitscope.config.discover import BOS, MODEL, refuse_bundled_dictionaries, refuse_half_prompt
+from circuitscope.config.discover import (
+    BOS,
+    MODEL,
+    TEXTS_TOO_LONG,
+    TRUNCATE,
+    refuse_bundled_dictionaries,
+    refuse_half_prompt,
+)
 from circuitscope.errors import BadInput, argument
 
 
@@ -32,6 +39,7 @@ class CheckConfig(ComputeConfig):
     )
     rows: int = option(5, "How many examples to show token by token.")
     bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
+    truncate: str = option("no", TEXTS_TOO_LONG, choices=TRUNCATE)
     batch_size: int = option(16, "Texts that go through the model together.")
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from circuitscope.bundled import BUNDLED
 from circuitscope.config.base import ComputeConfig, option, part_of, positive, required
-from circuitscope.config.effects import EffectsConfig
+from circuitscope.config.effects import EffectsConfig, few_points
 from circuitscope.errors import BadInput, argument
 
 MODEL = "The model: bundled, a HuggingFace id or a folder."
@@ -15,6 +15,9 @@ DICTIONARIES = (
     "identity, or identity:mlp-hidden."
 )
 BOS = "Whether texts begin with a BOS; auto follows the dictionaries, then the tokenizer."
+
+TRUNCATE = ("no", "left")
+TEXTS_TOO_LONG = "Texts longer than the model's positions: refuse them (no), or drop their beginnings (left)."
 
 
 def refuse_bundled_dictionaries(model: str, dictionaries: str) -> None:
@@ -88,10 +91,12 @@ class DiscoverySettings(EffectsConfig):
         choices=("auto", "mean", "zero", "resample", "clean-mean"),
     )
     bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
+    truncate: str = option("no", TEXTS_TOO_LONG, choices=TRUNCATE)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(edge_points=self.edge_points)
+        few_points(edge_points=self.edge_points)
 
     @property
     def has_bos(self) -> bool:

@@ -11,6 +11,17 @@ MOST_POINTS = 512
 """Each quadrature point is a pass through the model, and more than these change nothing."""
 
 
+def few_points(**values: int | None) -> None:
+    """Raise BadInput for more quadrature points than are of any use."""
+    for name, value in values.items():
+        if value is not None and value > MOST_POINTS:
+            raise BadInput(
+                argument(name, value),
+                expected=f"at most {MOST_POINTS}",
+                mend=f"leave out {argument(name)}: gauss takes as many as are needed, up to 31",
+            )
+
+
 @dataclass(frozen=True)
 class EffectsConfig(Config):
     """How node effects are measured, and which nodes and edges are kept."""
@@ -50,10 +61,5 @@ class EffectsConfig(Config):
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise BadInput(argument(name, value), expected="a number of at least 0")
-        if self.points is not None and self.points > MOST_POINTS:
-            raise BadInput(
-                argument("points", self.points),
-                expected=f"at most {MOST_POINTS}",
-                mend=f"leave out {argument('points')}: gauss takes as many as are needed, up to 31",
-            )
+        few_points(points=self.points)
         parse_bytes(self.memory)

@@ -26,7 +26,7 @@ from circuitscope.discovery.node_pass import NodePass, node_pass
 from circuitscope.discovery.select import reaching_output, select_edges, select_nodes
 from circuitscope.effects import SECANT
 from circuitscope.errors import BadInput, NothingFound, argument, expect
-from circuitscope.model import LanguageModel, decide_bos
+from circuitscope.model import LanguageModel
 from circuitscope.results import PROMPT, Circuit, Findings, Recipe, behaviour_doubts, contrasting
 from circuitscope.sources import Loaded
 from circuitscope.tasks import (
@@ -39,6 +39,7 @@ from circuitscope.tasks import (
     Task,
     answer_scores,
     load_task,
+    longest_kept,
     refuse_unreadable,
 )
 from circuitscope.work import Partial, Progress, shown, silent
@@ -79,6 +80,7 @@ def discover(
     positions: str = "auto",
     baseline: str = "auto",
     bos: str = "auto",
+    truncate: str = "no",
     batch_size: int = 16,
     memory: str = "2GiB",
     partial: PartialMaker | None = None,
@@ -164,9 +166,14 @@ def prepare(
 ) -> tuple[Job, Skipped]:
     """What the two passes work on, with nothing left open, and the examples that were left out, by reason."""
     model, task = loaded.model, loaded.task
-    has_bos = decide_bos(settings.bos, loaded.dictionaries.prepend_bos, model.tokenizer)
-    has_bos = has_bos or (settings.bos == "auto" and task.types_bos(model.tokenizer))
-    encoded, skipped = task.encode(settings.split, model.tokenizer, bos=has_bos, limit=settings.examples)
+    has_bos = task.has_bos(settings.bos, loaded.dictionaries.prepend_bos, model.tokenizer)
+    encoded, skipped = task.encode(
+        settings.split,
+        model.tokenizer,
+        bos=has_bos,
+        limit=settings.examples,
+        longest=longest_kept(model, settings.truncate),
+    )
     refuse_unreadable(encoded, model, task.name)
     chosen = loaded.metric(settings.metric if metric is None else metric)
     keeps = _keeps_positions(settings.positions, task, encoded)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
+from circuitscope.config import MOST_POINTS
 from circuitscope.errors import BadInput
 
 RULES = ("gauss", "left", "midpoint")
@@ -54,8 +55,8 @@ class Level:
 
 def quadrature(rule: str, points: int) -> tuple[list[float], list[float]]:
     """Nodes α in [0, 1] and weights that sum to 1."""
-    if points < 1:
-        raise BadInput(f"{points} quadrature points", expected="at least 1")
+    if not 1 <= points <= MOST_POINTS:
+        raise BadInput(f"{points} quadrature points", expected=f"1 to {MOST_POINTS}")
     if rule == "gauss":
         nodes, weights = legendre.leggauss(points)
         return ((nodes + 1) / 2).tolist(), (weights / 2).tolist()

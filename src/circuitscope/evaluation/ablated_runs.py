@@ -18,7 +18,7 @@ from circuitscope.evaluation.node_set import node_set
 from circuitscope.model import LanguageModel
 from circuitscope.results import Circuit, Nodes
 from circuitscope.sources import Loaded, metric_of
-from circuitscope.tasks import Encoded, Inputs, Measure, Metric, batches, refuse_unreadable
+from circuitscope.tasks import Encoded, Inputs, Measure, Metric, batches, longest_kept, refuse_unreadable
 from circuitscope.terms import Site
 
 
@@ -93,7 +93,11 @@ def ablated_runs_for(
     """The examples to evaluate a circuit on, tokenised as for its discovery, with the baseline computed on them."""
     settings = circuit.made_by.settings
     encoded, skipped = loaded.task.encode(
-        config.split, loaded.model.tokenizer, bos=settings.has_bos, limit=config.examples
+        config.split,
+        loaded.model.tokenizer,
+        bos=settings.has_bos,
+        limit=config.examples,
+        longest=longest_kept(loaded.model, settings.truncate),
     )
     refuse_unreadable(encoded, loaded.model, loaded.task.name)
     places = _places(circuit, encoded, config.split)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, refuse_half_characters
 from circuitscope.model.bos import decide_bos
 from circuitscope.model.tokens import TokenBatch, pad
 
@@ -138,6 +138,8 @@ def tokenize(documents: Sequence[str], tokenizer: Any, *, most: int | None = Non
     total = 0
     for first in range(0, len(documents), _TOKENIZED_AT_ONCE):
         part = list(documents[first : first + _TOKENIZED_AT_ONCE])
+        for number, document in enumerate(part, start=first):
+            refuse_half_characters(document, f"document {number}")
         # verbose=False: documents are longer than the model's context on purpose; they are cut afterwards.
         for ids in tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]:
             if most is not None and total >= most:

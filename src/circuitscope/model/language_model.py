@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from circuitscope.model.family import EMBED, RESID, Family, Tap
 from circuitscope.model.fingerprint import fingerprint
 from circuitscope.model.hooks import Edit, gradients, hooked, keep_masks_finite, only_columns, stubbed
-from circuitscope.model.tokens import TokenBatch
+from circuitscope.model.tokens import TokenBatch, refuse_unreadable_tokens
 from circuitscope.results import ClassifierHead, ModelSource
 from circuitscope.terms import Site
 
@@ -140,6 +140,12 @@ class LanguageModel:
         base: Any = self.hf
         weight: Tensor = base.get_input_embeddings().weight
         return weight
+
+    @property
+    def positions(self) -> int | None:
+        """How many tokens the model takes; None where its config does not say."""
+        longest = getattr(self.config, "max_position_embeddings", None)
+        return None if longest is None else int(longest)
 
     @cached_property
     def final_norm(self) -> nn.Module:
@@ -321,6 +327,7 @@ class LanguageModel:
 
     def _hidden(self, tokens: TokenBatch) -> Tensor:
         """The final residual stream after the last norm."""
+        refuse_unreadable_tokens(tokens, self.positions, len(self.embedding), self.name)
         output = self._base(
             input_ids=tokens.ids,
             attention_mask=tokens.mask.long(),

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from circuitscope.bundled import BUNDLED, BUNDLED_MODEL
-from circuitscope.errors import BadFile, BadInput, argument
+from circuitscope.errors import BadFile, BadInput, CircuitscopeError, argument
 from circuitscope.model import families  # noqa: F401  (registers the records)
 from circuitscope.model.check import check_record
 from circuitscope.model.checkpoint import read_config, read_weights
@@ -72,8 +72,22 @@ def load_model(
     if str(source) == BUNDLED:
         short = BUNDLED
     model = LanguageModel(hf.to(place, kind), family, name=short, tokenizer=tokenizer, source=again)
-    check_record(model)
+    _check(model)
     return model
+
+
+def _check(model: LanguageModel) -> None:
+    """Check the family record; a config that contradicts itself shows here, when the model first runs."""
+    try:
+        check_record(model)
+    except (CircuitscopeError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise BadFile(
+            f"the model {model.name!r} cannot be run: {(str(error) or type(error).__name__).splitlines()[0]}",
+            expected="a config.json whose numbers fit together",
+            mend="check what config.json says, or fetch it again",
+        ) from error
 
 
 def _place(source: str) -> str:

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from circuitscope.errors import BadInput
+
 
 @dataclass(frozen=True)
 class TokenBatch:
@@ -66,3 +68,27 @@ def pad(sequences: Sequence[Sequence[int]], *, has_bos: bool, side: str = "right
         ids[row, place] = torch.tensor(list(sequence), dtype=torch.long)
         mask[row, place] = True
     return TokenBatch(ids, mask, has_bos)
+
+
+def refuse_unreadable_tokens(tokens: TokenBatch, positions: int | None, rows: int, name: str) -> None:
+    """Raise BadInput for what ends in an IndexError, or in numbers that mean nothing.
+
+    Token ids are looked at on the CPU only: elsewhere, reading one back would hold up every pass of the model.
+
+    Args:
+        positions: how many the model has; None for any number.
+        rows: of its embedding.
+    """
+    too_long = positions is not None and tokens.ids.shape[1] > positions
+    if too_long and (longest := int(tokens.position_ids.max()) + 1) > (positions or 0):
+        raise BadInput(
+            f"a text of {longest} tokens is too long for {name}, which has {positions} positions",
+            expected=f"texts of at most {positions} tokens, BOS included",
+            mend="shorten the texts",
+        )
+    if tokens.ids.device.type == "cpu" and tokens.ids.numel() and int(tokens.ids.max()) >= rows:
+        raise BadInput(
+            f"a text has token {int(tokens.ids.max())}, but the embedding of {name} has only {rows} rows",
+            expected="a tokenizer that belongs to the model",
+            mend="load the model with its own tokenizer: load_model(…, tokenizer=…)",
+        )

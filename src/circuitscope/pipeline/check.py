@@ -22,7 +22,7 @@ def run_check(config: CheckConfig, *, progress: Progress = silent) -> TaskCheck:
         model = load_model(config.model, device=config.device, dtype=config.dtype)
     with step(progress, "loading the dictionaries"):
         dictionaries = load_dictionaries(source, model) if source else None
-    prompt = Prompt(config.prompt, config.answer or None, config.against, config.bos)
+    prompt = Prompt(config.prompt, config.answer or None, config.against, config.bos, config.truncate)
     with step(progress, "checking the task"):
         return check(
             model,
@@ -32,6 +32,7 @@ def run_check(config: CheckConfig, *, progress: Progress = silent) -> TaskCheck:
             metric=config.metric,
             rows=config.rows,
             bos=config.bos,
+            truncate=config.truncate,
             batch_size=config.batch_size,
             dictionaries=dictionaries,
         )

@@ -15,7 +15,7 @@ from circuitscope.discovery import Work, discover_circuit
 from circuitscope.results import Circuit, load, save
 from circuitscope.runs import CIRCUIT, looks_like_path, refuse_existing
 from circuitscope.sources import Loaded, open_named
-from circuitscope.tasks import Prompt
+from circuitscope.tasks import Prompt, longest_kept
 from circuitscope.work import Partial, Progress, partial_folder, silent
 
 
@@ -63,7 +63,7 @@ def _open(config: DiscoverConfig, progress: Progress) -> Loaded:
     return open_named(
         config.model,
         config.dictionaries,
-        Prompt(config.prompt, config.answer or None, config.against, config.bos)
+        Prompt(config.prompt, config.answer or None, config.against, config.bos, config.truncate)
         if config.prompt
         else config.task,
         device=config.device,
@@ -121,7 +121,11 @@ def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) ->
     circuit = discover_circuit(loaded, trial, Work(trial=True))
     seconds = time.perf_counter() - started
     usable, _ = loaded.task.encode(
-        config.split, loaded.model.tokenizer, bos=circuit.made_by.settings.has_bos, limit=config.examples
+        config.split,
+        loaded.model.tokenizer,
+        bos=circuit.made_by.settings.has_bos,
+        limit=config.examples,
+        longest=longest_kept(loaded.model, config.truncate),
     )
     weights: list[Tensor] = list(loaded.model.hf.parameters())
     weights += [w for item in loaded.dictionaries.values() for w in item.weights().values()]

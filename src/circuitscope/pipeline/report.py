@@ -327,7 +327,7 @@ def read_text(path: str) -> str | None:
     if not path:
         return None
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8")
+        return Path(path).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadFile(
             f"the text {path} cannot be read: {error}", expected="a text file in UTF-8", mend="check the path"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from circuitscope.errors import BadFile
+from circuitscope.errors import BadFile, refuse_half_characters
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -39,17 +39,5 @@ def json_object(line: str, where: str) -> dict[str, Any]:
         raise BadFile(
             f"{where} is a {type(value).__name__}", expected="one object per line", mend="correct the line"
         )
-    _refuse_half_characters(value, where)
+    refuse_half_characters(json.dumps(value, ensure_ascii=False), where, BadFile)
     return value
-
-
-def _refuse_half_characters(value: dict[str, Any], where: str) -> None:
-    r"""Refuse halves of surrogate pairs (``\ud83d`` alone), which no tokenizer and no file can take."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise BadFile(
-            f"{where} has half a character: {error.object[error.start : error.end]!r} without its other half",
-            expected="whole characters",
-            mend="the text was cut inside a character; correct the line",
-        ) from error

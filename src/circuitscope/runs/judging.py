@@ -42,7 +42,7 @@ class Sheet:
 
 def _rows(text: str, ending: str) -> Iterator[Mapping[str, Any]]:
     if ending != ".csv":
-        yield from (json.loads(line) for line in text.splitlines() if line.strip())
+        yield from (json.loads(line) for line in text.split("\n") if line.strip())
         return
     heading = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=heading.count)

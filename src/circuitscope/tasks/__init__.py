@@ -3,7 +3,7 @@
 from circuitscope.tasks.check import answer_scores, check
 from circuitscope.tasks.examples import Example, read_examples
 from circuitscope.tasks.inputs import Encoded, Inputs, Skipped, batches, make_inputs
-from circuitscope.tasks.limits import longest_input, refuse_unreadable
+from circuitscope.tasks.limits import longest_input, longest_kept, refuse_unreadable
 from circuitscope.tasks.metrics import (
     CLASSIFIER_LAST,
     CLASSIFIER_MEAN,
@@ -36,6 +36,7 @@ __all__ = [
     "check",
     "load_task",
     "longest_input",
+    "longest_kept",
     "make_inputs",
     "metric_named",
     "open_labelled",

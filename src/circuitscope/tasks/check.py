@@ -22,7 +22,7 @@ from torch import Tensor
 
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.errors import BadInput, NothingFound, expect
-from circuitscope.model import LanguageModel, TokenTexts, decide_bos
+from circuitscope.model import LanguageModel, TokenTexts
 from circuitscope.results import (
     CheckedExample,
     CheckedSide,
@@ -33,6 +33,7 @@ from circuitscope.results import (
 )
 from circuitscope.tasks.inputs import CannotUse, Encoded, Inputs, batches, encode_example
 from circuitscope.tasks.labelled.text_tokens import LabelledTask
+from circuitscope.tasks.limits import longest_kept, refuse_unreadable
 from circuitscope.tasks.metrics import Measure, Metric, metric_named
 from circuitscope.tasks.task import USABLE, Examples, Task, load_task, mend_of
 
@@ -69,6 +70,7 @@ def check(
     metric: str | Metric | Measure = "auto",
     rows: int = 5,
     bos: str = "auto",
+    truncate: str = "no",
     batch_size: int = 16,
     dictionaries: Dictionaries | None = None,
 ) -> TaskCheck:
@@ -91,11 +93,14 @@ def check(
             mend="see how well the classifier does: circuitscope shift train",
         )
     chosen = metric_named(metric, pairs=loaded.contrasts)
-    has_bos = decide_bos(bos, None if dictionaries is None else dictionaries.prepend_bos, model.tokenizer)
-    read, skipped = _read(loaded, split, model, has_bos, examples)
+    prepend_bos = None if dictionaries is None else dictionaries.prepend_bos
+    has_bos = loaded.has_bos(bos, prepend_bos, model.tokenizer)
+    longest = longest_kept(model, truncate)
+    read, skipped = _read(loaded, split, model.tokenizer, examples, bos=has_bos, longest=longest)
     if not read:
         raise _nothing(loaded, split, skipped)
     encoded = [one.encoded for one in read]
+    refuse_unreadable(encoded, model, loaded.name)
     clean = answer_scores(model, encoded, chosen, has_bos=has_bos, batch_size=batch_size)
     patch = answer_scores(
         model, [turned(one) for one in encoded], chosen, has_bos=has_bos, batch_size=batch_size
@@ -172,7 +177,7 @@ def _rank_and_probability(
 
 
 def _read(
-    task: Task, split: str, model: LanguageModel, has_bos: bool, limit: int
+    task: Task, split: str, tokenizer: Any, limit: int, **reading: Any
 ) -> tuple[list[_Read], list[SkippedExample]]:
     if split not in ("train", "test"):
         raise BadInput(f"no such split: {split!r}", expected="train or test")
@@ -183,7 +188,7 @@ def _read(
             break
         where = example.where or f"example {number}"
         try:
-            read.append(_Read(where, encode_example(example, model.tokenizer, bos=has_bos)))
+            read.append(_Read(where, encode_example(example, tokenizer, **reading)))
         except CannotUse as reason:
             skipped.append(SkippedExample(where, str(reason)))
     return read, skipped

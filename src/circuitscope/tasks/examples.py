@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from circuitscope.errors import BadFile
+from circuitscope.errors import BadFile, refuse_half_characters
 from circuitscope.runs import read_json_lines
 
 
@@ -31,6 +31,9 @@ class Example:
         for name in ("clean_answer", "patch_answer"):
             if isinstance(getattr(self, name), str):  # a string is a sequence too, of letters
                 object.__setattr__(self, name, (getattr(self, name),))
+        for text in (self.clean_prefix, *self.clean_answer, self.patch_prefix or "", *self.patch_answer):
+            if isinstance(text, str):
+                refuse_half_characters(text, self.where or "an example")
 
     @property
     def is_pair(self) -> bool:

@@ -18,6 +18,7 @@ from circuitscope.tasks.examples import Example
 
 log = logging.getLogger("circuitscope")
 
+TYPED_BOS = "the text begins with a typed BOS, and BOS is off"
 SAME_TEXT = "clean and patch are the same text"
 OTHER_LENGTH = "clean and patch differ in length"
 
@@ -116,27 +117,48 @@ class CannotUse(Exception):
 
 
 def encode_examples(
-    examples: Sequence[Example], tokenizer: Any, *, bos: bool, limit: int | None = None
+    examples: Sequence[Example],
+    tokenizer: Any,
+    *,
+    bos: bool,
+    limit: int | None = None,
+    longest: int | None = None,
 ) -> tuple[list[Encoded], Skipped]:
-    """Tokenise examples until ``limit`` are usable; those that cannot be used are counted by reason."""
+    """Tokenise examples until ``limit`` are usable; those that cannot be used are counted by reason.
+
+    Args:
+        longest: texts of more tokens lose their beginning, but not the BOS; None leaves all whole.
+    """
     encoded: list[Encoded] = []
     skipped = Skipped()
     typed = sum(types_bos(example, tokenizer) for example in examples)
     if typed and bos:
-        log.info("%d examples begin with a typed %s: each gets one BOS, not two", typed, tokenizer.bos_token)
+        log.info(
+            "%d of the %d examples begin with a typed %s: every text gets one BOS, not two",
+            typed,
+            len(examples),
+            tokenizer.bos_token,
+        )
     for example in examples:
         if len(encoded) == limit:
             break
         try:
-            encoded.append(encode_example(example, tokenizer, bos=bos))
+            encoded.append(encode_example(example, tokenizer, bos=bos, longest=longest))
         except CannotUse as reason:
             skipped[str(reason)] += 1
     return encoded, skipped
 
 
+def begins_with_bos(text: str, tokenizer: Any) -> bool:
+    """Whether a text itself begins with the tokenizer's BOS, as a word that was typed."""
+    return bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
+
+
 def types_bos(example: Example, tokenizer: Any) -> bool:
-    """Whether an example's own text begins with the tokenizer's BOS."""
-    return bool(tokenizer.bos_token) and example.clean_prefix.startswith(tokenizer.bos_token)
+    """Whether one of an example's own texts begins with the tokenizer's BOS."""
+    return any(
+        begins_with_bos(text or "", tokenizer) for text in (example.clean_prefix, example.patch_prefix)
+    )
 
 
 def _without_bos(example: Example, tokenizer: Any) -> Example:
@@ -150,13 +172,12 @@ def _without_bos(example: Example, tokenizer: Any) -> Example:
     )
 
 
-def encode_example(example: Example, tokenizer: Any, *, bos: bool) -> Encoded:
+def encode_example(example: Example, tokenizer: Any, *, bos: bool, longest: int | None = None) -> Encoded:
     """Tokenise one example, or raise CannotUse with the reason; a typed BOS counts as the BOS in front."""
     if types_bos(example, tokenizer):
         if not bos:
-            raise CannotUse("the text begins with a typed BOS, and BOS is off")
+            raise CannotUse(TYPED_BOS)
         example = _without_bos(example, tokenizer)
-    front = _front(tokenizer, bos)
     clean = _ids(tokenizer, example.clean_prefix)
     clean_answers = _answer_tokens(tokenizer, example.clean_prefix, clean, example.clean_answer)
     other = example.clean_prefix if example.patch_prefix is None else example.patch_prefix
@@ -166,29 +187,48 @@ def encode_example(example: Example, tokenizer: Any, *, bos: bool) -> Encoded:
         raise CannotUse(OTHER_LENGTH)
     if set(clean_answers) & set(patch_answers):
         raise CannotUse("clean and patch have an answer in common")
+    clean_ids = _framed(clean, tokenizer, bos, longest)
     if example.patch_prefix is None:
-        return Encoded(front + clean, None, clean_answers, patch_answers, example.case)
+        return Encoded(clean_ids, None, clean_answers, patch_answers, example.case)
     if clean == patch:
         raise CannotUse(SAME_TEXT)
-    return Encoded(front + clean, front + patch, clean_answers, patch_answers, example.case)
+    patch_ids = _framed(patch, tokenizer, bos, longest)
+    if clean_ids == patch_ids:
+        raise CannotUse("clean and patch differ only in what is cut off")
+    return Encoded(clean_ids, patch_ids, clean_answers, patch_answers, example.case)
 
 
-def prefix_ids(tokenizer: Any, prefix: str, *, bos: bool) -> tuple[int, ...]:
+def prefix_ids(tokenizer: Any, prefix: str, *, bos: bool, longest: int | None = None) -> tuple[int, ...]:
     """A prefix as token ids, or raise CannotUse with the reason."""
-    return _front(tokenizer, bos) + _ids(tokenizer, prefix)
+    if begins_with_bos(prefix, tokenizer):
+        if not bos:
+            raise CannotUse(TYPED_BOS)
+        prefix = prefix.removeprefix(tokenizer.bos_token)
+    return _framed(_ids(tokenizer, prefix), tokenizer, bos, longest)
 
 
-def _front(tokenizer: Any, bos: bool) -> tuple[int, ...]:
-    return (int(tokenizer.bos_token_id),) if bos else ()
+def _framed(ids: tuple[int, ...], tokenizer: Any, bos: bool, longest: int | None) -> tuple[int, ...]:
+    """The tokens of a text with the BOS in front, and without their beginning if there are too many."""
+    front = (int(tokenizer.bos_token_id),) if bos else ()
+    room = len(ids) if longest is None else max(longest - len(front), 1)
+    return front + ids[-room:]
 
 
 def _ids(tokenizer: Any, text: str) -> tuple[int, ...]:
     ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
     if not ids:
         raise CannotUse("the prefix has no tokens")
-    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in ids:
+    if ids.count(tokenizer.unk_token_id) > _meant_unknown(tokenizer, text):
         raise CannotUse("the prefix has words that the tokenizer does not know")
     return ids
+
+
+def _meant_unknown(tokenizer: Any, text: str) -> int:
+    """How many tokens for unknown words were typed as such: GPT-2 and GPT-NeoX have one token for them and BOS."""
+    of_texts = (tokenizer.bos_token_id, tokenizer.eos_token_id)
+    return (
+        text.count(tokenizer.unk_token) if tokenizer.unk_token_id in of_texts and tokenizer.unk_token else 0
+    )
 
 
 def _answer_tokens(

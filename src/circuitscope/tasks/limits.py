@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from circuitscope.errors import BadInput
+from circuitscope.config import TRUNCATE
+from circuitscope.errors import BadInput, argument
 from circuitscope.model import LanguageModel
 from circuitscope.tasks.inputs import Encoded
 
 
 def longest_input(model: LanguageModel) -> int | None:
     """How many tokens the model takes; None where its config does not say."""
-    longest = getattr(model.config, "max_position_embeddings", None)
-    return None if longest is None else int(longest)
+    return model.positions
+
+
+def longest_kept(model: LanguageModel, truncate: str) -> int | None:
+    """How many tokens are left of a text: as many as the model takes if its beginning may go, else all (None)."""
+    if truncate not in TRUNCATE:
+        raise BadInput(
+            argument("truncate", truncate), expected=" or ".join(TRUNCATE), mend="use one of these"
+        )
+    return longest_input(model) if truncate == "left" else None
 
 
 def refuse_unreadable(encoded: Sequence[Encoded], model: LanguageModel, task: str) -> None:
@@ -22,10 +31,13 @@ def refuse_unreadable(encoded: Sequence[Encoded], model: LanguageModel, task: st
     if limit is not None and longest.length > limit:
         count = sum(example.length > limit for example in encoded)
         raise BadInput(
-            f"{count} of the {len(encoded)} examples of {task} are too long for {model.name}: the longest has "
+            f"{task} is too long for {model.name}: it has {longest.length} tokens, BOS included, and the model has "
+            f"{limit} positions"
+            if len(encoded) == 1
+            else f"{count} of the {len(encoded)} examples of {task} are too long for {model.name}: the longest has "
             f"{longest.length} tokens, BOS included, and the model has {limit} positions",
             expected=f"texts of at most {limit} tokens",
-            mend="shorten the texts; what the answer depends on is best kept near its end",
+            mend=f"shorten the texts, or drop their beginnings: {argument('truncate', 'left')}",
         )
     rows = int(model.embedding.shape[0])
     for example in encoded:

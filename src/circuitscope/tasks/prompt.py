@@ -15,11 +15,19 @@ from typing import Any
 import torch
 
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.errors import BadInput, argument, expect
+from circuitscope.errors import BadInput, argument, expect, refuse_half_characters
 from circuitscope.model import LanguageModel, TokenTexts, decide_bos, pad
 from circuitscope.results import PROMPT, NextToken, TaskSource
 from circuitscope.tasks.examples import Example, as_line
-from circuitscope.tasks.inputs import CannotUse, encode_example, prefix_ids
+from circuitscope.tasks.inputs import (
+    CannotUse,
+    Encoded,
+    begins_with_bos,
+    encode_example,
+    prefix_ids,
+    types_bos,
+)
+from circuitscope.tasks.limits import longest_kept, refuse_unreadable
 from circuitscope.tasks.task import Task, refuse_no_tokenizer
 
 log = logging.getLogger("circuitscope")
@@ -37,6 +45,7 @@ class Prompt:
     answer: str | None = None
     against: tuple[str, ...] = ()
     bos: str = "auto"
+    truncate: str = "no"
 
     def as_task(self, model: LanguageModel, dictionaries: Dictionaries | None = None) -> Task:
         return prompt_task(
@@ -46,6 +55,7 @@ class Prompt:
             against=self.against,
             dictionaries=dictionaries,
             bos=self.bos,
+            truncate=self.truncate,
         )
 
 
@@ -57,6 +67,7 @@ def prompt_task(
     against: str | Sequence[str] = (),
     dictionaries: Dictionaries | None = None,
     bos: str = "auto",
+    truncate: str = "no",
 ) -> Task:
     """A task of one prompt: why does the model continue it with this answer?
 
@@ -66,6 +77,7 @@ def prompt_task(
             together), and without them the answer's log probability.
         dictionaries: those of the discovery, if ``bos`` should follow them as it does there.
         bos: whether the prompt begins with a BOS; only the model's own next tokens depend on it here.
+        truncate: ``left`` lets a prompt that is too long for the model lose its beginning.
 
     Raises:
         BadInput: the prompt has no tokens or unknown words, or an answer is not one token after it.
@@ -74,7 +86,7 @@ def prompt_task(
     expect(prompt, str, "prompt", "prompt_task(model, prompt)")
     refuse_no_tokenizer(model.name, model.tokenizer)
     others = (against,) if isinstance(against, str) else tuple(against)
-    next_tokens = top_tokens(model, prompt, dictionaries=dictionaries, bos=bos)
+    next_tokens = top_tokens(model, prompt, dictionaries=dictionaries, bos=bos, truncate=truncate)
     if answer is None:
         answer = _own_answer(model.tokenizer, prompt, next_tokens[0])
         likely = ", ".join(f"{token.text!r} {token.probability:.1%}" for token in next_tokens)
@@ -93,18 +105,23 @@ def top_tokens(
     count: int = 10,
     dictionaries: Dictionaries | None = None,
     bos: str = "auto",
+    truncate: str = "no",
 ) -> tuple[NextToken, ...]:
     """The model's own most probable next tokens after a prompt, the first one first."""
     refuse_no_tokenizer(model.name, model.tokenizer)
-    with_bos = decide_bos(bos, None if dictionaries is None else dictionaries.prepend_bos, model.tokenizer)
+    refuse_half_characters(prompt, "the prompt")
+    typed = bos == "auto" and begins_with_bos(prompt, model.tokenizer)
+    prepend_bos = None if dictionaries is None else dictionaries.prepend_bos
+    with_bos = decide_bos("yes" if typed else bos, prepend_bos, model.tokenizer)
     try:
-        ids = prefix_ids(model.tokenizer, prompt, bos=with_bos)
+        ids = prefix_ids(model.tokenizer, prompt, bos=with_bos, longest=longest_kept(model, truncate))
     except CannotUse as reason:
         raise BadInput(
             f"{argument('prompt', prompt)} cannot be used: {reason}",
             expected="a text in words that the model's tokenizer knows",
             mend="check the words",
         ) from reason
+    refuse_unreadable([Encoded(ids, None, (), ())], model, "the prompt")
     tokens = pad([ids], has_bos=with_bos).to(model.device)
     with torch.no_grad():
         scores = model.logits(tokens, tokens.last[:, None])[0, -1].float().log_softmax(dim=-1)
@@ -131,7 +148,7 @@ def _own_answer(tokenizer: Any, prompt: str, best: NextToken) -> str:
 
 def _refuse_unusable(example: Example, model: LanguageModel, own: Sequence[NextToken]) -> None:
     try:
-        encode_example(example, model.tokenizer, bos=False)
+        encode_example(example, model.tokenizer, bos=types_bos(example, model.tokenizer))
     except CannotUse as reason:
         answers = ", ".join(repr(text) for text in (*example.clean_answer, *example.patch_answer))
         likely = ", ".join(repr(token.text) for token in own[:_SHOWN])

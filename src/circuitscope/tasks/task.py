@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.errors import BadInput, NothingFound
-from circuitscope.model import LanguageModel
+from circuitscope.model import LanguageModel, decide_bos
 from circuitscope.results import FILES, OBJECTS, TEMPLATE, TaskSource
 from circuitscope.runs import hash_json
 from circuitscope.tasks.agreement import STRUCTURES, agreement_examples, refuse_unknown_structure
@@ -55,9 +55,10 @@ class Task:
         """Whether the examples are minimal pairs (else single inputs)."""
         return (self.train or self.test)[0].is_pair
 
-    def types_bos(self, tokenizer: Any) -> bool:
-        """Whether its texts begin with a BOS that was typed: they are then meant to have one."""
-        return any(types_bos(example, tokenizer) for example in (*self.train, *self.test))
+    def has_bos(self, choice: str, prepend_bos: bool | None, tokenizer: Any) -> bool:
+        """As ``decide_bos``, except that with ``auto`` texts that begin with a typed BOS are meant to have one."""
+        typed = any(types_bos(example, tokenizer) for example in (*self.train, *self.test))
+        return decide_bos("yes" if choice == "auto" and typed else choice, prepend_bos, tokenizer)
 
     @property
     def contrasts(self) -> bool:
@@ -79,16 +80,21 @@ class Task:
         )
 
     def encode(
-        self, split: str, tokenizer: Any, *, bos: bool, limit: int | None = None
+        self, split: str, tokenizer: Any, *, bos: bool, limit: int | None = None, longest: int | None = None
     ) -> tuple[list[Encoded], Skipped]:
         """The first ``limit`` usable examples of a split as token ids, and what was skipped on the way.
+
+        Args:
+            longest: texts of more tokens lose their beginning (``longest_kept``).
 
         Raises:
             NothingFound: no example is usable; says why each was skipped.
         """
         if split not in ("train", "test"):
             raise BadInput(f"no such split: {split!r}", expected="train or test")
-        encoded, skipped = encode_examples(getattr(self, split), tokenizer, bos=bos, limit=limit)
+        encoded, skipped = encode_examples(
+            getattr(self, split), tokenizer, bos=bos, limit=limit, longest=longest
+        )
         if not encoded:
             reasons = ", ".join(f"{reason} ({count})" for reason, count in skipped.items()) or "it is empty"
             raise NothingFound(

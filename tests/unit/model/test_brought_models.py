@@ -309,7 +309,7 @@ def test_a_typed_bos_is_the_one_bos(folder, caplog):
     typed, skipped = encoded(model, task_of("<s>The cat", "<s>The cats"), bos=True)
     assert typed == plain
     assert not skipped
-    assert "begin with a typed <s>: each gets one BOS, not two" in caplog.text
+    assert "3 of the 3 examples begin with a typed <s>: every text gets one BOS, not two" in caplog.text
 
 
 def test_texts_with_a_typed_bos_are_meant_to_have_one(folder):

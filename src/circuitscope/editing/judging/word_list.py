@@ -92,7 +92,7 @@ def read_words(source: str) -> tuple[str, ...]:
     path = None if "," in source else Path(source).expanduser()  # a long list is too long for a path
     if path is not None and path.is_file():
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise BadFile(
                 f"the words in {source} cannot be read: {error}", expected="text in UTF-8"

@@ -13,12 +13,13 @@ the test measures other combinations of words and not other words, and says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from circuitscope.errors import BadInput, NothingFound
 from circuitscope.evaluation.scores import Values, difference
 from circuitscope.evaluation.strict.tested_circuit import TestedCircuit
 from circuitscope.results import FAILS, HOLDS, PROMPT, CannotBeSaid, SplitScore, StrictOutcome, Transfer
-from circuitscope.tasks import Encoded, Task
+from circuitscope.tasks import Encoded, Task, longest_kept
 
 MARGIN = 0.1
 """A loss of faithfulness up to this still counts as transfer."""
@@ -86,12 +87,13 @@ def _verdict(found: Transfer) -> StrictOutcome[Transfer] | CannotBeSaid[Transfer
 def _known(subject: TestedCircuit, task: Task, splits: tuple[str, str], counts: tuple[int, int]) -> int:
     """How many of the held-out examples are about words that the discovery's examples have."""
     origin, away = splits
-    circuit, tokenizer = subject.circuit, subject.scale.runs.model.tokenizer
-    bos = circuit.made_by.settings.has_bos
+    circuit, model = subject.circuit, subject.scale.runs.model
+    settings = circuit.made_by.settings
+    read: dict[str, Any] = {"bos": settings.has_bos, "longest": longest_kept(model, settings.truncate)}
     pruned = circuit.findings.pruned.examples if circuit.findings.pruned else 0
     limit = max(circuit.findings.examples or counts[1], pruned)
-    discovery, _ = task.encode(origin, tokenizer, bos=bos, limit=limit)
-    held_out, _ = task.encode(away, tokenizer, bos=bos, limit=counts[0])
+    discovery, _ = task.encode(origin, model.tokenizer, limit=limit, **read)
+    held_out, _ = task.encode(away, model.tokenizer, limit=counts[0], **read)
     seen = {token for example in discovery for token in (*example.clean, *(example.patch or ()))}
     return sum(_is_known(example, seen) for example in held_out)
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument, refuse_half_characters
 from circuitscope.model import LanguageModel, TokenBatch, pad
 from circuitscope.results import TaskSource
 from circuitscope.tasks.examples import Example
-from circuitscope.tasks.inputs import Encoded, Skipped
+from circuitscope.tasks.inputs import Encoded, Skipped, begins_with_bos
 from circuitscope.tasks.labelled.labelled_text import LabelledText
 from circuitscope.tasks.limits import longest_input
 from circuitscope.tasks.task import Task
@@ -42,8 +42,9 @@ class LabelledTask(Task):
         return replace(super().as_source(), classes=self.classes)
 
     def encode(
-        self, split: str, tokenizer: Any, *, bos: bool, limit: int | None = None
+        self, split: str, tokenizer: Any, *, bos: bool, limit: int | None = None, longest: int | None = None
     ) -> tuple[list[Encoded], Skipped]:
+        """As for any task, except that every text is cut at its end, and ``longest`` changes nothing."""
         if split not in ("train", "test"):
             raise BadInput(f"no such split: {split!r}", expected="train or test")
         examples: Sequence[Example] = getattr(self, split)[:limit]
@@ -95,6 +96,8 @@ def encode_texts(
     front = (int(tokenizer.bos_token_id),) if bos else ()
     found = []
     for number, text in enumerate(texts):
+        refuse_half_characters(text, f"text {number}")
+        text = _without_typed_bos(text, number, tokenizer, bos)
         ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
         if not ids:
             raise BadInput(
@@ -102,6 +105,19 @@ def encode_texts(
             )
         found.append((front + ids)[:limit])
     return found
+
+
+def _without_typed_bos(text: str, number: int, tokenizer: Any, bos: bool) -> str:
+    """A text after a BOS that was typed: it is the one that is put in front."""
+    if not begins_with_bos(text, tokenizer):
+        return text
+    if not bos:
+        raise BadInput(
+            f"text {number} begins with a typed {tokenizer.bos_token}, and BOS is off",
+            expected="texts without it, or BOS on",
+            mend=argument("bos", "yes"),
+        )
+    return text.removeprefix(tokenizer.bos_token)
 
 
 def token_batches(
