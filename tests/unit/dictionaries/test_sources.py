@@ -494,3 +494,9 @@ def test_a_whole_repository_of_another_format_is_wanted():
     files = ["README.md", "layers.1/cfg.json", "layers.1/sae.safetensors", "layers.2/sae.safetensors"]
     assert hub.choose("owner/name", files) == files
     assert hub.choose("owner/name", files, "layers.1") == files[1:3]
+
+
+@pytest.mark.parametrize("source", ["identity:mlp", "identity:mlp_hidden", "bundled:resid_3"])
+def test_a_word_has_no_folders(source):
+    with pytest.raises(BadInput, match="has no folder"):
+        parts(source)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from circuitscope.errors import BadFile
-from circuitscope.runs import read_json_lines
+from circuitscope.runs import Sheet, read_json_lines
 from circuitscope.tasks import read_examples
 
 CASES = int(os.environ.get("CIRCUITSCOPE_CASES", "100"))
@@ -68,3 +68,10 @@ def test_a_case_is_words(tmp_path, case):
     path.write_text(json.dumps({"clean_prefix": "a", "clean_answer": " b", "case": case}))
     with pytest.raises(BadFile, match="line 1 has the case"):
         read_examples(path)
+
+
+def test_a_sheet_is_counted_row_by_row(tmp_path):
+    rows = [{"verdict": "", "note": "a\u2028b\x85c"}, {"verdict": "keep", "note": ""}]
+    text = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (tmp_path / "sheet.jsonl").write_text(f"\ufeff{text}\r\n", encoding="utf-8", newline="")
+    assert Sheet(tmp_path / "sheet.jsonl", "words").verdicts() == (1, 2)

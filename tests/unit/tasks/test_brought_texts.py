@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from tiny_world import make_world
 
 import circuitscope as cs
+from circuitscope.cli.train import _read
 from circuitscope.config import DiscoverySettings
 from circuitscope.effects.quadrature import quadrature
 from circuitscope.errors import BadInput, NothingFound
 from circuitscope.model import pad, read_contexts
+from circuitscope.pipeline.report import read_text
 from circuitscope.results import load, save
 from circuitscope.tasks import Example, Prompt, check, top_tokens
 from circuitscope.tasks.labelled.text_tokens import encode_texts
@@ -190,3 +194,9 @@ def test_more_points_than_are_of_use_are_refused_before_any_work(name):
 def test_a_quadrature_of_a_million_points_is_refused(rule):
     with pytest.raises(BadInput, match="1000000 quadrature points"):
         quadrature(rule, 1_000_000)
+
+
+@pytest.mark.parametrize(("read", "type_"), [(_read, Path), (read_text, str)])
+def test_a_byte_order_mark_is_no_part_of_a_text(read, type_, tmp_path):
+    (tmp_path / "text.txt").write_bytes("\ufeffOnce upon a time".encode())
+    assert read(type_(tmp_path / "text.txt")) == "Once upon a time"

@@ -110,6 +110,8 @@ def test_words_come_from_a_file_or_a_list(tmp_path):
     (tmp_path / "words.txt").write_text("she  # a remark\n\n# nothing\nher own\nshe\n", encoding="utf-8")
     assert read_words(str(tmp_path / "words.txt")) == ("she", "her own")
     assert read_words("she, her own,,") == ("she", "her own")
+    (tmp_path / "marked.txt").write_bytes("\ufeffshe\r\nher own\r\n".encode())
+    assert read_words(str(tmp_path / "marked.txt")) == ("she", "her own")
     (tmp_path / "words.txt").write_bytes(b"\xff")
     with pytest.raises(BadFile, match="cannot be read"):
         read_words(str(tmp_path / "words.txt"))
