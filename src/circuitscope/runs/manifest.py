@@ -71,6 +71,13 @@ def read_manifest(folder: Path, kind: str, *, check_files: bool = True) -> dict[
             expected=f"at most {SCHEMA_VERSION}, which this program knows",
             mend="install a newer circuitscope",
         )
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
+        raise BadFile(
+            f"{path} does not list its files",
+            expected="the SHA-256 of each file by name",
+            mend="copy the folder again, or make it again",
+        )
     if check_files:
         for name, digest in manifest["files"].items():
             if not (folder / name).is_file() or hash_file(folder / name) != digest:

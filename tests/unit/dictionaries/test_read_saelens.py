@@ -445,8 +445,8 @@ def test_what_is_not_supported_is_named(tmp_path, cfg, says):
         ({"W_dec": None}, "W_dec"),
         ({"b_enc": None}, "b_enc"),
         ({"extra": torch.zeros(2)}, "extra"),
-        ({"b_dec": torch.zeros(WIDTH + 1)}, "w_dec has shape"),
-        ({"W_dec": torch.zeros(WIDTH, FEATURES)}, "w_dec has shape"),
+        ({"b_dec": torch.zeros(WIDTH + 1)}, "W_dec has shape"),
+        ({"W_dec": torch.zeros(WIDTH, FEATURES)}, "W_dec has shape"),
     ],
 )
 def test_tensors_that_do_not_fit_are_named(tmp_path, change, says):

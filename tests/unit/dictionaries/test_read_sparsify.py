@@ -154,7 +154,7 @@ def test_what_is_not_supported_is_named(tmp_path, changes, says):
 def test_a_decoder_of_another_shape_is_named(tmp_path):
     """Both matrices are (features, width); a library that transposes one reads something else."""
     put(tmp_path / "layers.1", tensors() | {"W_dec": drawn(WIDTH, FEATURES)}, config())
-    with pytest.raises(BadDictionary, match="w_dec has shape"):
+    with pytest.raises(BadDictionary, match="W_dec has shape"):
         read_dictionaries(tmp_path)
 
 

@@ -226,7 +226,7 @@ def test_a_yaml_file_maps_sites_to_anything(tmp_path, model, monkeypatch):
     put_checkpoint(tmp_path / "best")
     put_checkpoint(tmp_path / "tree" / "mlp_0", seed=1)
     put_checkpoint(tmp_path / "tree" / "mlp_1", seed=2)
-    put_scope(tmp_path / "scope" / "layer_9" / "width_16k" / "average_l0_82", model.width)
+    put_scope(tmp_path / "scope" / "layer_0" / "width_16k" / "average_l0_82", model.width)
     write_dictionaries(toy_dictionaries(model, "topk"), tmp_path / "own")
     lines = ["embed: best", "mlp_0: ./tree", "mlp_1: tree:mlp_1", "resid_0: scope", "resid_1: own"]
     (tmp_path / "mine.yaml").write_text("\n".join(lines))

@@ -27,11 +27,13 @@ from circuitscope.dictionaries.readers.gather import (
     files_named,
     gather,
     in_float32,
+    is_there,
     read_object,
     rows,
     unit_write_vectors,
 )
-from circuitscope.dictionaries.readers.site_names import SiteTensor, word_place
+from circuitscope.dictionaries.readers.shapes import check_tensors
+from circuitscope.dictionaries.readers.site_names import SiteTensor, named_place, refuse_contradiction
 from circuitscope.errors import BadDictionary, BadFile
 from circuitscope.terms import Site
 
@@ -66,7 +68,8 @@ def _found(folder: Path, path: Path) -> FoundDictionary:
 def read_one(path: Path, config: Mapping[str, Any], tensor: str | None = None) -> Dictionary:
     """Read one ``ae.pt``; ``tensor`` is the word for what it reads, None for its site's usual tensor."""
     state = _read_state(path)
-    name = config.get("trainer", {}).get("dict_class") or _guess_class(state, path)
+    name = config.get("trainer", {}).get("dict_class")
+    name = _guess_class(state, path) if name is None else name
     if not isinstance(name, str) or name not in _CLASSES:
         raise BadDictionary(
             f"{path} is of class {name}",
@@ -110,7 +113,14 @@ def _top_k(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> D
         "b_dec": state["b_dec"],
         "pre_bias": state["b_dec"],
     }
-    return build("topk", weights, {"k": int(state["k"])}, where=str(path))
+    return build("topk", weights, {"k": _whole(state["k"], path)}, where=str(path))
+
+
+def _whole(k: Tensor, path: Path) -> int:
+    value = k.item() if k.numel() == 1 else k.tolist()
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
+        raise BadDictionary(f"{path} has k = {value!r}", expected="a whole number")
+    return int(value)
 
 
 def _jump_relu(state: dict[str, Tensor], config: Mapping[str, Any], path: Path) -> Dictionary:
@@ -231,17 +241,22 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         str(name): value if isinstance(value, Tensor) else torch.tensor(value)
         for name, value in state.items()
     }
-    return in_float32(tensors, str(path))
+    whole = in_float32(tensors, str(path))
+    check_tensors(whole, str(path))
+    return whole
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not is_there(path):
         return {}
     config = read_object(path)
     if not all(isinstance(config.get(name, {}), dict) for name in ("trainer", "buffer")):
         raise BadFile(
             f"{path} is not a dictionary_learning config", expected='{"trainer": {…}, "buffer": {…}}'
         )
+    submodule = config.get("trainer", {}).get("submodule_name")
+    if submodule is not None and not isinstance(submodule, str):
+        raise BadFile(f"{path} has submodule_name {submodule!r}", expected="a name", mend="correct the file")
     return config
 
 
@@ -262,23 +277,18 @@ def _submodule(config: Mapping[str, Any]) -> str:
 
 def _place(relative: Path, config: Mapping[str, Any], path: Path) -> SiteTensor | None:
     """What the config names, or else the innermost folder that names a site; the two must not contradict."""
-    stated = word_place(_submodule(config), config.get("trainer", {}).get("layer"))
-    # Where the config says it, a folder is only compared, and its odd names are its own business.
+    submodule = _submodule(config)
+    if not submodule:
+        named = (named_place(name) for name in reversed(relative.parts))
+        return next((place for place in named if place is not None), None)
+    stated = named_place(submodule, config.get("trainer", {}).get("layer"))
+    if stated is None:  # the file says what it reads, so no folder and no line of YAML may say it instead
+        raise BadDictionary(
+            f"{path}: its config names the submodule {submodule!r}, which means no site",
+            expected="a name such as resid_post_layer_3, attn_out_layer3, mlp_3 or embed",
+            mend="if it reads one of these tensors, correct trainer.submodule_name in config.json",
+        )
     for name in reversed(relative.parts):
-        try:
-            by_folder = word_place(name)
-        except BadDictionary:
-            if stated is None:
-                raise
-            continue
-        if by_folder is None:
-            continue
-        if stated is not None and by_folder.site != stated.site:
-            raise BadDictionary(
-                f"{path} is in the folder {name}, which means {by_folder.site}, but its config says "
-                f"{_submodule(config)!r}, which is {stated.site}",
-                expected="a folder and a config that agree",
-                mend="rename the folder, or correct the config",
-            )
-        return stated or by_folder
+        if refuse_contradiction(path, name, submodule, stated):
+            break
     return stated

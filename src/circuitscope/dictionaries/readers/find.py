@@ -20,6 +20,7 @@ from circuitscope.dictionaries.readers import (
     transcoders,
     zipped,
 )
+from circuitscope.dictionaries.readers.gather import name_skipped
 from circuitscope.errors import BadFile
 from circuitscope.terms import Site
 
@@ -64,6 +65,7 @@ def read_dictionaries(folder: Path, site: Site | None = None) -> Dictionaries:
         )
     if own_folder.recognises(folder):
         return own_folder.read(folder, site)
+    name_skipped(folder)
     fitting = [reader for reader in (*PUBLISHED, *_REFUSED) if reader.recognises(folder)]
     if len(fitting) == 1:
         return fitting[0].read(folder, site)

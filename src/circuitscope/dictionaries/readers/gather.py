@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,16 @@ from torch import Tensor
 
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
+from circuitscope.dictionaries.readers.shapes import check_tensors
 from circuitscope.errors import BadDictionary, BadFile
 from circuitscope.runs import hash_file, hash_json
 from circuitscope.terms import Site
 
 _LEFT_BEHIND = ("__MACOSX", ".ipynb_checkpoints")
 """Folders that are copies of something else."""
+_READ = (".pt", ".safetensors", ".npz", ".json")
+"""Endings of files whose readers refuse them where they are links that lead nowhere."""
+_log = logging.getLogger("circuitscope")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class FoundDictionary:
     """Whether it was trained on texts with BOS in front; None where nothing says so."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What, besides the weights, determines what it computes; it enters the content hash."""
+    layer: int | None = None
+    """The layer that its place names, where that does not name a kind of site."""
 
 
 def gather(folder: Path, found: Sequence[FoundDictionary], wanted: Site | None = None) -> Dictionaries:
@@ -62,6 +69,8 @@ def gather(folder: Path, found: Sequence[FoundDictionary], wanted: Site | None =
                 mend="rename its folder to the site's name, or name it in a YAML file (resid_3: its folder)",
             )
         if site in by_site:
+            if by_site[site].path.resolve() == one.path.resolve():  # a link beside what it leads to
+                continue
             raise BadFile(
                 f"two dictionaries for {site}: {by_site[site].path} and {one.path}",
                 expected="one dictionary per site",
@@ -79,16 +88,23 @@ def gather(folder: Path, found: Sequence[FoundDictionary], wanted: Site | None =
 
 def _pick(folder: Path, found: Sequence[FoundDictionary], wanted: Site) -> FoundDictionary:
     fitting = [one for one in found if one.site == wanted]
-    if not fitting and len(found) == 1 and found[0].site is None:
+    if not fitting and len(found) == 1 and found[0].site is None and found[0].layer in (None, wanted.layer):
         return found[0]
-    if len(fitting) == 1:
+    if len({one.path.resolve() for one in fitting}) == 1:
         return fitting[0]
-    there = ", ".join(sorted({str(one.site) if one.site else "a site that nothing names" for one in found}))
+    there = ", ".join(sorted({_said(one) for one in found}))
     raise BadFile(
         f"{folder} has {len(fitting)} dictionaries for {wanted}",
         expected="one",
         mend=f"name the folder of one dictionary; there are dictionaries for {there}",
     )
+
+
+def _said(one: FoundDictionary) -> str:
+    """What is known of the site of a dictionary."""
+    if one.site is not None:
+        return str(one.site)
+    return "a site that nothing names" if one.layer is None else f"a site of layer {one.layer}"
 
 
 def agreed(said: Any) -> bool | None:
@@ -110,11 +126,16 @@ def _hash(by_site: Mapping[Site, FoundDictionary]) -> str:
 # -- reading files --------------------------------------------------------------------------------------
 
 
+def is_there(path: Path) -> bool:
+    """Whether a file is there or should be: a link that leads nowhere is an error for whoever reads it."""
+    return path.is_file() or path.is_symlink()
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON file that holds an object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadFile(f"{path} is not JSON: {error}", mend="fetch the file again") from error
     if not isinstance(value, dict):
         raise BadFile(f"{path} contains a {type(value).__name__}", expected="a JSON object")
@@ -139,20 +160,38 @@ def in_float32(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
 
 
 def files_named(folder: Path, name: str) -> list[Path]:
-    """Every file of a name below a folder, links followed, without what archives and notebooks leave behind.
+    """Every file of a name below a folder, links followed, without what archives and notebooks leave behind."""
+    return sorted(place / name for place, names in _places(folder, ()) if name in names)
 
-    A link that leads back to where it came from is not followed twice.
-    """
-    found, seen = [], set()
-    for root, folders, files in os.walk(folder, followlinks=True):
-        place = Path(root).resolve()
-        if place in seen:
-            folders.clear()
-            continue
-        seen.add(place)
-        folders[:] = sorted(inner for inner in folders if inner not in _LEFT_BEHIND)
-        found += [Path(root) / file for file in files if file == name]
-    return sorted(found)
+
+def name_skipped(folder: Path) -> None:
+    """Say which folders and links below a folder no reader looks into."""
+    for place, names in _places(folder, ()):
+        for name in sorted(names):
+            path = place / name
+            if name in _LEFT_BEHIND and path.is_dir():
+                _log.info("%s is left out: it holds copies", path)
+            elif (
+                path.is_symlink() and not path.exists() and path.suffix not in _READ
+            ):  # what is read is refused, not left out
+                _log.warning(
+                    "%s is left out: it is a link to %s, which is not there", path, os.readlink(path)
+                )
+
+
+def _places(folder: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, set[str]]]:
+    """A folder and all below it, each with the names in it; a link is not followed to a folder that it lies in."""
+    here = folder.resolve()
+    if here in above:
+        return
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise BadFile(f"{folder} cannot be read: {error}", expected="a folder that may be read") from error
+    yield folder, names
+    for name in sorted(names):
+        if name not in _LEFT_BEHIND and (folder / name).is_dir():
+            yield from _places(folder / name, (*above, here))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -165,7 +204,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             expected="a complete safetensors file",
             mend="the file is truncated or damaged; fetch it again",
         ) from error
-    return in_float32(tensors, str(path))
+    whole = in_float32(tensors, str(path))
+    check_tensors(whole, str(path))
+    return whole
 
 
 # -- bringing weights into our form ---------------------------------------------------------------------

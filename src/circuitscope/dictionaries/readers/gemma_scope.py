@@ -29,9 +29,11 @@ from circuitscope.dictionaries.readers.gather import (
     FoundDictionary,
     files_named,
     gather,
+    in_float32,
     refuse_transcoder,
     rows,
 )
+from circuitscope.dictionaries.readers.shapes import check_tensors
 from circuitscope.errors import BadDictionary, BadFile
 from circuitscope.terms import Site
 
@@ -137,6 +139,7 @@ def _found(path: Path) -> FoundDictionary:
         hint="a folder or repository whose name ends in -res, -mlp or -att, with layer_L inside",
         prepend_bos=True,
         settings={"scaled": True} if embedding else {},
+        layer=None if layer is None else int(layer),
     )
 
 
@@ -163,10 +166,12 @@ def _load(path: Path) -> dict[str, Tensor]:
         # numpy closes a file that it opened itself only if the file is whole.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name.lower(): np.asarray(file[name]) for name in file.files}
-        return {name: torch.from_numpy(array).float() for name, array in arrays.items()}
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     except Exception as error:  # a damaged archive can end in anything
         raise BadFile(
             f"{path} cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}",
             expected="a complete npz file of numbers",
             mend="the file is truncated or damaged; fetch it again",
         ) from error
+    check_tensors(tensors, str(path))
+    return in_float32(tensors, str(path))

@@ -28,6 +28,7 @@ from circuitscope.dictionaries.readers.gather import (
     FoundDictionary,
     files_named,
     gather,
+    is_there,
     read_object,
     read_tensors,
     refuse_transcoder,
@@ -157,7 +158,7 @@ def _usual(same: Sequence[_Leaf], what: str, where: str) -> _Leaf:
 def _found(leaf: _Leaf) -> FoundDictionary:
     path = Path(leaf.name)
     config = path.with_name(CONFIG)
-    settings = read_object(config) if config.is_file() else {}
+    settings = read_object(config) if is_there(config) else {}
     kind, layer = _place(leaf, settings)
     _refuse_other(leaf, settings)
     site, tensor = None, None
@@ -170,6 +171,7 @@ def _found(leaf: _Leaf) -> FoundDictionary:
         partial(_read_one, path, tensor),
         hint="a folder resid_post, attn_out or mlp_out above it, or a config.json with hf_hook_point_in",
         prepend_bos=True,
+        layer=layer,
     )
 
 

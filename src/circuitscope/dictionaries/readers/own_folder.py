@@ -13,7 +13,7 @@ from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
 from circuitscope.dictionaries.identity import IdentityDictionary
 from circuitscope.dictionaries.kinds import KINDS, build
-from circuitscope.errors import BadFile
+from circuitscope.errors import BadFile, BadInput
 from circuitscope.runs import (
     MANIFEST,
     hash_json,
@@ -39,6 +39,7 @@ def recognises(folder: Path) -> bool:
 
 def read(folder: Path, site: Site | None = None) -> Dictionaries:
     manifest = read_manifest(folder, KIND)
+    _check_manifest(manifest, folder)
     by_site: dict[Site, Dictionary] = {}
     files = {Site.parse(name): folder / f"{name}.safetensors" for name in manifest["sites"]}
     if site is not None and site not in files:
@@ -66,6 +67,31 @@ def read(folder: Path, site: Site | None = None) -> Dictionaries:
         content_hash=hash_json({"sites": read_sites, "files": _weight_files(manifest, site)}),
         files=files,
     )
+
+
+def _check_manifest(manifest: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a manifest that someone has edited; a missing hash would let changed weights pass unseen."""
+    wrong = None if isinstance(manifest.get("prepend_bos", ""), bool | None) else "prepend_bos"
+    sites = manifest.get("sites")
+    if not isinstance(sites, dict) or not sites:
+        wrong, sites = "sites", {}
+    for name, entry in sites.items():
+        try:
+            Site.parse(name)
+        except BadInput:
+            wrong = f"the site {name!r}"
+        whole = isinstance(entry, dict) and {"kind", "settings", "tensor"} <= set(entry)
+        typed = whole and isinstance(entry["kind"], str) and isinstance(entry["settings"], dict)
+        if not typed or not isinstance(entry["tensor"], str | None):
+            wrong = f"the site {name!r}"
+        if f"{name}.safetensors" not in manifest["files"]:
+            wrong = f"the hash of {name}.safetensors"
+    if wrong is not None:
+        raise BadFile(
+            f"{folder / MANIFEST} does not describe dictionaries: it has {wrong} in another form, or lacks it",
+            expected="the manifest that circuitscope wrote",
+            mend="copy the folder again, or make it again",
+        )
 
 
 def _weight_files(manifest: Mapping[str, Any], site: Site | None) -> dict[str, str]:

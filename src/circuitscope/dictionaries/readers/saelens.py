@@ -26,6 +26,7 @@ from circuitscope.dictionaries.readers.gather import (
     FoundDictionary,
     files_named,
     gather,
+    is_there,
     read_object,
     read_tensors,
     rows,
@@ -37,7 +38,13 @@ from circuitscope.dictionaries.readers.saelens_config import (
     SaeConfig,
     parse_config,
 )
-from circuitscope.dictionaries.readers.site_names import hook_place, module_place, no_site
+from circuitscope.dictionaries.readers.site_names import (
+    hook_place,
+    module_place,
+    named_place,
+    no_site,
+    refuse_contradiction,
+)
 from circuitscope.errors import BadDictionary
 from circuitscope.terms import Site
 
@@ -82,6 +89,10 @@ def _found(path: Path) -> FoundDictionary:
     place = hook_place(config.hook_name) or module_place(config.hook_name)
     if config.hook_name and place is None:
         raise no_site(config.hook_name)
+    if place is None:
+        place = named_place(path.parent.name)
+    else:
+        refuse_contradiction(path, path.parent.name, config.hook_name, place)
     scale = _scale(path, config)
     return FoundDictionary(
         path,
@@ -148,8 +159,9 @@ def _scale(path: Path, config: SaeConfig) -> float | None:
     if config.normalisation != SCALED_ON_AVERAGE:
         return 1.0
     beside = path.with_name(_SCALER)
-    scale = read_object(beside).get("scaling_factor") if beside.is_file() else None
-    if scale is not None and not (isinstance(scale, int | float) and 0 < scale < float("inf")):
+    scale = read_object(beside).get("scaling_factor") if is_there(beside) else None
+    number = isinstance(scale, int | float) and not isinstance(scale, bool)
+    if scale is not None and not (number and 1e-30 < scale < 1e30):  # float32 holds it, and 1 by it
         raise BadDictionary(
             f"{beside} has scaling_factor {scale!r}", expected="a number above 0", mend="fetch the file again"
         )

@@ -26,7 +26,7 @@ from circuitscope.dictionaries.readers.gather import (
     read_tensors,
     refuse_transcoder,
 )
-from circuitscope.dictionaries.readers.site_names import is_in_block, module_place, no_site
+from circuitscope.dictionaries.readers.site_names import named_place
 from circuitscope.errors import BadDictionary
 from circuitscope.terms import Site
 
@@ -58,9 +58,7 @@ def _found(path: Path) -> FoundDictionary:
             expected="topk, of which only values above 0 count",
             mend="this activation is not supported",
         )
-    place = module_place(path.parent.name)
-    if place is None and is_in_block(path.parent.name):
-        raise no_site(path.parent.name)
+    place = named_place(path.parent.name)
     return FoundDictionary(
         path,
         place.site if place else None,

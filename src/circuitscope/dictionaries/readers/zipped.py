@@ -12,10 +12,9 @@ import os
 import shutil
 import stat
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
-from circuitscope.errors import BadFile, OutOfSpace
+from circuitscope.errors import BadFile, CircuitscopeError, OutOfSpace
 from circuitscope.runs import hash_json, new_folder
 
 LAYOUT = "one zip of such a folder"
@@ -40,7 +39,9 @@ def unpacked(archive: Path) -> Path:
             if not folder.is_dir():
                 _unpack(opened, members, folder, archive)
             return folder
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except CircuitscopeError:
+        raise
+    except Exception as error:  # a damaged archive can end in anything
         raise BadFile(
             f"{archive} cannot be unpacked: {(str(error) or type(error).__name__).splitlines()[0]}",
             expected="a complete zip without a password",
