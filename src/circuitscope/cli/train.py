@@ -13,7 +13,6 @@ from circuitscope.cli.console import out as print_to
 from circuitscope.cli.console import progress
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.config import TrainConfig
-from circuitscope.errors import BadFile
 from circuitscope.results import SiteQuality
 
 LEADING: dict[str, Any] = {
@@ -38,13 +37,10 @@ def train_dictionaries(
     A killed run continues from its last checkpoint when the same command is given again.
     """
     from circuitscope import pipeline
-    from circuitscope.model import load_model
 
     with progress() as show:
-        show(0, 1, "loading the model")
-        language_model = load_model(model, device=device)
         quality = pipeline.run_training(
-            language_model, _read(text), out, config, overwrite=overwrite, progress=show
+            model, text, out, config, device=device, overwrite=overwrite, progress=show
         )
     print_to.print(quality_table(quality))
     print_to.print(f"written to {out}, and to {out / 'saelens'} for SAELens")
@@ -69,12 +65,3 @@ def quality_table(quality: Sequence[SiteQuality]) -> Table:
             str(row.n_features),
         )
     return table
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(
-            f"the text {path} cannot be read: {error}", expected="a text file in UTF-8", mend="check the path"
-        ) from error

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from circuitscope.config import SHORTEST_CONTEXT
 from circuitscope.dictionaries import CHUNK_BYTES, Dictionaries, Dictionary
 from circuitscope.errors import BadInput, argument
 from circuitscope.model import (
@@ -37,8 +38,6 @@ from circuitscope.work import Progress, shown
 Feature = tuple[Site, int]
 """A dictionary element at a site."""
 NO_CONTEXT = -1
-SHORTEST = 3
-"""BOS and two tokens."""
 _TOGETHER = 8
 """Features that are encoded at once, always this many: how a product is rounded depends on its shape, and what is
 found about a feature must not depend on the others that are asked for."""
@@ -118,10 +117,10 @@ def _check(dictionaries: Dictionaries, features: Sequence[Feature], count: int, 
             raise BadInput(f"there is no feature {feature} at {site}", expected=have)
     if count < 1:
         raise BadInput(f"count = {count}", expected="at least 1 context per feature")
-    if context < SHORTEST:
+    if context < SHORTEST_CONTEXT:
         raise BadInput(
             f"context = {context}",
-            expected=f"at least {SHORTEST} tokens",
+            expected=f"at least {SHORTEST_CONTEXT} tokens",
             mend=f"change {argument('context')}",
         )
 

@@ -2,6 +2,7 @@
 
 from circuitscope.evaluation.ablated_runs import AblatedRuns, ablated_runs_for
 from circuitscope.evaluation.baseline import SiteBaseline
+from circuitscope.evaluation.circuit_checks import refuse_ablation, refuse_unranked
 from circuitscope.evaluation.evaluate import evaluate, evaluate_circuit
 from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale, RowNumbers
 from circuitscope.evaluation.free_layers import free_layers_of
@@ -21,6 +22,8 @@ __all__ = [
     "evaluate_circuit",
     "free_layers_of",
     "interval",
+    "refuse_ablation",
+    "refuse_unranked",
     "sweep",
     "sweep_circuit",
 ]

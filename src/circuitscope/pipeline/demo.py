@@ -23,6 +23,7 @@ from circuitscope.runs import (
     Stage,
     is_there,
     outdated_by,
+    refuse_unwritable,
 )
 from circuitscope.tasks.agreement import STRUCTURES
 from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
@@ -49,6 +50,7 @@ def run_demo(
     out = Path(config.out).expanduser()
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is a file", expected="a folder", mend=f"choose another {argument('out')}")
+    refuse_unwritable(out)
     units = [
         Unit(
             structure,

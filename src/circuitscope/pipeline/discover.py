@@ -11,11 +11,12 @@ from torch import Tensor
 from circuitscope.bundled import BUNDLED
 from circuitscope.config import DiscoverConfig, parse_bytes
 from circuitscope.dictionaries import missing_dictionaries
-from circuitscope.discovery import Work, discover_circuit
+from circuitscope.discovery import Work, discover_circuit, refuse_impossible
+from circuitscope.pipeline.behaviour import behaviour_of
 from circuitscope.results import Circuit, load, save
 from circuitscope.runs import CIRCUIT, looks_like_path, refuse_existing
 from circuitscope.sources import Loaded, open_named
-from circuitscope.tasks import Prompt, longest_kept
+from circuitscope.tasks import longest_kept
 from circuitscope.work import Partial, Progress, partial_folder, silent
 
 
@@ -60,12 +61,13 @@ def finish_discover(prepared: PreparedDiscovery, circuit: Circuit) -> Circuit:
 
 
 def _open(config: DiscoverConfig, progress: Progress) -> Loaded:
+    """Load model, dictionaries and task, after refusing what cannot be."""
+    behaviour = behaviour_of(config)
+    refuse_impossible(config, behaviour)
     return open_named(
         config.model,
         config.dictionaries,
-        Prompt(config.prompt, config.answer or None, config.against, config.bos, config.truncate)
-        if config.prompt
-        else config.task,
+        behaviour,
         device=config.device,
         dtype=config.dtype,
         progress=progress,

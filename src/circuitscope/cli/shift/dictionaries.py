@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from circuitscope.cli.console import out, progress, say
-from circuitscope.cli.options import configured
+from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.config import ShiftDictionariesConfig
 from circuitscope.results import DictionaryScores
 
@@ -19,8 +19,8 @@ def register(app: typer.Typer) -> None:
     app.command("score-dictionaries")(score_dictionaries)
 
 
-@configured(ShiftDictionariesConfig)
-def score_dictionaries(config: ShiftDictionariesConfig) -> None:
+@configured(ShiftDictionariesConfig, leading={"overwrite": OVERWRITE})
+def score_dictionaries(config: ShiftDictionariesConfig, overwrite: bool) -> None:
     """Score dictionaries by SCR and TPP: how well they let one concept be taken out without the other.
 
     Both are computed as in SAEBench, for the label and the attribute of the texts.
@@ -28,7 +28,7 @@ def score_dictionaries(config: ShiftDictionariesConfig) -> None:
     from circuitscope.pipeline.shift import run_score_dictionaries
 
     with progress() as show:
-        result = run_score_dictionaries(config, progress=show)
+        result = run_score_dictionaries(config, overwrite=overwrite, progress=show)
     out.print(scr_tpp_table(result))
     if config.json:
         say(f"written to {config.json}")

@@ -5,24 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from circuitscope.config import ShiftDictionariesConfig
-from circuitscope.dictionaries import Dictionaries, load_dictionaries
+from circuitscope.dictionaries import Dictionaries, load_dictionaries, refuse_missing_dictionaries
 from circuitscope.editing import scr_and_tpp
 from circuitscope.errors import BadInput
-from circuitscope.model import decide_bos, load_model
+from circuitscope.model import decide_bos, load_model, shape_of
 from circuitscope.results import DictionaryRow, DictionaryScores, write_result
-from circuitscope.tasks.labelled import load_labelled_sets
+from circuitscope.runs import refuse_existing
+from circuitscope.tasks.labelled import load_labelled_sets, refuse_unknown_words
 from circuitscope.terms import Site
-from circuitscope.work import Progress, silent
+from circuitscope.work import Progress, silent, step
 
 
 def run_score_dictionaries(
-    config: ShiftDictionariesConfig, *, progress: Progress = silent
+    config: ShiftDictionariesConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> DictionaryScores:
-    """Both scores for every residual site's dictionary, or for one site's."""
-    model = load_model(config.model, device=config.device, dtype=config.dtype)
-    dictionaries = load_dictionaries(config.dictionaries, model)
+    """Both scores for every residual site's dictionary, or for one site's; written to ``json`` if it is given."""
+    out = Path(config.json).expanduser() if config.json else None
+    if out is not None:
+        refuse_existing(out, overwrite=overwrite)
+    if config.site:
+        shape_of(config.model).refuse_missing_site(Site.parse(config.site), "site")
+    refuse_missing_dictionaries(config.dictionaries)
+    sets = load_labelled_sets(config.data, **config.loading)
+    with step(progress, "loading the model"):
+        model = load_model(config.model, device=config.device, dtype=config.dtype)
+    refuse_unknown_words(config.data, model)
+    with step(progress, "loading the dictionaries"):
+        dictionaries = load_dictionaries(config.dictionaries, model)
     sites = _sites(dictionaries, config.site)
-    sets = load_labelled_sets(config.data, model, **config.loading)
     bos = decide_bos(config.bos, dictionaries.prepend_bos, model.tokenizer)
     rows = []
     for number, site in enumerate(sites):
@@ -34,8 +44,9 @@ def run_score_dictionaries(
         concepts={"label": tuple(sets.classes), "attribute": tuple(sets.attributes)},
         rows=tuple(rows),
     )
-    if config.json:
-        write_result(Path(config.json).expanduser(), result)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_result(out, result)
     return result
 
 

@@ -42,7 +42,14 @@ from circuitscope.results import (
     task_of,
     to_judge,
 )
-from circuitscope.runs import CLASSIFIER_CIRCUIT, SHEET, need_shift, sheet_of, write_judging
+from circuitscope.runs import (
+    CLASSIFIER_CIRCUIT,
+    SHEET,
+    need_shift,
+    refuse_unwritable,
+    sheet_of,
+    write_judging,
+)
 from circuitscope.tasks import longest_input
 from circuitscope.tasks.labelled import Classifier
 from circuitscope.work import Progress, shown, silent
@@ -139,7 +146,8 @@ def prepare_judging(
     need_shift(folder, CLASSIFIER_CIRCUIT)
     path = sheet or folder / SHEET
     is_csv(path)  # a wrong ending is reported before the work, not after it
-    judge = _judge_of(config)
+    refuse_unwritable(path)
+    judge, text = _judge_of(config), read_text(config.text)
     if path.exists() and not overwrite:
         if not go_on:
             raise BadInput(
@@ -150,7 +158,7 @@ def prepare_judging(
             )
         return open_judging(folder, path)
     circuit, store = load(CLASSIFIER_CIRCUIT.in_(folder)), VerdictStore()
-    features = _fresh(folder, circuit, config, judge, progress)
+    features = _fresh(folder, circuit, config, judge, text, progress)
     if judge is None:
         features = store.fill(circuit, features)
     else:  # kept with its own time, so that a row that a person corrects later is known to be corrected
@@ -247,6 +255,7 @@ def _fresh(
     circuit: Circuit,
     config: ShiftJudgeConfig,
     judge: WordLists | Endpoint | None,
+    text: str | None,
     progress: Progress,
 ) -> list[JudgedFeature]:
     """The features with what they are judged by, and with the verdicts of an automatic judge."""
@@ -258,7 +267,7 @@ def _fresh(
         classifier,
         run.dictionaries,
         texts,
-        text=read_text(config.text) or default_text(str(run.config["model"])),
+        text=text or default_text(str(run.config["model"])),
         contexts=config.contexts,
         progress=progress,
     )

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import LabelledData, ShiftTrainConfig
-from circuitscope.dictionaries import Dictionaries, load_dictionaries, portable_source
+from circuitscope.dictionaries import (
+    Dictionaries,
+    load_dictionaries,
+    portable_source,
+    refuse_missing_dictionaries,
+)
 from circuitscope.editing import read_classifier
 from circuitscope.errors import BadInput, argument
 from circuitscope.model import LanguageModel, fingerprint, load_model
@@ -29,6 +34,7 @@ from circuitscope.tasks.labelled import (
     LabelledText,
     labelled_task,
     load_labelled_sets,
+    refuse_unknown_words,
 )
 from circuitscope.work import Progress, step
 
@@ -66,14 +72,16 @@ class ShiftRun:
 
 
 def load_run(folder: Path, config: Mapping[str, Any], device: str, progress: Progress) -> ShiftRun:
-    """Load model, dictionaries and data by name."""
-    with step(progress, "loading the model"):
-        model = load_model(config["model"], device=device, dtype=config["dtype"])
-    with step(progress, "loading the dictionaries"):
-        dictionaries = load_dictionaries(config["dictionaries"], model)
+    """Load data, model and dictionaries by name; a wrong path is found before the model is loaded."""
+    refuse_missing_dictionaries(config["dictionaries"])
     data = labelled_data(config)
     with step(progress, "loading the texts"):
-        sets = load_labelled_sets(data.data, model, **data.loading)
+        sets = load_labelled_sets(data.data, **data.loading)
+    with step(progress, "loading the model"):
+        model = load_model(config["model"], device=device, dtype=config["dtype"])
+    refuse_unknown_words(data.data, model)
+    with step(progress, "loading the dictionaries"):
+        dictionaries = load_dictionaries(config["dictionaries"], model)
     return ShiftRun(folder, config, model, dictionaries, sets)
 
 
@@ -99,12 +107,6 @@ def begin(run: ShiftRun, *, overwrite: bool) -> None:
     """
     content = {"config": dict(run.config), **_hashes(run)}
     folder = run.folder
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-        raise BadInput(
-            f"{folder} is a folder that circuitscope did not write",
-            expected="a new path, or the folder of an earlier run",
-            mend="choose another path",
-        )
     if (folder / MANIFEST).is_file():
         earlier = read_manifest(folder, SHIFT)
         if all(earlier.get(name) == value for name, value in content.items()):
@@ -117,6 +119,16 @@ def begin(run: ShiftRun, *, overwrite: bool) -> None:
             )
     folder.mkdir(parents=True, exist_ok=True)
     write_manifest(folder, SHIFT, content, files_too=False)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise BadInput for a folder that circuitscope did not write."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise BadInput(
+            f"{folder} is a folder that circuitscope did not write",
+            expected="a new path, or the folder of an earlier run",
+            mend="choose another path",
+        )
 
 
 def about(config: ShiftTrainConfig) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from typing import Any
 
 from circuitscope.config import ShiftTrainConfig
 from circuitscope.editing import train_classifier, write_classifier
-from circuitscope.model import decide_bos
+from circuitscope.model import decide_bos, shape_of
 from circuitscope.pipeline.shift.prepared import Prepared
-from circuitscope.pipeline.shift.run import about, begin, load_run, plan, portable
+from circuitscope.pipeline.shift.run import about, begin, load_run, plan, portable, refuse_foreign
 from circuitscope.runs import CLASSIFIER, made_from, refuse_existing
 from circuitscope.tasks.labelled import Classifier
+from circuitscope.terms import Site
 from circuitscope.work import Progress, silent
 
 log = logging.getLogger("circuitscope")
@@ -33,6 +34,9 @@ def prepare_train(
 ) -> Prepared[ShiftTrainConfig]:
     """Load model, dictionaries and texts, and begin the run with what it is about."""
     refuse_existing(CLASSIFIER.in_(folder), overwrite=overwrite, kind=CLASSIFIER.kind)
+    refuse_foreign(folder)
+    if config.site:
+        shape_of(config.model).refuse_missing_site(Site.parse(config.site), "site")
     run = load_run(folder, portable(about(config)), config.device, progress)
     begin(run, overwrite=overwrite)
     origins = made_from(folder, CLASSIFIER)
