@@ -193,11 +193,15 @@ class LanguageModel:
         tokens: TokenBatch,
         positions: Int[Tensor, "batch asked"],
         edits: Mapping[Site, tuple[Tap, Edit]] | None = None,
-    ) -> Float[Tensor, "batch asked vocab"]:
-        """Logits at the given columns of a run, with edits on sites; autograd as the caller has it."""
+        only: Int[Tensor, "batch token"] | None = None,
+    ) -> Float[Tensor, "batch asked _"]:
+        """Logits at the given columns of a run, with edits on sites; autograd as the caller has it.
+
+        ``only`` names the tokens whose logits are wanted, row by row; None gives the whole vocabulary.
+        """
         with hooked(self.blocks, edits or {}):
             hidden = self._hidden(tokens)
-        return self._unembed(hidden, positions)
+        return self._unembed(hidden, positions, only)
 
     def capture(
         self, tokens: TokenBatch, taps: Taps, positions: Int[Tensor, "batch asked"], *, grad: bool = False
