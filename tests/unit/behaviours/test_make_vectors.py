@@ -21,7 +21,7 @@ from circuitscope.behaviours.contexts import examples_of
 from circuitscope.behaviours.vectors import SparseProjection, VectorJob, make
 from circuitscope.behaviours.vectors.gradient_rows import GradientRows, linear_layers
 from circuitscope.config import VectorSettings
-from circuitscope.dictionaries import Dictionaries
+from circuitscope.dictionaries import Dictionaries, neuron_dictionaries
 from circuitscope.effects import node_effects
 from circuitscope.errors import BadFile, BadInput, OutOfSpace
 from circuitscope.model import LanguageModel, load_model
@@ -378,3 +378,18 @@ def test_saved_vectors_open_without_torch(tmp_path: Path):
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
     )
     assert json.loads(said.stdout) == [7, 140, "idf"]
+
+
+@pytest.mark.parametrize("kind", ["activations+effects", "dense", "gradients"])
+def test_a_model_in_half_precision(tmp_path: Path, kind: str):
+    contexts = random_contexts(LENGTHS, vocab=VOCAB)
+    rows = []
+    for number in ("float32", "bfloat16"):
+        model = load_model(toy_hf("neox-parallel").float(), dtype=number, device="cpu")
+        made = cs.behaviours.make_vectors(
+            model, neuron_dictionaries(model), contexts, tmp_path / number, kind=kind, dim=300, **QUIET
+        )
+        rows.append(dense(made))
+        assert rows[-1].dtype == np.float32
+    lengths = [np.linalg.norm(part) for part in rows]
+    assert (rows[0] * rows[1]).sum() / (lengths[0] * lengths[1]) > 0.99

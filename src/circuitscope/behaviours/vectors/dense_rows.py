@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from circuitscope.behaviours.vectors.columns import columns_of
-from circuitscope.behaviours.vectors.rows_of_batch import METRIC, tokens_back, wanted_tokens
+from circuitscope.behaviours.vectors.rows_of_batch import METRIC, tokens_back, wanted_tokens, wide
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.model import LanguageModel
 from circuitscope.tasks import Inputs
@@ -35,8 +35,7 @@ class DenseRows:
             for tensor in x.values():
                 for one in (None,) if self.last is None else range(self.last):
                     here = wanted if one is None else wanted & (back == one)
-                    kept = tensor.masked_fill(~here[:, :, None], 0.0)
-                    parts.append(kept.sum(dim=1, dtype=torch.float64))
+                    parts.append(wide(tensor).masked_fill(~here[:, :, None], 0.0).sum(dim=1))
         return torch.cat(parts, dim=1).float().cpu().numpy()
 
     def bytes_per_context(self, positions: int) -> int:

@@ -18,7 +18,7 @@ from scipy import sparse
 from torch import Tensor
 
 from circuitscope.behaviours.vectors.columns import columns_of
-from circuitscope.behaviours.vectors.rows_of_batch import METRIC, tokens_back, wanted_tokens
+from circuitscope.behaviours.vectors.rows_of_batch import METRIC, tokens_back, wanted_tokens, wide
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.effects import graph_at_clean
 from circuitscope.model import LanguageModel
@@ -64,7 +64,7 @@ class FeatureRows:
                 for kind, found in self._values(site, active, gradients, wanted):
                     row.append(token[active.token, 0])
                     column.append(self._columns(kind, site, active, back))
-                    value.append(found)
+                    value.append(wide(found))
         data, rows, columns = (torch.cat(parts).cpu().numpy() for parts in (value, row, column))
         shape = (len(inputs), self.columns.count)
         whole = sparse.coo_matrix((data.astype(np.float64), (rows, columns)), shape=shape).tocsr()

@@ -44,7 +44,7 @@ class SparseProjection:
         """Add what a stretch of inputs, the first of which has the number ``first``, contributes to some rows."""
         output, sign = self.entries(first, inputs.shape[0], inputs.device)
         scaled = sign / math.sqrt(HITS)
-        add = _add_hit_by_hit if inputs.is_cuda else _add_as_matrix
+        add = _add_as_matrix if inputs.device.type == "cpu" else _add_hit_by_hit
         add(into, inputs, output, scaled)
 
 

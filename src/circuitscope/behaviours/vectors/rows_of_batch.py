@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
@@ -30,6 +31,11 @@ class RowMaker(Protocol):
     def bytes_per_context(self, positions: int) -> int:
         """About what one context of so many tokens takes while its row is made."""
         ...
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """In float32 at least, so that sums of half-precision numbers keep what is in them."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def tokens_back(tokens: TokenBatch) -> Int[Tensor, "batch position"]:

@@ -149,7 +149,10 @@ class _Whitening:
 
     def of(self, rows: VectorRows) -> np.ndarray:
         balanced = _balanced(rows, self.groups)
-        moved = np.asarray(balanced @ self.directions - self.mean @ self.directions)
+        if sparse.issparse(balanced):
+            moved = np.asarray(balanced @ self.directions - self.mean @ self.directions)
+        else:
+            moved = (balanced - self.mean.astype(np.float32)) @ self.directions.astype(np.float32)
         moved[_lengths(rows) == 0] = 0.0
         found: np.ndarray = _unit(moved)
         return found
@@ -181,7 +184,7 @@ def _principal(
     width = len(mean)
     if width <= EXACT:
         basis = np.eye(width)
-        reduced = _covariance_times(chunks, mean, n, basis)
+        reduced = _covariance(chunks, mean, n)
     else:
         basis = np.random.default_rng(seed).standard_normal((width, min(rank + _MORE, width)))
         for _ in range(_ROUNDS):
@@ -192,15 +195,30 @@ def _principal(
     return np.maximum(values[strongest], 0.0), basis @ inner[:, strongest]
 
 
+def _covariance(
+    chunks: Callable[[], Iterator[VectorRows]], mean: np.ndarray, n: int
+) -> Float[np.ndarray, "column column"]:
+    found = np.zeros((len(mean), len(mean)))
+    for rows in chunks():
+        centred = (rows.toarray() if sparse.issparse(rows) else rows) - mean
+        found += centred.T @ centred
+    return found / n
+
+
 def _covariance_times(
     chunks: Callable[[], Iterator[VectorRows]], mean: np.ndarray, n: int, basis: np.ndarray
 ) -> np.ndarray:
-    """C · basis, without C."""
+    """C · basis, without C. Products with dense rows are in float32, as the rows are, and are summed in float64."""
     found = np.zeros_like(basis)
+    small = basis.astype(np.float32)
     along = mean @ basis
     for rows in chunks():
-        part = rows @ basis - along
-        found += rows.T @ part - np.outer(mean, part.sum(axis=0))
+        if sparse.issparse(rows):
+            part = rows @ basis - along
+            found += rows.T @ part - np.outer(mean, part.sum(axis=0))
+        else:
+            centred = rows - mean.astype(np.float32)
+            found += centred.T @ (centred @ small)
     return found / n
 
 
