@@ -9,6 +9,12 @@ from circuitscope.config.base import (
     part_of,
     settings_from,
 )
+from circuitscope.config.behaviours import (
+    BehavioursContextsConfig,
+    BehavioursVectorsConfig,
+    ContextSearch,
+    VectorSettings,
+)
 from circuitscope.config.check import CheckConfig
 from circuitscope.config.demo import DemoConfig
 from circuitscope.config.discover import (
@@ -43,10 +49,13 @@ __all__ = [
     "MOST_POINTS",
     "TRUNCATE",
     "AblationConfig",
+    "BehavioursContextsConfig",
+    "BehavioursVectorsConfig",
     "CheckConfig",
     "ComputeConfig",
     "Config",
     "ConfigType",
+    "ContextSearch",
     "DemoConfig",
     "DiscoverConfig",
     "DiscoverySettings",
@@ -67,6 +76,7 @@ __all__ = [
     "ShiftTrainConfig",
     "SweepConfig",
     "TrainConfig",
+    "VectorSettings",
     "build",
     "parse_bytes",
     "part_of",

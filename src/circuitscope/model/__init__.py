@@ -4,7 +4,7 @@ One small record per family (``families.py``) says where the sites are; everythi
 """
 
 from circuitscope.model.bos import decide_bos, tokenizer_adds_bos
-from circuitscope.model.contexts import NOTHING, Contexts, bos_id, cut, documents_of, read_contexts
+from circuitscope.model.contexts import NOTHING, CutText, bos_id, cut, documents_of, read_contexts, tokenize
 from circuitscope.model.cut_model import cut_after
 from circuitscope.model.family import (
     RESID,
@@ -29,7 +29,7 @@ __all__ = [
     "RESID",
     "TOKEN_EMBEDDING",
     "Cache",
-    "Contexts",
+    "CutText",
     "Edit",
     "Edits",
     "EditsOf",
@@ -57,6 +57,7 @@ __all__ = [
     "register_family",
     "register_linear_rules",
     "supported_families",
+    "tokenize",
     "tokenizer_adds_bos",
     "tokenizer_fingerprint",
 ]
