@@ -30,7 +30,7 @@ from circuitscope.activations import SiteState, read_pairs, read_sites
 from circuitscope.dictionaries import Dictionaries, Dictionary
 from circuitscope.effects.at_clean import gradients_at_clean
 from circuitscope.effects.clean_to_patch import CleanToPatch
-from circuitscope.effects.exact import exact_effects
+from circuitscope.effects.exact import NodeChanges, exact_effects
 from circuitscope.effects.graddrop import gradients_with_drops, signed_mean
 from circuitscope.effects.integrate import integrate
 from circuitscope.effects.relp import coefficients_at_clean
@@ -152,7 +152,7 @@ def node_effects(
     if gradients is not None:
         sites = {site: with_gradient(side, gradients[site]) for site, side in sides.items()}
     elif method == "exact":
-        sites = {site: _with_exact(replayer, site, side, clean_metric) for site, side in sides.items()}
+        sites = _with_exact(replayer, sides, clean_metric)
     elif method in ("atp", "relp"):
         find = gradients_at_clean if method == "atp" else coefficients_at_clean
         at_clean = find(model, inputs, metric, taps)
@@ -221,14 +221,15 @@ def _with_drops(side: SiteEffects, plain: Tensor, dropped: list[Tensor]) -> Site
     )
 
 
-def _with_exact(replayer: Replayer, site: Site, side: SiteEffects, clean_metric: Tensor) -> SiteEffects:
-    feature_effect, error_effect = exact_effects(
-        replayer,
-        site,
-        side.tap,
-        side.clean,
-        side.features,
-        side.error_delta,
-        clean_metric,
-    )
-    return replace(side, feature_effect=feature_effect, error_effect=error_effect)
+def _with_exact(
+    replayer: Replayer, sides: Mapping[Site, SiteEffects], clean_metric: Tensor
+) -> dict[Site, SiteEffects]:
+    nodes = {
+        site: NodeChanges(side.tap, side.clean, side.features, side.error_delta)
+        for site, side in sides.items()
+    }
+    found = exact_effects(replayer, nodes, clean_metric)
+    return {
+        site: replace(side, feature_effect=found[site][0], error_effect=found[site][1])
+        for site, side in sides.items()
+    }
