@@ -100,6 +100,5 @@ class Copies:
     def add_weighted(
         self, totals: Tensor, piece: slice, gradient: Float[Tensor, "copy position width"]
     ) -> None:
-        """Add the copies' gradients to their rows of ``totals`` (rule, row, position, width), rule by rule."""
-        for total, weight in zip(totals, self._weights, strict=True):
-            total.index_add_(0, self._row[piece], weight[piece, None, None] * gradient)
+        """Add the copies' gradients, under every rule, to their rows of ``totals`` (rule, row, position, width)."""
+        totals.index_add_(1, self._row[piece], self._weights[:, piece, None, None] * gradient)

@@ -124,12 +124,13 @@ def _level_by_level(
             site: ((gradients[site] * lines[site].delta).sum(dim=(1, 2)) - totals[site]).abs() / scale
             for site in waiting
         }
+        waiting = {}
         # The device is asked once per level, for all sites.
-        for site, of_site in zip(off, torch.stack(list(off.values())).cpu(), strict=True):
-            done[site] = Integral(gradients[site], level.points, float(of_site.mean()))
-            (still,) = (of_site > TOLERANCE).nonzero(as_tuple=True)
-            waiting[site] = still.to(gradients[site].device, non_blocking=True)
-        waiting = {site: rows for site, rows in waiting.items() if done[site].gap > TOLERANCE}
+        for site, of_rows in zip(off, torch.stack(list(off.values())).tolist(), strict=True):
+            done[site] = Integral(gradients[site], level.points, sum(of_rows) / len(of_rows))
+            if done[site].gap > TOLERANCE:
+                still = torch.tensor([row for row, missing in enumerate(of_rows) if missing > TOLERANCE])
+                waiting[site] = still.to(lines[site].rows.device, non_blocking=True)
         if not waiting:
             break
     for site in waiting:
