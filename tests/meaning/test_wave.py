@@ -90,6 +90,21 @@ def test_ig_with_its_nested_rules(family, side, pair, both):
     assert_same(apart, together)
 
 
+@pytest.mark.parametrize("lengths", [[6, 6], [4, 8]], ids=["even", "padded"])
+@pytest.mark.parametrize("family", sorted({*EVERY_FAMILY} - {"gemma2"}))  # which has no fused attention
+def test_fused_attention(family, lengths, both):
+    """The attention that models load with; in most families it gets no mask where there is no padding."""
+    hf = toy_hf(family, layers=3, seed=3)
+    hf.set_attn_implementation("sdpa")
+    model = load_model(hf, dtype="float64", device="cpu")
+    dictionaries, inputs = toy_dictionaries(model, "relu"), toy_inputs(lengths)
+    if family == "llama":
+        masks = [by_name["attention_mask"] for _, by_name in model.block_calls(inputs.clean).arguments]
+        assert [mask is None for mask in masks] == [lengths == [6, 6]] * 3
+    apart, together = both(lambda: node_effects(model, dictionaries, inputs, LOGIT_DIFFERENCE).sites)
+    assert_same(apart, together)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["exact", "ig"])
 def test_every_kind_of_dictionary(kind, method, both):

@@ -14,14 +14,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from circuitscope.effects.budget import DEFAULT_BUDGET
 from circuitscope.effects.clean_to_patch import CleanToPatch, Copies, Moved, Replaced
 from circuitscope.effects.wave import Plan, goes_as_wave
 from circuitscope.model import BlockCalls, Cache, Edit, Edits, LanguageModel, Tap, Taps
 from circuitscope.tasks import Inputs, Metric
 from circuitscope.terms import Site
-
-DEFAULT_BUDGET = 2 * 2**30
-"""Bytes of activations that one replayed batch may hold."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,7 @@ class Replayer:
     metric: Metric
     cache: Cache
     budget: int = DEFAULT_BUDGET
+    """Bytes of activations that one replayed batch may hold."""
 
     @cached_property
     def plan(self) -> Plan:
