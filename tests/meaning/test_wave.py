@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -165,8 +167,11 @@ def test_edges_into_the_output_where_the_last_sites_have_no_residual_dictionary(
     sites = [site for site in model.sites if site.kind in ("attn", "mlp")]
     dictionaries, inputs = toy_dictionaries(model, "relu", sites), toy_inputs([4, 7], side="left")
     effects = node_effects(model, dictionaries, inputs, LOGIT_DIFFERENCE, method=method)
-    for at in ("clean", "secant"):
-        apart, together = both(lambda at=at: output_effects(model, dictionaries, effects, at=at))
+    odd = replace(
+        effects, budget=7 * model.bytes_per_example(7, 0)
+    )  # slices that begin in the middle of the batch
+    for at, of in (("clean", effects), ("secant", effects), ("clean", odd)):
+        apart, together = both(lambda at=at, of=of: output_effects(model, dictionaries, of, at=at))
         assert_same(apart, together)
 
 
@@ -242,6 +247,29 @@ def test_one_wave_per_level_with_the_sites_that_wait(monkeypatch):
     assert (calls.forward, calls.backward) == (expected, expected)
     # Clean and patch run once each; the total effects of attention and MLP sites are one wave from block 1 on.
     assert calls.plain == 2 * model.n_layers + model.n_layers - 1
+
+
+@pytest.mark.parametrize("setting", ["off", "on"])
+def test_more_points_are_only_for_the_examples_that_are_off(setting, monkeypatch):
+    monkeypatch.setenv(wave.VARIABLE, setting)
+    model = toy_model("llama", layers=2, seed=3)
+    dictionaries, inputs = toy_dictionaries(model, "relu"), toy_inputs([6, 6, 6, 6])
+    asked, usual = [], Replayer.mean_gradients
+
+    def look(self, lines, alphas, weights):
+        asked.extend((line.site, len(alphas), len(line.rows)) for line in lines)
+        return usual(self, lines, alphas, weights)
+
+    monkeypatch.setattr(Replayer, "mean_gradients", look)
+    effects = node_effects(model, dictionaries, inputs, LOGIT_DIFFERENCE)
+    new = [len(level.alphas) for level in nested()]
+    for site, side in effects.sites.items():
+        rows = [count for asked_site, _, count in asked if asked_site == site]
+        points = [points for asked_site, points, _ in asked if asked_site == site]
+        assert (sum(points), points) == (side.points, new[: len(points)])
+        assert rows[0] == 4
+        assert rows == sorted(rows, reverse=True)
+    assert any(0 < count < 4 for _, _, count in asked)
 
 
 class Waits(TorchDispatchMode):
