@@ -92,7 +92,7 @@ def parse_bytes(text: str) -> int:
     try:
         size = float(number) * _UNITS[unit]
     except (ValueError, KeyError) as error:
-        raise BadInput(argument("memory", text), expected="a size like 2GiB or 500MB, or auto") from error
+        raise BadInput(argument("memory", text), expected="a size like 2GiB or 500MB") from error
     if not 2**20 <= size < float("inf"):
         raise BadInput(argument("memory", text), expected="at least 1MiB")
     return int(size)

@@ -44,5 +44,5 @@ def test_it_is_no_less_than_on_a_cpu(gpu):
 
 
 def test_other_words_are_refused():
-    with pytest.raises(BadInput, match="or auto"):
+    with pytest.raises(BadInput, match="a size like 2GiB"):
         budget_of("most", CPU)
