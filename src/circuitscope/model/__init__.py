@@ -3,7 +3,9 @@
 One small record per family (``families.py``) says where the sites are; everything else is generic.
 """
 
+from circuitscope.model.blocks import BlockCalls
 from circuitscope.model.bos import decide_bos, tokenizer_adds_bos
+from circuitscope.model.check import check_block_calls
 from circuitscope.model.contexts import NOTHING, CutText, bos_id, cut, documents_of, read_contexts, tokenize
 from circuitscope.model.cut_model import cut_after
 from circuitscope.model.family import (
@@ -28,6 +30,7 @@ __all__ = [
     "NOTHING",
     "RESID",
     "TOKEN_EMBEDDING",
+    "BlockCalls",
     "Cache",
     "CutText",
     "Edit",
@@ -41,6 +44,7 @@ __all__ = [
     "TokenBatch",
     "TokenTexts",
     "bos_id",
+    "check_block_calls",
     "cut",
     "cut_after",
     "decide_bos",
