@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from circuitscope.cli.console import say
+from circuitscope.cli.console import progress, say
+from circuitscope.work import Progress
 
 if TYPE_CHECKING:
     from circuitscope.results import DryRun
@@ -24,8 +25,10 @@ DRY_RUN = (
 )
 
 
-def show_dry_run(found: DryRun) -> None:
-    """Print what a command would take."""
+def show_dry_run(find: Callable[[Progress], DryRun]) -> None:
+    """Find out what a command would take, and print it."""
+    with progress() as show:
+        found = find(show)
     for name, text in found.about.items():
         _line(name, text)
     wide = max((len(part.what) for part in found.parts), default=0)

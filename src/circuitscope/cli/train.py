@@ -11,6 +11,7 @@ from rich.table import Table
 
 from circuitscope.cli.console import out as print_to
 from circuitscope.cli.console import progress
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.config import TrainConfig
 from circuitscope.results import SiteQuality
@@ -21,6 +22,7 @@ LEADING: dict[str, Any] = {
     "out": Annotated[Path, typer.Option(help="The folder of dictionaries to write.")],
     "device": (Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps.")], "auto"),
     "overwrite": OVERWRITE,
+    "dry_run": DRY_RUN,
 }
 
 
@@ -30,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 @configured(TrainConfig, leading=LEADING)
 def train_dictionaries(
-    config: TrainConfig, model: str, text: Path, out: Path, device: str, overwrite: bool
+    config: TrainConfig, model: str, text: Path, out: Path, device: str, overwrite: bool, dry_run: bool
 ) -> None:
     """Train dictionaries for every site of a model in one pass over its activations.
 
@@ -38,6 +40,15 @@ def train_dictionaries(
     """
     from circuitscope import pipeline
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run import dry_run_training
+
+        show_dry_run(
+            lambda show: dry_run_training(
+                model, text, out, config, device=device, overwrite=overwrite, progress=show
+            )
+        )
+        return
     with progress() as show:
         quality = pipeline.run_training(
             model, text, out, config, device=device, overwrite=overwrite, progress=show

@@ -67,6 +67,20 @@ def run_demo(
     return [_show(structure, out / structure) for structure in STRUCTURES], report
 
 
+def missing_behaviours(config: DemoConfig, *, overwrite: bool) -> list[str]:
+    """The structures that ``run_demo`` would make something of."""
+    out = Path(config.out).expanduser()
+    refuse_unwritable(out / "a behaviour")
+    return [
+        structure
+        for structure in STRUCTURES
+        if overwrite
+        or not (out / structure / MANIFEST).is_file()
+        or _lacks(out / structure, EVALUATION)
+        or _lacks(out / structure, SWEEP)
+    ]
+
+
 def _make(_: None, *, structure: str, run: Path, config: DemoConfig, overwrite: bool) -> None:
     """Make the run of a behaviour, or what it lacks."""
     with shown() as tell:

@@ -18,18 +18,21 @@ from circuitscope.runs.folders import new_folder, refuse_existing, refuse_unwrit
 from circuitscope.runs.json_lines import json_object, read_json_lines
 from circuitscope.runs.judging import SHEET, Sheet, sheet_of, write_judging
 from circuitscope.runs.manifest import SCHEMA_VERSION, read_manifest, versions, write_manifest
-from circuitscope.runs.needed import need, need_shift
+from circuitscope.runs.needed import need, need_behaviours, need_shift
 from circuitscope.runs.origins import Change, is_there, made_from, outdated_by, run_kind, state_of
 from circuitscope.runs.places import looks_like_path
 from circuitscope.runs.stages import (
+    BEHAVIOURS,
     CIRCUIT,
     CLASSIFIER,
     CLASSIFIER_CIRCUIT,
     COMPARISON,
+    CONTEXTS,
     EVALUATION,
     GROUP,
     INDEX,
     JUDGING,
+    PARTIAL,
     PRUNE,
     REMOVED,
     REPORT,
@@ -39,6 +42,7 @@ from circuitscope.runs.stages import (
     SHIFT,
     STAGES,
     SWEEP,
+    VECTORS,
     Stage,
 )
 from circuitscope.runs.status import (
@@ -54,10 +58,12 @@ from circuitscope.runs.status import (
 from circuitscope.runs.writing import Write, write_stage
 
 __all__ = [
+    "BEHAVIOURS",
     "CIRCUIT",
     "CLASSIFIER",
     "CLASSIFIER_CIRCUIT",
     "COMPARISON",
+    "CONTEXTS",
     "DONE",
     "EVALUATION",
     "GROUP",
@@ -65,6 +71,7 @@ __all__ = [
     "JUDGING",
     "MANIFEST",
     "OUT_OF_DATE",
+    "PARTIAL",
     "PRUNE",
     "REMOVED",
     "REPORT",
@@ -78,6 +85,7 @@ __all__ = [
     "SWEEP",
     "TO_DO",
     "UNFINISHED",
+    "VECTORS",
     "About",
     "Change",
     "Collection",
@@ -98,6 +106,7 @@ __all__ = [
     "looks_like_path",
     "made_from",
     "need",
+    "need_behaviours",
     "need_shift",
     "new_folder",
     "open_collection",

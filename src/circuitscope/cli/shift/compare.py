@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.cli.shift.tables import per_cent
@@ -23,14 +24,19 @@ def register(app: typer.Typer) -> None:
     app.command("compare")(compare)
 
 
-@configured(ShiftCompareConfig, leading={"run": RUN, "overwrite": OVERWRITE})
-def compare(config: ShiftCompareConfig, run: Path, overwrite: bool) -> None:
+@configured(ShiftCompareConfig, leading={"run": RUN, "overwrite": OVERWRITE, "dry_run": DRY_RUN})
+def compare(config: ShiftCompareConfig, run: Path, overwrite: bool, dry_run: bool) -> None:
     """Compare SHIFT with baselines, skylines and simpler ways to choose features, after apply.
 
     A stopped comparison continues with the first row that is missing.
     """
     from circuitscope.pipeline.shift import run_shift_compare
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run.shift import dry_run_compare
+
+        show_dry_run(lambda show: dry_run_compare(run, config, overwrite=overwrite, progress=show))
+        return
     with progress() as show:
         result = run_shift_compare(run, config, overwrite=overwrite, progress=show)
     show_comparison(result)

@@ -139,3 +139,17 @@ def _sites(model: LanguageModel, config: TrainConfig) -> list[Site]:
     for site in chosen:
         shape.refuse_missing_site(site, "sites")
     return chosen
+
+
+def try_steps(model: LanguageModel, text: str, config: TrainConfig) -> int:
+    """Make the first steps of a training and forget them; returns how many, for whoever takes the time."""
+    sites = _sites(model, config)
+    train, _ = read_corpus(text, model.tokenizer, config)
+    stream = ActivationStream(model, train, sites, config)
+    with one_core_per_task(model.device) as pool:
+        trainer = Trainer(stream.first(), config)
+        done = 0
+        for number, batch in stream.batches(0, pool):
+            trainer.step(batch, number, pool)
+            done = number + 1
+    return done

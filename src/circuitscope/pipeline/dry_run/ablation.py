@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from circuitscope.config import AblationConfig, EvaluateConfig, PruneConfig, SweepConfig
 from circuitscope.dictionaries import mlp_hidden_dictionaries, neurons_like
@@ -77,14 +78,16 @@ def try_ablated_run(circuit: Circuit, loaded: Loaded, config: AblationConfig) ->
     return TrialRun(seconds / scale.examples, scale.examples, len(usable), free, nodes)
 
 
-def _dry_run(prepared: PreparedStage[AblationConfig], trial: TrialRun, parts: list[WorkPart]) -> DryRun:
+def _dry_run(prepared: PreparedStage[Any], trial: TrialRun, parts: list[WorkPart]) -> DryRun:
     return DryRun(
         parts=tuple(parts),
         measured=trial.measured,
         memory=peak_memory(prepared.loaded.model),
         memory_is=PEAK,
         writes=(str(prepared.stage.in_(prepared.run)),),
-        about={"circuit": f"{len(prepared.circuit)} nodes, {trial.nodes} of them in layers that are not free"},
+        about={
+            "circuit": f"{len(prepared.circuit)} nodes, {trial.nodes} of them in layers that are not free"
+        },
     )
 
 
@@ -119,9 +122,7 @@ def dry_run_sweep(
     run: Path, config: SweepConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> DryRun:
     """What ``run_sweep`` would take; writes nothing."""
-    prepared = prepare_stage(
-        run, SWEEP, config, overwrite=overwrite, progress=progress, needs_ranking=True
-    )
+    prepared = prepare_stage(run, SWEEP, config, overwrite=overwrite, progress=progress, needs_ranking=True)
     circuit, loaded = prepared.circuit, prepared.loaded
     with step(progress, "a trial"):
         trial = try_ablated_run(circuit, loaded, config)
@@ -149,12 +150,17 @@ def dry_run_prune(
     run: Path, config: PruneConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> DryRun:
     """What ``run_prune`` would take; writes nothing."""
-    prepared = prepare_stage(
-        run, PRUNE, config, overwrite=overwrite, progress=progress, needs_ranking=True
-    )
+    prepared = prepare_stage(run, PRUNE, config, overwrite=overwrite, progress=progress, needs_ranking=True)
     circuit, loaded = prepared.circuit, prepared.loaded
     with step(progress, "a trial"):
         trial = try_ablated_run(circuit, loaded, replace(config, examples=config.select_examples))
     assert circuit.candidates is not None
-    counts = [RunCount(what, runs, at_most=True) for what, runs in pruning_runs(config, len(circuit.candidates)).items()]
-    return _dry_run(prepared, trial, trial.parts(counts))
+    runs = pruning_runs(config, len(circuit.candidates), trial.nodes)
+    parts = trial.parts([RunCount(what, count, at_most=True) for what, count in runs.items()])
+    found = _dry_run(prepared, trial, parts)
+    if config.time is None:
+        return replace(
+            found, notes=("most searches end much earlier; --time 5m stops with the best by then",)
+        )
+    limit = f"--time {config.time} stops the search with the best found by then"
+    return replace(found, notes=(limit,))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from circuitscope.config import DiscoverConfig, DiscoverySettings, parse_bytes
+from circuitscope.config import DiscoverConfig, DiscoverySettings
 from circuitscope.discovery import Work, discover_circuit
+from circuitscope.effects import budget_of
 from circuitscope.pipeline.discover import prepare_discover
 from circuitscope.pipeline.dry_run.measure import timed, weights_of
 from circuitscope.results import Circuit, DryRun, WorkPart
@@ -65,7 +66,7 @@ def dry_run_discover(
     return DryRun(
         parts=(trial.part(),),
         measured=trial.measured,
-        memory=weights_of(loaded.model, loaded.dictionaries) + parse_bytes(config.memory),
+        memory=weights_of(loaded.model, loaded.dictionaries) + budget_of(config.memory, loaded.model.device),
         memory_is=BUDGET,
         writes=(config.out,),
         about={

@@ -143,19 +143,8 @@ def prepare_judging(
     Raises:
         BadInput: the run has no circuit, or there is such a sheet already.
     """
-    need_shift(folder, CLASSIFIER_CIRCUIT)
-    path = sheet or folder / SHEET
-    is_csv(path)  # a wrong ending is reported before the work, not after it
-    refuse_unwritable(path)
-    judge, text = _judge_of(config), read_text(config.text)
+    path, judge, text = refuse_sheet(folder, config, sheet=sheet, go_on=go_on, overwrite=overwrite)
     if path.exists() and not overwrite:
-        if not go_on:
-            raise BadInput(
-                f"{path} already exists",
-                expected="a new file: a sheet holds someone's work",
-                mend=f"choose another file, continue it with {argument('interactive')}, or add "
-                f"{argument('overwrite', True)}",
-            )
         return open_judging(folder, path)
     circuit, store = load(CLASSIFIER_CIRCUIT.in_(folder)), VerdictStore()
     features = _fresh(folder, circuit, config, judge, text, progress)
@@ -166,6 +155,24 @@ def prepare_judging(
     write_features(path, circuit, features)
     write_judging(folder, path, config.judge)
     return Judging(folder, path, circuit, tuple(features))
+
+
+def refuse_sheet(
+    folder: Path, config: ShiftJudgeConfig, *, sheet: Path | None, go_on: bool, overwrite: bool
+) -> tuple[Path, WordLists | Endpoint | None, str | None]:
+    """Raise what ``prepare_judging`` raises before any work; returns the sheet, the automatic judge and the text."""
+    need_shift(folder, CLASSIFIER_CIRCUIT)
+    path = sheet or folder / SHEET
+    is_csv(path)
+    refuse_unwritable(path)
+    if path.exists() and not overwrite and not go_on:
+        raise BadInput(
+            f"{path} already exists",
+            expected="a new file: a sheet holds someone's work",
+            mend=f"choose another file, continue it with {argument('interactive')}, or add "
+            f"{argument('overwrite', True)}",
+        )
+    return path, _judge_of(config), read_text(config.text)
 
 
 def open_judging(folder: Path, sheet: Path | None = None) -> Judging:
