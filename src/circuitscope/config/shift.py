@@ -88,12 +88,23 @@ class ShiftTrainConfig(LabelledData, ComputeConfig):
     learning_rate: float = option(0.01, "Learning rate of AdamW.")
     epochs: int = option(1, "How many times AdamW goes through the texts.")
     batch: int = option(128, "Texts per step of AdamW.")
+    validate: bool = option(
+        False,
+        "Choose the site and the batch size by the loss on a quarter of the ambiguous training texts, held out for "
+        "that; leave out --site and --batch.",
+    )
     seed: int = option(42, "Seed for the probe's initial weights and the order of its texts.")
     bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(epochs=self.epochs, batch=self.batch)
+        if self.validate and (self.site or self.batch != 128):
+            raise BadInput(
+                f"{argument('validate', True)} with a site or a batch size",
+                expected="one or the other: what is chosen is not given",
+                mend=f"leave out {argument('site')} and {argument('batch')}, or {argument('validate', True)}",
+            )
         if not 0 < self.learning_rate < float("inf"):
             raise BadInput(f"{argument('learning_rate', self.learning_rate)}", expected="a number above 0")
         if self.site and Site.parse(self.site).kind != "resid":

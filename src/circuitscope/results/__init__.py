@@ -30,6 +30,8 @@ from circuitscope.results.groups import GROUPS_SCHEMA, Group, GroupEdge, Groups,
 from circuitscope.results.json_schema import json_schema
 from circuitscope.results.judged_features import (
     AUTOMATIC,
+    GENERAL,
+    TRAINING,
     VERDICTS,
     JudgedFeature,
     MarkedContext,
@@ -75,6 +77,7 @@ from circuitscope.results.shift_results import (
     DictionaryScores,
     Interval,
     MeanPoint,
+    ProbeTraining,
     RemovalCurve,
     ScoresRow,
     ScrTpp,
@@ -82,6 +85,7 @@ from circuitscope.results.shift_results import (
     ShiftComparison,
     ShiftScores,
     Summary,
+    TriedTraining,
 )
 from circuitscope.results.site_quality import SiteQuality
 from circuitscope.results.strict import (
@@ -117,6 +121,7 @@ __all__ = [
     "FEW_EXAMPLES",
     "FILES",
     "FLAT",
+    "GENERAL",
     "GROUPS_SCHEMA",
     "HOLDS",
     "LABELLED",
@@ -126,6 +131,7 @@ __all__ = [
     "RESULTS_SCHEMA",
     "SECANT",
     "TEMPLATE",
+    "TRAINING",
     "UNKNOWN",
     "VERDICTS",
     "Areas",
@@ -167,6 +173,7 @@ __all__ = [
     "Nodes",
     "Path",
     "Paths",
+    "ProbeTraining",
     "PruneChoice",
     "PruneResult",
     "PruneRow",
@@ -196,6 +203,7 @@ __all__ = [
     "TokenContext",
     "TokenWeight",
     "Transfer",
+    "TriedTraining",
     "Word",
     "active_sentence",
     "behaviour_doubts",

@@ -31,6 +31,7 @@ from circuitscope.pipeline.shift.apply import SHEET_COPY
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.retrain import training_in
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
+from circuitscope.pipeline.shift.train import settled_in
 from circuitscope.results import Circuit, JudgedFeature, ShiftComparison, load, write_result
 from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, made_from
 from circuitscope.tasks.language import PROFESSIONS
@@ -70,7 +71,7 @@ def compare_step(prepared: Prepared[ShiftCompareConfig]) -> ShiftComparison:
     first = int(training_in(run.folder)["seed"])
     seeds = range(first, first + config.seeds)
     setup = _kept_setup(run, config)
-    return _compared(prepared, setup, seeds)
+    return replace(_compared(prepared, setup, seeds), training=settled_in(run.folder))
 
 
 def finish_compare(prepared: Prepared[ShiftCompareConfig], result: ShiftComparison) -> None:
