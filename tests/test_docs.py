@@ -436,6 +436,8 @@ def test_finding_behaviours_in_python_runs(tmp_path, monkeypatch):
     made = run_snippet("behaviours.py")
     assert len(made["contexts"]) == 300
     assert made["contexts"].losses.max() < 0.1
+    assert made["vectors"].shape[0] == 300
+    assert made["closest"][0] == 0
 
 
 def test_effects_by_hand_run(stage):

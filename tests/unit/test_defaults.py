@@ -20,6 +20,7 @@ SAME: tuple[tuple[Callable[..., Any], type[Config]], ...] = (
     (cs.group, config.GroupConfig),
     (cs.report, config.ReportConfig),
     (cs.behaviours.find_contexts, config.ContextSearch),
+    (cs.behaviours.make_vectors, config.VectorSettings),
     (cs.shift.classifier_circuit, config.EffectsConfig),
     (cs.shift.features_to_judge, config.ShiftJudgeConfig),
     (cs.shift.train_classifier, config.ShiftTrainConfig),
@@ -38,6 +39,7 @@ WHOLE = (
     cs.group,
     cs.report,
     cs.behaviours.find_contexts,
+    cs.behaviours.make_vectors,
 )
 """Every field of the config is an argument of these."""
 NOT_IN_PYTHON = {(cs.report, "workers")}

@@ -1,5 +1,6 @@
 """Indirect effects of nodes (exact, atp, ig with its quadrature) and of edges."""
 
+from circuitscope.effects.at_clean import graph_at_clean
 from circuitscope.effects.edges import EDGES_AT, SECANT, EdgeEffects, EdgeEntries, Inflow, edge_effects
 from circuitscope.effects.nodes import METHODS, NodeEffects, SiteEffects, node_effects
 from circuitscope.effects.output_edges import output_effects
@@ -20,6 +21,7 @@ __all__ = [
     "Rows",
     "SiteEffects",
     "edge_effects",
+    "graph_at_clean",
     "node_effects",
     "output_effects",
 ]

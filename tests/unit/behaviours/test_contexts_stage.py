@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_contexts import random_contexts
 from test_find_contexts import documents
 from tiny_world import World
 
@@ -209,3 +210,17 @@ def test_saved_contexts_open_without_torch(world: World, text: Path, tmp_path: P
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
     )
     assert said.stdout.strip() == "2"
+
+
+def test_contexts_of_python_are_saved_and_read(tmp_path: Path):
+    contexts = random_contexts((5, 3, 8, 4), vocab=30).subset([40, 10, 30])
+    contexts.write(tmp_path / "some")
+    again = Contexts.read(tmp_path / "some")
+    assert again.context_ids.tolist() == [10, 30, 40]
+    assert [again.tokens(row) for row in range(3)] == [contexts.tokens(row) for row in range(3)]
+    assert again.has_bos
+    assert again.fingerprint == contexts.fingerprint
+    with pytest.raises(BadInput, match="already exists"):
+        contexts.write(tmp_path / "some")
+    contexts.first(0).write(tmp_path / "some", overwrite=True)
+    assert len(Contexts.read(tmp_path / "some")) == 0

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_world import Result, World
+import torch
+from tiny_world import Result, World, random_dictionary
 
+import circuitscope as cs
 from circuitscope.behaviours import Contexts
+from circuitscope.dictionaries import Dictionaries
 
 Program = Callable[..., Result]
 
@@ -54,3 +57,34 @@ def test_what_cannot_be_found_is_one_error(world: World, program: Program, text:
     assert refused.status == 1
     assert "the text is empty" in refused.err
     assert not (tmp_path / "run" / "contexts").exists()
+
+
+def test_vectors_says_what_it_made(world: World, program: Program, text: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    program(*command(world, run, text))
+    made = program("behaviours", "vectors", run, "--kind", "activations", "--device", "cpu")
+    assert made.status == 0, made.err
+    assert "Vectors(activations: 4 × 168" in made.out
+    assert str(run / "vectors" / "activations-sum") in made.out
+    refused = program("behaviours", "vectors", run, "--kind", "activations", "--device", "cpu")
+    assert refused.status == 1
+    assert "already exists" in refused.err
+    refused = program("behaviours", "vectors", tmp_path / "no", "--device", "cpu")
+    assert refused.status == 1
+    assert "circuitscope behaviours contexts" in refused.err
+    refused = program("behaviours", "vectors", run, "--sites", "resid_9", "--device", "cpu")
+    assert refused.status == 1
+    assert "there is no dictionary at resid_9" in refused.err
+
+
+def test_vectors_names_those_that_are_zero(world: World, program: Program, text: Path, tmp_path: Path):
+    silent = random_dictionary()
+    silent.b_enc = torch.full_like(silent.b_enc, -1e3)  # so that no feature is ever active
+    cs.write_dictionaries(
+        Dictionaries({cs.Site.parse("resid_0"): silent}, name="silent"), tmp_path / "silent"
+    )
+    run = tmp_path / "run"
+    program(*command(world, run, text, "--dictionaries", tmp_path / "silent"))
+    made = program("behaviours", "vectors", run, "--device", "cpu")
+    assert made.status == 0, made.err
+    assert "4 vectors are all zeros, and similar to nothing: contexts 0, 1, 2, 3" in made.out

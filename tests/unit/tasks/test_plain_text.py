@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow
 import pyarrow.parquet
@@ -140,3 +141,30 @@ def test_which_files_of_a_data_set_are_read():
     assert chosen(["one.jsonl", "two.jsonl"], "x") == ["one.jsonl", "two.jsonl"]
     with pytest.raises(BadFile, match="the data set x has no file of text"):
         chosen(["README.md", "model.bin"], "x")
+
+
+def test_no_file_of_a_data_set_is_fetched_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fetched = []
+
+    def tree(_: object, repository: str, **__: object) -> list[SimpleNamespace]:
+        names = ("data/train-0.jsonl", "data/train-1.jsonl", "data/train-2.jsonl", "README.md")
+        return [SimpleNamespace(path=name, size=100) for name in names] + [SimpleNamespace(path="data")]
+
+    def fetch(repository: str, name: str, **_: object) -> str:
+        fetched.append((repository, name))
+        if name.endswith("2.jsonl"):
+            raise ConnectionError("no network")
+        return str(write(tmp_path / Path(name).name, [f"a {name}", f"b {name}"]))
+
+    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_tree", tree)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
+    text = open_texts("someone/stories")
+    assert (fetched, text.size) == ([], 300)
+    documents = iter(text)
+    assert next(documents) == "a data/train-0.jsonl"
+    assert fetched == [("someone/stories", "data/train-0.jsonl")]
+    assert [next(documents), next(documents)] == ["b data/train-0.jsonl", "a data/train-1.jsonl"]
+    with pytest.raises(
+        BadFile, match=r"data/train-2\.jsonl of the data set .* cannot be fetched: no network"
+    ):
+        list(documents)

@@ -10,6 +10,7 @@ from circuitscope.lazy import lazily
 if TYPE_CHECKING:
     from circuitscope.behaviours.contexts.contexts import Contexts as Contexts
     from circuitscope.behaviours.contexts.counts import ContextCounts as ContextCounts
+    from circuitscope.behaviours.contexts.examples import examples_of as examples_of
     from circuitscope.behaviours.contexts.files import CONTEXTS_FILE as CONTEXTS_FILE
     from circuitscope.behaviours.contexts.files import write_contexts as write_contexts
     from circuitscope.behaviours.contexts.find import find_contexts as find_contexts
@@ -22,6 +23,7 @@ __all__ = [
     "ContextCounts",
     "Contexts",
     "Search",
+    "examples_of",
     "find_contexts",
     "refuse_nothing",
     "search",
@@ -35,6 +37,7 @@ __getattr__ = lazily(
         "ContextCounts": "counts",
         "Contexts": "contexts",
         "Search": "search_portions",
+        "examples_of": "examples",
         "find_contexts": "find",
         "refuse_nothing": "find",
         "search": "search_portions",

@@ -122,9 +122,20 @@ class Contexts:
                 digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()
 
+    def write(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Save them in a folder of their own, whole or not at all; ``read`` opens it.
+
+        Raises:
+            BadInput: there is such a folder, and ``overwrite`` is not given.
+            OutOfSpace: the disk is full.
+        """
+        from circuitscope.behaviours.contexts.files import write_contexts_folder
+
+        write_contexts_folder(Path(folder).expanduser(), self, overwrite=overwrite)
+
     @classmethod
     def read(cls, folder: str | Path) -> Contexts:
-        """The contexts of a run, or of its folder ``contexts``.
+        """The contexts of a run, of its folder ``contexts``, or of a folder that ``write`` wrote.
 
         Raises:
             BadFile: there are none, or the file was damaged.

@@ -10,7 +10,14 @@ import numpy as np
 
 from circuitscope.behaviours.contexts.contexts import Columns, Contexts, starts_of
 from circuitscope.errors import BadFile
-from circuitscope.runs import CONTEXTS, kind_of, read_manifest
+from circuitscope.runs import (
+    CONTEXTS,
+    kind_of,
+    new_folder,
+    read_manifest,
+    refuse_existing,
+    write_manifest,
+)
 
 CONTEXTS_FILE = CONTEXTS.file
 _HAS_BOS = b"has_bos"
@@ -18,7 +25,7 @@ _COLUMNS = ("context_id", "document", "position", "answer", "loss")
 
 
 def write_contexts(path: Path, parts: Iterable[Columns], *, has_bos: bool, most: int = 0) -> int:
-    """Write columns of contexts as one file, numbered from 0; returns how many were written.
+    """Write columns of contexts as one file, numbered from 0 or by ``context_ids``; returns how many were written.
 
     Args:
         parts: taken one at a time.
@@ -37,6 +44,16 @@ def write_contexts(path: Path, parts: Iterable[Columns], *, has_bos: bool, most:
     return written
 
 
+def write_contexts_folder(folder: Path, contexts: Contexts, *, overwrite: bool) -> None:
+    """Contexts that were found in Python, in a folder of the same form as a run's."""
+    names = ("context_ids", "documents", "positions", "answers", "losses", "ids", "lengths")
+    columns = {name: getattr(contexts, name) for name in names}
+    refuse_existing(folder, overwrite=overwrite, kind=CONTEXTS.kind)
+    with new_folder(folder, overwrite=overwrite) as draft:
+        write_contexts(draft / CONTEXTS_FILE, [columns], has_bos=contexts.has_bos)
+        write_manifest(draft, CONTEXTS.kind, {"contexts": len(contexts), "has_bos": contexts.has_bos})
+
+
 def _schema(has_bos: bool) -> Any:
     import pyarrow as pa
 
@@ -52,7 +69,8 @@ def _table(part: Columns, count: int, first: int, schema: Any) -> Any:
     starts = starts_of(part["lengths"][:count])
     tokens = pa.ListArray.from_arrays(starts.astype(np.int32), part["ids"][: starts[-1]])
     columns = [part[name][:count] for name in ("documents", "positions", "answers", "losses")]
-    arrays = [np.arange(first, first + count), columns[0], columns[1], tokens, columns[2], columns[3]]
+    numbers = part.get("context_ids", np.arange(first, first + count))[:count]
+    arrays = [numbers, columns[0], columns[1], tokens, columns[2], columns[3]]
     return pa.table(arrays, schema=schema)
 
 

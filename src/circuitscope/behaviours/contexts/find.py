@@ -61,6 +61,7 @@ def find_contexts(
         BadInput: ``context`` is more than the model takes, or the model has no tokenizer.
     """
     expect(model, LanguageModel, "model", "find_contexts(model, text)")
+    expect(text, str | Path | Iterable, "text", "find_contexts(model, text)")
     settings = settings_from(ContextSearch, locals())
     with_ = Search(model, settings, prepend_bos)
     documents = _documents(text)

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
+from circuitscope.errors import expect
+
 MOST_DOCUMENTS, MOST_CHARACTERS = 256, 200_000
 """Where a portion ends; a long document is a portion of its own."""
 
@@ -58,6 +60,7 @@ def portions_of(documents: Iterable[str]) -> Iterator[Portion]:
         chain = hashlib.sha256()
         number, count, first = 0, 0, _Open()
         for document in documents:
+            expect(document, str, f"document {count}")
             text = document.strip()
             first.size += len(document.encode(errors="replace"))
             if not text:

@@ -244,9 +244,8 @@ def _without_induction(
     """What induction does not explain, and how many tokens each of its patterns does."""
     front = [] if pieces.bos is None else [pieces.bos]
     bigram, skip = np.zeros(len(low), dtype=bool), np.zeros(len(low), dtype=bool)
-    for piece in np.unique(low.piece):
-        here = np.flatnonzero(low.piece == piece)
-        ids = front + pieces.tokens(int(piece))
+    for here in _runs(low.piece):
+        ids = front + pieces.tokens(int(low.piece[here.start]))
         if settings.bigrams:
             bigram[here] = repeats_bigram(ids, low.end[here], low.answer[here])
         if settings.skip_trigrams:
@@ -261,10 +260,17 @@ def _drawn(
     keep = np.ones(len(documents), dtype=bool)
     if not settings.per_document:
         return keep
-    for document in np.unique(documents):
-        rows = np.flatnonzero(documents == document)
-        if len(rows) > settings.per_document:
-            draw = np.random.default_rng((settings.seed, int(document)))
-            keep[rows] = False
-            keep[draw.choice(rows, settings.per_document, replace=False)] = True
+    for here in _runs(documents):
+        count = here.stop - here.start
+        if count > settings.per_document:
+            draw = np.random.default_rng((settings.seed, int(documents[here.start])))
+            keep[here] = False
+            keep[here.start + draw.choice(count, settings.per_document, replace=False)] = True
     return keep
+
+
+def _runs(numbers: Int[np.ndarray, " candidate"]) -> Iterator[slice]:
+    """Where equal numbers stand beside each other, in their order."""
+    ends = [*(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)] if len(numbers) else []
+    for start, stop in zip([0, *ends], ends, strict=False):
+        yield slice(start, stop)

@@ -8,13 +8,23 @@ from circuitscope.pipeline.behaviours.contexts import (
     run_behaviours_contexts,
 )
 from circuitscope.pipeline.behaviours.run import BehavioursRun, open_behaviours
+from circuitscope.pipeline.behaviours.vectors import (
+    finish_vectors,
+    prepare_vectors,
+    run_behaviours_vectors,
+    vectors_step,
+)
 
 __all__ = [
     "BehavioursRun",
     "FoundContexts",
     "contexts_step",
     "finish_contexts",
+    "finish_vectors",
     "open_behaviours",
     "prepare_contexts",
+    "prepare_vectors",
     "run_behaviours_contexts",
+    "run_behaviours_vectors",
+    "vectors_step",
 ]
