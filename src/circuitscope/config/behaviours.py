@@ -207,6 +207,12 @@ class ClusterSettings(Config):
         "bigram or strongest feature is at least this; from 0.5 to 1.",
     )
     seed: int = option(0, "Seed for everything drawn at random.")
+    scale: str = option(
+        "auto",
+        "What goes before the cosine: whiten (centre, and give the principal directions equal variance), idf (weight "
+        "rare columns more; sparse vectors), none; auto is idf for sparse vectors and whiten for dense ones.",
+        choices=SCALES,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -249,16 +255,11 @@ class BehavioursClusterConfig(ClusterSettings):
 
     vectors: str = option("", "Which vectors of the run to take; by default its only ones.")
     name: str = option("", "What to call the clusters; by default after vectors and method.")
-    scale: str = option(
-        "auto",
-        "What goes before the cosine: whiten (centre, and give the principal directions equal variance), idf (weight "
-        "rare columns more; sparse vectors), none; auto is idf for sparse vectors and whiten for dense ones.",
-        choices=SCALES,
-    )
-    labels: str = option(
-        "", "A file with what features mean, for the names of clusters: JSON, feature to label."
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _refuse_odd_name(self.name)
+
+    def called(self, vectors: str) -> str:
+        """The name of their folder in ``RUN/clusters``; a method without its vectors would name several."""
+        return self.name or f"{vectors}-{self.method}"

@@ -148,6 +148,8 @@ class Clusters:
     """The largest first."""
     counts: tuple[ClusterCount, ...]
     """The numbers of clusters that were compared; empty for methods that find it themselves."""
+    taken: int | None
+    """Which of these numbers was taken."""
 
     def __len__(self) -> int:
         return len(self.clusters)

@@ -64,7 +64,8 @@ def _labels(space: Space, settings: ClusterSettings) -> list[Int[np.ndarray, " v
         return spectral(space.graph, counts, seed=seed)
     if settings.method == "angular":
         return angular(space.vectors, counts, seed=seed)
-    return [spherical_kmeans(space.vectors, count, seed=seed) for count in counts]
+    rows = space.vectors.dense(seed)
+    return [spherical_kmeans(rows, count, seed=seed) for count in counts]
 
 
 def refuse_too_few(vectors: UnitRows, counts: Sequence[int]) -> None:

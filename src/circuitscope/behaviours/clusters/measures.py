@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,7 +11,6 @@ from jaxtyping import Float, Int
 from circuitscope.behaviours.clusters.fit import Partition, Space, fit
 from circuitscope.behaviours.clusters.unit_rows import UnitRows
 from circuitscope.config import ClusterSettings
-from circuitscope.errors import BadInput
 from circuitscope.work import Progress, silent
 
 Members = Int[np.ndarray, " _"]
@@ -70,11 +70,12 @@ def stabilities(
 
 
 def _afresh(half: Space, settings: ClusterSettings, expected: int) -> Sequence[Partition | None]:
-    """A half's clusters; None where it has too few vectors for so many clusters."""
-    try:
-        return fit(half, settings)
-    except BadInput:
-        return [None] * expected
+    """A half's clusters for each number of them; None for a number that it has too few vectors for."""
+    if not settings.has_counts:
+        return list(fit(half, settings))
+    possible = [count for count in settings.counts if count <= half.vectors.distinct]
+    found = fit(half, replace(settings, clusters=",".join(map(str, possible)))) if possible else []
+    return [*found, *[None] * (expected - len(found))]
 
 
 def _add(

@@ -21,6 +21,7 @@ EXACT = 10_000
 WIDTH = 256
 """Sparse rows that an algorithm needs dense become this wide."""
 _PART = 4096
+_DIGITS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,7 @@ def _scaled(part: Rows, first: int) -> tuple[Int[np.ndarray, " kept"], Rows]:
         raise BadInput(
             f"vector {first + int(np.flatnonzero(~np.isfinite(lengths))[0])} holds NaN or infinity",
             expected="finite numbers",
-            mend="make the vectors again, with --dtype float32",
+            mend="begin again with float32, in which nothing overflows",
         )
     kept = np.flatnonzero(lengths > 0)
     inverse = 1 / lengths[kept]
@@ -148,10 +149,11 @@ def _scaled(part: Rows, first: int) -> tuple[Int[np.ndarray, " kept"], Rows]:
 
 
 def _digest(rows: Any, row: int) -> bytes:
-    """What tells one row from another."""
-    if not sparse.issparse(rows):
-        return hashlib.blake2b(np.ascontiguousarray(rows[row]).data, digest_size=16).digest()
-    inside = slice(rows.indptr[row], rows.indptr[row + 1])
-    digest = hashlib.blake2b(rows.indices[inside].tobytes(), digest_size=16)
-    digest.update(rows.data[inside].tobytes())
-    return digest.digest()
+    """What tells one row from another, but for what rounding does to copies of different length."""
+    if sparse.issparse(rows):
+        inside = slice(rows.indptr[row], rows.indptr[row + 1])
+        columns, values = rows.indices[inside], rows.data[inside]
+    else:
+        columns, values = np.zeros(0), rows[row]
+    rounded = values.round(_DIGITS) + np.float32(0)  # no -0
+    return hashlib.blake2b(columns.tobytes() + rounded.tobytes(), digest_size=16).digest()

@@ -1,9 +1,9 @@
 """What contexts have in common as text: words, answers and last tokens, and a name made from them.
 
-    "after “Once”, “upon” → “a”"
+    "after “once upon” with “There” → “a”"
 
-* The left side is words among the last ones that the model read, as far as it had read them ("Lu…"): those first that
-  tell a cluster from the others. It begins with "after" if most members end in the same word, which then comes first.
+* The left side is what most members end in, up to three words, as far as the model had read them ("Lu…"); and words
+  among the last ones, those first that tell a cluster from the others.
 * The right side is the most frequent answers.
 * In brackets, if two names would be equal, what its strongest feature means, or its name; or a number.
 """
@@ -30,10 +30,10 @@ _WINDOW = 12
 _READ = 300
 """Members of a cluster that are read for its name."""
 _MOST = 0.6
-"""If this part of the members ends in the same word, a name begins with it."""
+"""If this part of the members ends in the same words, a name begins with them."""
 _FREQUENT = 0.1
 """An answer is in the name if this part of the members has it; the most frequent one always."""
-_LISTED = 8
+_WORDS, _LONGEST_END, _LISTED = 3, 3, 8
 _SHOWN = 6
 
 
@@ -119,11 +119,14 @@ def _shares(lists: Sequence[Sequence[str]]) -> dict[str, float]:
 
 
 def _where(lists: Sequence[Sequence[str]], told: Sequence[str]) -> str:
-    ends = Counter(one[-1] for one in lists if one)
-    last, count = max(ends.items(), key=lambda item: (item[1], item[0]), default=("", 0))
-    if count >= _MOST * len(lists) > 0:
-        return f"after {words([last, *(word for word in told if word != last)])}"
-    return f"with {words(told)}" if told else "at the beginning"
+    """The name's left side; ``told`` are words in which the cluster differs from others, the best first."""
+    for count in range(_LONGEST_END, 0, -1):
+        ends = Counter(tuple(one[-count:]) for one in lists if len(one) >= count)
+        end, times = max(ends.items(), key=lambda item: (item[1], item[0]), default=((), 0))
+        if times >= _MOST * len(lists) > 0:
+            others = [word for word in told if word not in end][: _WORDS - 1]
+            return f"after {words([' '.join(end)])}" + f" with {words(others)}" * bool(others)
+    return f"with {words(told[:_WORDS])}" if told else "at the beginning"
 
 
 def _frequent(counts: Sequence[TokenCount], members: int) -> list[str]:

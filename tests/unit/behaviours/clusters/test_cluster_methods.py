@@ -179,7 +179,7 @@ def test_kmeans_by_faiss_finds_the_same(monkeypatch):
     pytest.importorskip("faiss")
     rows, labels = mixture(clusters=2, each=80)
     monkeypatch.setattr(kmeans, "EXACT", 100)
-    found = kmeans.spherical_kmeans(UnitRows.of(rows), 2, seed=1)
+    found = kmeans.spherical_kmeans(UnitRows.of(rows).rows, 2, seed=1)
     assert adjusted_rand_score(labels, found) == 1
 
 
