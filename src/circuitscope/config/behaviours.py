@@ -194,8 +194,8 @@ class ClusterSettings(Config):
     )
     overlap: float = option(
         0.5,
-        "With --method local: of two clusters that share more than this part (Jaccard), keep the one with the lower "
-        "conductance.",
+        "With --method local: of two clusters that share more than this part of the smaller one, keep the one that "
+        "more of its own members show.",
     )
     halves: int = option(
         1,

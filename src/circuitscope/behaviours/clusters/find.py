@@ -55,7 +55,8 @@ def find_clusters(
         smallest: with local and hdbscan: the fewest contexts that are a cluster.
         largest: with local: the most.
         conductance: with local: the part of the weight of a cluster's edges that may lead out of it.
-        overlap: with local: of two clusters with a larger Jaccard overlap, the one that is cut off better is kept.
+        overlap: with local: of two clusters that share more than this part of the smaller one, the one that more of
+            its own members show is kept.
         halves: how many times the contexts are halved and clustered afresh, to measure stability.
         equal: from which Jaccard overlap on a cluster equals a trivial grouping; from 0.5 to 1.
         seed: for everything drawn at random.

@@ -12,8 +12,15 @@ From every vector as a seed:
    they are cut off even better; a lower limit gives fewer and larger ones. More than half of the whole volume is only
    a cluster if nothing leaves it.
 
-Then, from the lowest conductance up, drop a cluster of which a kept one is a near-duplicate (Jaccard above
-``overlap``). Beyond ``EXACT`` vectors, one that is in two clusters already is no seed any more.
+Then the seeds vote:
+
+4. From the lowest conductance up, a cluster with a Jaccard overlap of more than a half with an earlier one is that
+   one again. So every seed names one cluster, and a cluster is confirmed by the share of its own members that name
+   it. A seed at the rim of a cluster may show it with much of what is around it, but hardly any other member does.
+5. From the best confirmed down, a cluster is kept unless it shares more than ``overlap`` of the smaller of both
+   with one that was kept before.
+
+Beyond ``EXACT`` vectors, one that is in four clusters already is no seed any more.
 
 Clusters of behaviours by conductance: arXiv 2601.12703. The walk and the rules here are our own.
 """
@@ -21,10 +28,10 @@ Clusters of behaviours by conductance: arXiv 2601.12703. The walk and the rules 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from circuitscope.behaviours.clusters.neighbours import NeighbourGraph
@@ -39,8 +46,10 @@ _SPREAD = 4
 _TOGETHER = 64
 """Seeds that walk at the same time."""
 _RISE = 1.1
-_KNOWN = 2
-"""A vector that is in so many kept clusters is no seed any more."""
+_KNOWN = 4
+"""A vector that is in so many clusters is no seed any more, where there are many vectors."""
+_SAME = 0.5
+"""The Jaccard overlap beyond which two clusters are one."""
 
 Members = Int[np.ndarray, " _"]
 
@@ -63,17 +72,20 @@ def local_clusters(
     walker = _Walker.on(graph, settings)
     rank = np.full(len(graph), -1)
     known = np.zeros(len(graph), np.int64)
-    found: dict[bytes, tuple[float, Members]] = {}
+    walked = np.zeros(len(graph), bool)
+    found: dict[bytes, Shown] = {}
     at = 0
     while at < len(order):
         seeds, at = _next_seeds(order, at, known)
-        for walk in walker.walks(seeds):
+        walked[seeds] = True
+        for start, walk in zip(seeds.tolist(), walker.walks(seeds), strict=True):
             swept = _sweep(graph, walk, settings, rank)
             if swept is not None:
-                found[swept[1].tobytes()] = swept
-                known[swept[1]] += len(graph) > EXACT
+                value, members = swept
+                found.setdefault(members.tobytes(), Shown(value, members)).seeds.append(start)
+                known[members] += len(graph) > EXACT
         progress(at, len(order), "vectors")
-    return without_near_duplicates(list(found.values()), len(graph), settings.overlap)
+    return elected(list(found.values()), walked, settings.overlap)
 
 
 def _next_seeds(
@@ -188,23 +200,72 @@ def conductances(
     return leaving, conductance
 
 
-def without_near_duplicates(
-    found: Sequence[tuple[float, Members]], size: int, overlap: float
-) -> list[Members]:
-    """Clusters from the lowest conductance up, each unless its Jaccard overlap with an earlier one is above a
-    limit."""
-    kept: list[Members] = []
-    of_vector: list[list[int]] = [[] for _ in range(size)]
-    for _, members in sorted(found, key=lambda one: (one[0], -len(one[1]), one[1].tolist())):
-        shared: dict[int, int] = {}
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A cluster that walks showed."""
+
+    conductance: float
+    members: Members
+    seeds: list[int] = field(default_factory=list)
+    """The vectors whose walks showed it."""
+
+
+class _Kept:
+    """Clusters that are kept, and which of them each vector is in."""
+
+    def __init__(self, size: int) -> None:
+        self.clusters: list[Shown] = []
+        self._of_vector: list[list[int]] = [[] for _ in range(size)]
+
+    def add(self, shown: Shown) -> None:
+        for vector in shown.members.tolist():
+            self._of_vector[vector].append(len(self.clusters))
+        self.clusters.append(shown)
+
+    def shared(self, members: Members) -> dict[int, int]:
+        """How many of some vectors are in each of the clusters."""
+        found: dict[int, int] = {}
         for vector in members.tolist():
-            for cluster in of_vector[vector]:
-                shared[cluster] = shared.get(cluster, 0) + 1
-        if any(
-            both > overlap * (len(members) + len(kept[cluster]) - both) for cluster, both in shared.items()
-        ):
-            continue
-        for vector in members.tolist():
-            of_vector[vector].append(len(kept))
-        kept.append(members)
-    return kept
+            for cluster in self._of_vector[vector]:
+                found[cluster] = found.get(cluster, 0) + 1
+        return found
+
+
+def elected(found: Sequence[Shown], walked: Bool[np.ndarray, " vector"], overlap: float) -> list[Members]:
+    """The clusters that their own members name, the best confirmed first.
+
+    Args:
+        walked: which vectors were seeds.
+        overlap: of two that share more than this part of the smaller one, only the better confirmed one.
+    """
+    different = _Kept(len(walked))
+    for shown in sorted(found, key=_by_conductance):
+        same = [
+            (both / (len(shown.members) + len(different.clusters[other].members) - both), other)
+            for other, both in different.shared(shown.members).items()
+        ]
+        best, other = max(same, default=(0.0, 0))
+        if best > _SAME:
+            different.clusters[other].seeds.extend(shown.seeds)
+        else:
+            different.add(replace(shown, seeds=list(shown.seeds)))
+    kept = _Kept(len(walked))
+    for shown in sorted(
+        different.clusters, key=lambda one: (-_confirmed(one, walked), *_by_conductance(one))
+    ):
+        sizes = (
+            both / min(len(shown.members), len(kept.clusters[other].members))
+            for other, both in kept.shared(shown.members).items()
+        )
+        if max(sizes, default=0.0) <= overlap:
+            kept.add(shown)
+    return [shown.members for shown in kept.clusters]
+
+
+def _by_conductance(shown: Shown) -> tuple[float, int, list[int]]:
+    return shown.conductance, -len(shown.members), shown.members.tolist()
+
+
+def _confirmed(shown: Shown, walked: Bool[np.ndarray, " vector"]) -> float:
+    """The share of a cluster's members that name it, of those that were seeds."""
+    return float(np.isin(shown.seeds, shown.members).sum() / max(1, walked[shown.members].sum()))

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from circuitscope.behaviours.clusters import kmeans, neighbours
 from circuitscope.behaviours.clusters.fit import Space, by_label, fit
-from circuitscope.behaviours.clusters.local import dips, without_near_duplicates
+from circuitscope.behaviours.clusters.local import Shown, dips, elected
 from circuitscope.behaviours.clusters.unit_rows import UnitRows
 from circuitscope.config import ClusterSettings
 from circuitscope.errors import BadInput
@@ -95,12 +95,28 @@ def test_noise_is_hardly_in_a_local_cluster():
     assert all((one >= 90).mean() < 0.2 for one in found), "of 150 rows of noise"
 
 
-def test_near_duplicates_leave_the_better_cut():
-    ten, nine, apart = np.arange(10), np.arange(1, 10), np.arange(8, 20)
-    kept = without_near_duplicates([(0.2, ten), (0.1, nine), (0.3, apart)], 20, 0.5)
-    assert [one.tolist() for one in kept] == [nine.tolist(), apart.tolist()]
-    kept = without_near_duplicates([(0.2, ten), (0.1, nine)], 20, 0.9)
-    assert len(kept) == 2
+def test_clusters_are_elected_by_their_own_members():
+    """Ten vectors name themselves; two at the rim show them with what is around, which is cut off worse or better."""
+    ten, rim, apart = np.arange(10), np.arange(30), np.arange(8, 20)
+    walked = np.ones(30, bool)
+    for value in (0.3, 0.1):
+        shown = [
+            Shown(0.2, ten, seeds=[0, 1, 2, 3, 4, 5, 6, 7]),
+            Shown(value, rim, seeds=[20, 21]),
+            Shown(0.4, apart, seeds=[10, 11, 12, 13, 14]),
+        ]
+        kept = elected(shown, walked, 0.5)
+        assert [one.tolist() for one in kept] == [ten.tolist(), apart.tolist()]
+    assert [one.tolist() for one in elected(shown, walked, 0.1)] == [ten.tolist()], "apart shares 2 of 10"
+
+
+def test_near_duplicates_vote_for_the_best_cut():
+    ten, nine, five = np.arange(10), np.arange(1, 10), np.arange(5)
+    shown = [Shown(0.2, ten, seeds=[0, 2]), Shown(0.1, nine, seeds=[9]), Shown(0.3, five, seeds=[1])]
+    kept = elected(shown, np.ones(12, bool), 0.5)
+    assert [one.tolist() for one in kept] == [nine.tolist()], "2 of its 9 name it, and 1 of the 5"
+    kept = elected(shown, np.isin(np.arange(12), [1, 2, 9]), 0.7)
+    assert [one.tolist() for one in kept] == [nine.tolist()], "2 of 3 that walked, and 1 of 2"
 
 
 def test_the_size_of_local_clusters_is_kept_to():
