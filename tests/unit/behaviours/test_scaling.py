@@ -97,7 +97,7 @@ def test_sparse_vectors_can_be_whitened_too(monkeypatch: pytest.MonkeyPatch):
     expected = np.asarray(Vectors.of(x.toarray()).prepared("whiten").rows())
     for exact in (2048, 10):
         monkeypatch.setattr(scaling, "EXACT", exact)
-        found = np.asarray(Vectors.of(x, kind="effects").prepared("whiten").rows())
+        found = np.asarray(Vectors.of(x, kind="activations").prepared("whiten").rows())
         assert np.allclose(found @ found.T, expected @ expected.T, atol=2e-3)
 
 
@@ -160,3 +160,18 @@ def test_one_vector_and_equal_vectors():
     for rows in (np.ones((1, 5)), np.ones((4, 5))):
         found = np.asarray(Vectors.of(rows).prepared("whiten").rows())
         assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("kind", ["effects", "gradients"])
+def test_the_size_of_effects_says_nothing(kind: str):
+    """They are as large as the answer is unlikely; whitened, a context is where its direction puts it."""
+    x = loud() - 50
+    sizes = np.geomspace(1e-4, 1, len(x))[np.random.default_rng(1).permutation(len(x))]
+    one, other = (whitened_as(kind, rows) for rows in (x, x * sizes[:, None]))
+    assert np.allclose(one @ one.T, other @ other.T, atol=1e-3)
+    sized = whitened_as("dense", x * sizes[:, None])
+    assert abs((one @ one.T).mean()) < 0.02 < (sized @ sized.T).mean()
+
+
+def whitened_as(kind: str, rows: np.ndarray) -> np.ndarray:
+    return np.asarray(Vectors.of(rows, kind=kind).prepared("whiten").rows())

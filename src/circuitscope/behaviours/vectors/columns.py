@@ -46,14 +46,14 @@ class VectorColumns:
         return sum(part.size for part in self.parts)
 
     @property
-    def by_kind(self) -> tuple[slice, ...]:
+    def by_kind(self) -> dict[str, slice]:
         """The columns of each kind; kinds are measured in different units."""
-        found, column = [], 0
-        for _, parts in groupby(self.parts, key=lambda part: part.kind):
+        found, column = {}, 0
+        for kind, parts in groupby(self.parts, key=lambda part: part.kind):
             size = sum(part.size for part in parts)
-            found.append(slice(column, column + size))
+            found[kind] = slice(column, column + size)
             column += size
-        return tuple(found)
+        return found
 
     def part_of(self, column: int) -> tuple[ColumnPart, int]:
         """The part that a column is in, and its number there.

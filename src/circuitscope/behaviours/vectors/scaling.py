@@ -9,13 +9,15 @@ needs only products with the rows.
 *idf* (of sparse vectors). Column i counts log(1 + n / n_i), where n_i of n rows are not 0 there.
 
 Kinds of column that stand beside each other (activations and effects) are each brought to the same length first, so
-that neither drowns the other. VectorRows are read a chunk at a time, and memory does not grow with their number.
+that neither drowns the other. Effects and gradients are brought to length 1 before they are centred. Rows are read a
+chunk at a time, and memory does not grow with their number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from circuitscope.behaviours.vectors.vectors import Vectors
 
 SCALES = ("auto", "whiten", "idf", "none")
+SIZE_SAYS_NOTHING = ("effects", "gradients")
+"""Kinds whose rows are brought to length 1 before they are centred: they are as large as 1 − p(answer), which differs
+from context to context by orders of magnitude, so that small ones would all come to lie where minus the mean lies."""
 EXACT = 2048
 """Up to this many columns the covariance itself is made."""
 _MORE, _ROUNDS = 16, 4
@@ -37,7 +42,7 @@ _MORE, _ROUNDS = 16, 4
 
 @dataclass(frozen=True)
 class ScaledVectors:
-    """VectorRows of length 1; a vector of zeros stays one."""
+    """Rows of length 1; a vector of zeros stays one."""
 
     scale: str
     """``whiten``, ``idf`` or ``none``."""
@@ -73,17 +78,16 @@ def scaled(vectors: Vectors, scale: str, *, rank: int, seed: int) -> ScaledVecto
             expected="sparse vectors: idf counts in how many rows a column is not 0",
             mend=f"{argument('scale', 'whiten')}",
         )
-    groups = vectors.columns.by_kind
+    groups = tuple(vectors.columns.by_kind.values())
     width, is_sparse = vectors.shape[1], vectors.is_sparse
     if scale == "whiten":
-        whitening = _whitening(vectors, groups, rank, seed)
+        whitening = _whitening(vectors, rank, seed)
         width, is_sparse = whitening.directions.shape[1], False
         change: Callable[[VectorRows], VectorRows] = whitening.of
     elif scale == "idf":
-        weights = _idf(vectors)
-        change = lambda rows: _unit(_balanced(_weighted(rows, weights), groups))  # noqa: E731
+        change = partial(_by_idf, weights=_idf(vectors), groups=groups)
     else:
-        change = lambda rows: _unit(_balanced(rows, groups))  # noqa: E731
+        change = partial(_only_length, groups=groups)
     return ScaledVectors(scale, (len(vectors), width), is_sparse, vectors, change)
 
 
@@ -120,6 +124,10 @@ def _balanced(rows: VectorRows, groups: tuple[slice, ...]) -> VectorRows:
     return sparse.hstack(parts, format="csr") if sparse.issparse(rows) else np.concatenate(parts, axis=1)
 
 
+def _only_length(rows: VectorRows, groups: tuple[slice, ...]) -> VectorRows:
+    return _unit(_balanced(rows, groups))
+
+
 # -- idf -----------------------------------------------------------------------------------------------------
 
 
@@ -136,7 +144,39 @@ def _weighted(rows: VectorRows, weights: Float[np.ndarray, " column"]) -> Vector
     return sparse.csr_matrix((data, rows.indices, rows.indptr), shape=rows.shape)
 
 
+def _by_idf(rows: VectorRows, weights: Float[np.ndarray, " column"], groups: tuple[slice, ...]) -> VectorRows:
+    return _only_length(_weighted(rows, weights), groups)
+
+
 # -- whitening -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Levelled:
+    """Kinds of column brought to about the same length before the rows are centred."""
+
+    kinds: tuple[tuple[str, slice], ...]
+    typical: tuple[float, ...]
+    """The root mean square length of each kind's rows."""
+
+    @classmethod
+    def of_vectors(cls, vectors: Vectors) -> _Levelled:
+        kinds = tuple(vectors.columns.by_kind.items())
+        squares = np.zeros(len(kinds))
+        for rows in vectors.chunks():
+            squares += [float((_lengths(rows[:, columns]) ** 2).sum()) for _, columns in kinds]
+        return cls(kinds, tuple(np.sqrt(squares / max(len(vectors), 1)).tolist()))
+
+    def of(self, rows: VectorRows) -> VectorRows:
+        parts = []
+        for (kind, columns), typical in zip(self.kinds, self.typical, strict=True):
+            part = rows[:, columns]
+            parts.append(
+                _unit(part) if kind in SIZE_SAYS_NOTHING else part * np.float32(1 / (typical or 1.0))
+            )
+        if len(parts) == 1:
+            return parts[0]
+        return sparse.hstack(parts, format="csr") if sparse.issparse(rows) else np.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True)
@@ -145,10 +185,10 @@ class _Whitening:
 
     mean: Float[np.ndarray, " column"]
     directions: Float[np.ndarray, "column kept"]
-    groups: tuple[slice, ...]
+    levelled: _Levelled
 
     def of(self, rows: VectorRows) -> np.ndarray:
-        balanced = _balanced(rows, self.groups)
+        balanced = self.levelled.of(rows)
         if sparse.issparse(balanced):
             moved = np.asarray(balanced @ self.directions - self.mean @ self.directions)
         else:
@@ -158,12 +198,13 @@ class _Whitening:
         return found
 
 
-def _whitening(vectors: Vectors, groups: tuple[slice, ...], rank: int, seed: int) -> _Whitening:
+def _whitening(vectors: Vectors, rank: int, seed: int) -> _Whitening:
     n, width = vectors.shape
+    levelled = _Levelled.of_vectors(vectors)
 
     def chunks() -> Iterator[VectorRows]:
         for rows in vectors.chunks():
-            yield _balanced(rows, groups)
+            yield levelled.of(rows)
 
     mean = np.zeros(width)
     for rows in chunks():
@@ -174,7 +215,7 @@ def _whitening(vectors: Vectors, groups: tuple[slice, ...], rank: int, seed: int
     shrinkage = _shrinkage(variances, total, fourth, n, width)
     scale = np.sqrt((1 - shrinkage) * variances + shrinkage * level)
     usable = scale > 1e-6 * max(scale.max(initial=0.0), np.finfo(np.float32).tiny)
-    return _Whitening(mean, directions[:, usable] / scale[usable], groups)
+    return _Whitening(mean, directions[:, usable] / scale[usable], levelled)
 
 
 def _principal(
@@ -227,7 +268,7 @@ def _moments(chunks: Callable[[], Iterator[VectorRows]], mean: np.ndarray, n: in
     second = fourth = 0.0
     constant = float(mean @ mean)
     for rows in chunks():
-        squares = _lengths(rows) ** 2 - 2 * np.asarray(rows @ mean).ravel() + constant
+        squares = np.maximum(_lengths(rows) ** 2 - 2 * np.asarray(rows @ mean).ravel() + constant, 0.0)
         second += float(squares.sum())
         fourth += float((squares**2).sum())
     return second / n, fourth / n

@@ -28,7 +28,7 @@ VectorRows: TypeAlias = Any
 
 
 class RowStore:
-    """VectorRows of vectors in a folder that is not a result yet."""
+    """Rows of vectors in a folder that is not a result yet."""
 
     def __init__(self, folder: Path, *, width: int, is_sparse: bool) -> None:
         self.folder, self.is_sparse = folder, is_sparse
@@ -65,7 +65,7 @@ class RowStore:
                 shutil.copyfile(file.path, folder / name)
 
     def _continued(self) -> tuple[int, int, list[int]]:
-        """VectorRows, entries and the numbers of empty rows of what is kept; nothing if it cannot be gone on with."""
+        """Rows, entries and the numbers of empty rows of what is kept; nothing if it cannot be gone on with."""
         rows, entries, zeros = self._state()
         if all(file.begin(self._length(name, rows, entries)) for name, file in self.files.items()):
             return rows, entries, zeros
