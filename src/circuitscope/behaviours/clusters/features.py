@@ -34,7 +34,7 @@ class FeatureColumns:
 
     @property
     def _columns(self) -> slice:
-        return self.vectors.columns.by_kind[-1]
+        return self.vectors.columns.by_kind[self.vectors.kind.split("+")[-1]]
 
     def _chunks(self) -> Iterator[Rows]:
         return (rows[:, self._columns] for rows in self.vectors.chunks())

@@ -55,7 +55,11 @@ def angular(vectors: UnitRows, counts: Sequence[int], *, seed: int = 0) -> list[
         )
     cosine = vectors.rows @ vectors.rows.T
     cosine = cosine.toarray() if sparse.issparse(cosine) else cosine
-    affinity = 1 - np.arccos(np.clip(cosine, -1, 1)) / np.pi
+    affinity = np.asarray(cosine)
+    np.clip(affinity, -1, 1, out=affinity)  # in place: it is as large as all the rest
+    np.arccos(affinity, out=affinity)
+    affinity *= -1 / np.pi
+    affinity += 1
     wanted = min(max(counts), MOST)
     found = _eigenvectors(affinity, [np.arange(len(vectors))], wanted, seed)
     return _labels(found, counts, _STARTS_AS_PUBLISHED, seed)
@@ -109,16 +113,16 @@ def _of_piece(
     size = affinity.shape[0]
     degree = np.asarray(affinity.sum(axis=1), np.float64).ravel()
     scale = 1 / np.sqrt(np.where(degree > 0, degree, 1))
-    if size <= _DENSE or wanted > size // 2:
-        whole = affinity.toarray() if sparse.issparse(affinity) else affinity
-        scaled = scale[:, None] * whole * scale
-        value, vector = eigh(scaled, subset_by_index=(size - wanted, size - 1))
+    if sparse.issparse(affinity):
+        scaled = sparse.diags(scale) @ affinity.astype(np.float64) @ sparse.diags(scale)
     else:
-        if sparse.issparse(affinity):
-            scaled = sparse.diags(scale) @ affinity.astype(np.float64) @ sparse.diags(scale)
-        else:
-            scaled = scale[:, None] * affinity * scale
-        start = np.random.default_rng(seed).normal(size=size)
+        scaled = affinity * scale[:, None].astype(affinity.dtype)
+        scaled *= scale.astype(affinity.dtype)
+    if size <= _DENSE or wanted > size // 2:
+        whole = scaled.toarray() if sparse.issparse(scaled) else scaled
+        value, vector = eigh(whole, subset_by_index=(size - wanted, size - 1))
+    else:
+        start = np.random.default_rng(seed).normal(size=size).astype(scaled.dtype)
         value, vector = eigsh(scaled, k=wanted, which="LA", v0=start, tol=1e-6)
     order = np.argsort(-value, kind="stable")
     return value[order], vector[:, order]

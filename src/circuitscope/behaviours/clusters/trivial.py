@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Int
@@ -41,7 +42,7 @@ class TrivialGrouping:
         overlap = both[best] / (len(members) + sizes[best] - both[best])
         return int(numbers[best]), float(overlap), float(both[best] / len(members))
 
-    @property
+    @cached_property
     def _sizes(self) -> Int[np.ndarray, " class"]:
         return np.bincount(self.classes[self.classes >= 0], minlength=len(self.shared))
 

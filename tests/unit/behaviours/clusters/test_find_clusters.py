@@ -305,3 +305,15 @@ def test_settings_that_cannot_be(changed, said):
     with pytest.raises(BadInput) as error:
         found(**changed)
     assert said in str(error.value)
+
+
+def test_of_activations_and_effects_the_effects_say_which_feature_is_strongest():
+    parts = (ColumnPart("activations", "resid_0", 3), ColumnPart("effects", "resid_0", 3))
+    rows = np.zeros((8, 6), np.float32)
+    rows[:, 0] = 100
+    rows[:4, 4], rows[4:, 5] = 1, 1
+    vectors = Vectors.of(sparse.csr_matrix(rows), kind="activations+effects", columns=VectorColumns(parts))
+    contexts = contexts_of([[1, row] for row in range(8)], list(range(8)))
+    clusters = find_clusters(vectors, contexts, scale="none", neighbours=3, conductance=0.7, progress=False)
+    assert {one.trivial[-1].value for one in clusters.clusters} == {"resid_0/1", "resid_0/2"}
+    assert {one.features[0].node for one in clusters.clusters} == {"resid_0/1", "resid_0/2"}
