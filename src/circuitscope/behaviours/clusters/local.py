@@ -73,7 +73,7 @@ def local_clusters(
     rank = np.full(len(graph), -1)
     known = np.zeros(len(graph), np.int64)
     walked = np.zeros(len(graph), bool)
-    found: dict[bytes, Shown] = {}
+    found: dict[bytes, WalkedCluster] = {}
     at = 0
     while at < len(order):
         seeds, at = _next_seeds(order, at, known)
@@ -82,7 +82,7 @@ def local_clusters(
             swept = _sweep(graph, walk, settings, rank)
             if swept is not None:
                 value, members = swept
-                found.setdefault(members.tobytes(), Shown(value, members)).seeds.append(start)
+                found.setdefault(members.tobytes(), WalkedCluster(value, members)).seeds.append(start)
                 known[members] += len(graph) > EXACT
         progress(at, len(order), "vectors")
     return elected(list(found.values()), walked, settings.overlap)
@@ -201,7 +201,7 @@ def conductances(
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class WalkedCluster:
     """A cluster that walks showed."""
 
     conductance: float
@@ -214,10 +214,10 @@ class _Kept:
     """Clusters that are kept, and which of them each vector is in."""
 
     def __init__(self, size: int) -> None:
-        self.clusters: list[Shown] = []
+        self.clusters: list[WalkedCluster] = []
         self._of_vector: list[list[int]] = [[] for _ in range(size)]
 
-    def add(self, shown: Shown) -> None:
+    def add(self, shown: WalkedCluster) -> None:
         for vector in shown.members.tolist():
             self._of_vector[vector].append(len(self.clusters))
         self.clusters.append(shown)
@@ -231,7 +231,9 @@ class _Kept:
         return found
 
 
-def elected(found: Sequence[Shown], walked: Bool[np.ndarray, " vector"], overlap: float) -> list[Members]:
+def elected(
+    found: Sequence[WalkedCluster], walked: Bool[np.ndarray, " vector"], overlap: float
+) -> list[Members]:
     """The clusters that their own members name, the best confirmed first.
 
     Args:
@@ -262,10 +264,10 @@ def elected(found: Sequence[Shown], walked: Bool[np.ndarray, " vector"], overlap
     return [shown.members for shown in kept.clusters]
 
 
-def _by_conductance(shown: Shown) -> tuple[float, int, list[int]]:
+def _by_conductance(shown: WalkedCluster) -> tuple[float, int, list[int]]:
     return shown.conductance, -len(shown.members), shown.members.tolist()
 
 
-def _confirmed(shown: Shown, walked: Bool[np.ndarray, " vector"]) -> float:
+def _confirmed(shown: WalkedCluster, walked: Bool[np.ndarray, " vector"]) -> float:
     """The share of a cluster's members that name it, of those that were seeds."""
     return float(np.isin(shown.seeds, shown.members).sum() / max(1, walked[shown.members].sum()))

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from circuitscope.behaviours.clusters import kmeans, neighbours
 from circuitscope.behaviours.clusters.fit import Space, by_label, fit
-from circuitscope.behaviours.clusters.local import Shown, dips, elected
+from circuitscope.behaviours.clusters.local import WalkedCluster, dips, elected
 from circuitscope.behaviours.clusters.unit_rows import UnitRows
 from circuitscope.config import ClusterSettings
 from circuitscope.errors import BadInput
@@ -101,9 +101,9 @@ def test_clusters_are_elected_by_their_own_members():
     walked = np.ones(30, bool)
     for value in (0.3, 0.1):
         shown = [
-            Shown(0.2, ten, seeds=[0, 1, 2, 3, 4, 5, 6, 7]),
-            Shown(value, rim, seeds=[20, 21]),
-            Shown(0.4, apart, seeds=[10, 11, 12, 13, 14]),
+            WalkedCluster(0.2, ten, seeds=[0, 1, 2, 3, 4, 5, 6, 7]),
+            WalkedCluster(value, rim, seeds=[20, 21]),
+            WalkedCluster(0.4, apart, seeds=[10, 11, 12, 13, 14]),
         ]
         kept = elected(shown, walked, 0.5)
         assert [one.tolist() for one in kept] == [ten.tolist(), apart.tolist()]
@@ -112,7 +112,11 @@ def test_clusters_are_elected_by_their_own_members():
 
 def test_near_duplicates_vote_for_the_best_cut():
     ten, nine, five = np.arange(10), np.arange(1, 10), np.arange(5)
-    shown = [Shown(0.2, ten, seeds=[0, 2]), Shown(0.1, nine, seeds=[9]), Shown(0.3, five, seeds=[1])]
+    shown = [
+        WalkedCluster(0.2, ten, seeds=[0, 2]),
+        WalkedCluster(0.1, nine, seeds=[9]),
+        WalkedCluster(0.3, five, seeds=[1]),
+    ]
     kept = elected(shown, np.ones(12, bool), 0.5)
     assert [one.tolist() for one in kept] == [nine.tolist()], "2 of its 9 name it, and 1 of the 5"
     kept = elected(shown, np.isin(np.arange(12), [1, 2, 9]), 0.7)
