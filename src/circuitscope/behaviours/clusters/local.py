@@ -27,8 +27,11 @@ Clusters of behaviours by conductance: arXiv 2601.12703. The walk and the rules 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -82,7 +85,8 @@ def local_clusters(
             swept = _sweep(graph, walk, settings, rank)
             if swept is not None:
                 value, members = swept
-                found.setdefault(members.tobytes(), WalkedCluster(value, members)).seeds.append(start)
+                key = blake2b(members.tobytes(), digest_size=16).digest()
+                found.setdefault(key, WalkedCluster(value, members)).seeds.append(start)
                 known[members] += len(graph) > EXACT
         progress(at, len(order), "vectors")
     return elected(list(found.values()), walked, settings.overlap)
@@ -154,7 +158,7 @@ def _sweep(
         is_smaller_side = value == leaving[size - 1]  # or nothing leaves it
         fits = settings.smallest <= size <= settings.largest and value <= settings.conductance
         if fits and is_smaller_side:
-            return value, np.sort(order[:size])
+            return value, np.sort(order[:size]).astype(np.int32)  # there may be one for each vector
     return None
 
 
@@ -222,13 +226,9 @@ class _Kept:
             self._of_vector[vector].append(len(self.clusters))
         self.clusters.append(shown)
 
-    def shared(self, members: Members) -> dict[int, int]:
+    def shared(self, members: Members) -> Counter[int]:
         """How many of some vectors are in each of the clusters."""
-        found: dict[int, int] = {}
-        for vector in members.tolist():
-            for cluster in self._of_vector[vector]:
-                found[cluster] = found.get(cluster, 0) + 1
-        return found
+        return Counter(chain.from_iterable(map(self._of_vector.__getitem__, members.tolist())))
 
 
 def elected(
@@ -261,7 +261,7 @@ def elected(
         )
         if max(sizes, default=0.0) <= overlap:
             kept.add(shown)
-    return [shown.members for shown in kept.clusters]
+    return [shown.members.astype(np.int64) for shown in kept.clusters]
 
 
 def _by_conductance(shown: WalkedCluster) -> tuple[float, int, list[int]]:
