@@ -438,6 +438,8 @@ def test_finding_behaviours_in_python_runs(tmp_path, monkeypatch):
     assert made["contexts"].losses.max() < 0.1
     assert made["vectors"].shape[0] == 300
     assert made["closest"][0] == 0
+    assert 3 < len(made["clusters"]) < 100
+    assert made["said"][:2] == (made["largest"].name, len(made["largest"].members))
 
 
 def test_effects_by_hand_run(stage):

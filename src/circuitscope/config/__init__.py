@@ -10,8 +10,10 @@ from circuitscope.config.base import (
     settings_from,
 )
 from circuitscope.config.behaviours import (
+    BehavioursClusterConfig,
     BehavioursContextsConfig,
     BehavioursVectorsConfig,
+    ClusterSettings,
     ContextSearch,
     VectorSettings,
 )
@@ -49,9 +51,11 @@ __all__ = [
     "MOST_POINTS",
     "TRUNCATE",
     "AblationConfig",
+    "BehavioursClusterConfig",
     "BehavioursContextsConfig",
     "BehavioursVectorsConfig",
     "CheckConfig",
+    "ClusterSettings",
     "ComputeConfig",
     "Config",
     "ConfigType",

@@ -1,6 +1,19 @@
 """Results as values: typed, frozen, and readable without torch or a model."""
 
 from circuitscope.results.activity_shares import active_sentence, split_by_share
+from circuitscope.results.behaviours import (
+    BEHAVIOURS_SCHEMA,
+    Cluster,
+    ClusterCount,
+    ClusterFeature,
+    Clusters,
+    LabelAgreement,
+    SampleContext,
+    SimilarCluster,
+    TokenCount,
+    TrivialMatch,
+    read_clusters,
+)
 from circuitscope.results.circuit import Circuit, Edges, Nodes
 from circuitscope.results.circuit_files import load, save
 from circuitscope.results.comparison import Comparison, compare
@@ -117,6 +130,7 @@ from circuitscope.results.task_check import (
 
 __all__ = [
     "AUTOMATIC",
+    "BEHAVIOURS_SCHEMA",
     "FAILS",
     "FEW_EXAMPLES",
     "FILES",
@@ -143,6 +157,10 @@ __all__ = [
     "CircuitScores",
     "ClassifierHead",
     "ClassifierScores",
+    "Cluster",
+    "ClusterCount",
+    "ClusterFeature",
+    "Clusters",
     "Comparison",
     "ComparisonRow",
     "Curve",
@@ -164,6 +182,7 @@ __all__ = [
     "Groups",
     "Interval",
     "JudgedFeature",
+    "LabelAgreement",
     "MarkedContext",
     "MeanPoint",
     "MetricMeans",
@@ -181,6 +200,7 @@ __all__ = [
     "RandomCircuits",
     "Recipe",
     "RemovalCurve",
+    "SampleContext",
     "Score",
     "ScoresRow",
     "ScrTpp",
@@ -188,6 +208,7 @@ __all__ = [
     "Share",
     "ShiftComparison",
     "ShiftScores",
+    "SimilarCluster",
     "SiteQuality",
     "SkippedExample",
     "SpareNodes",
@@ -201,9 +222,11 @@ __all__ = [
     "TaskCheck",
     "TaskSource",
     "TokenContext",
+    "TokenCount",
     "TokenWeight",
     "Transfer",
     "TriedTraining",
+    "TrivialMatch",
     "Word",
     "active_sentence",
     "behaviour_doubts",
@@ -221,6 +244,7 @@ __all__ = [
     "label_of",
     "load",
     "paths",
+    "read_clusters",
     "read_evaluation",
     "read_groups",
     "read_plain",

@@ -18,7 +18,7 @@ from circuitscope.runs.folders import new_folder, refuse_existing
 from circuitscope.runs.json_lines import json_object, read_json_lines
 from circuitscope.runs.judging import SHEET, Sheet, sheet_of, write_judging
 from circuitscope.runs.manifest import SCHEMA_VERSION, read_manifest, versions, write_manifest
-from circuitscope.runs.needed import need, need_behaviours, need_shift
+from circuitscope.runs.needed import need, need_behaviours, need_one_of, need_shift
 from circuitscope.runs.origins import Change, is_there, made_from, outdated_by, run_kind, state_of
 from circuitscope.runs.places import looks_like_path
 from circuitscope.runs.stages import (
@@ -26,6 +26,7 @@ from circuitscope.runs.stages import (
     CIRCUIT,
     CLASSIFIER,
     CLASSIFIER_CIRCUIT,
+    CLUSTERS,
     COMPARISON,
     CONTEXTS,
     EVALUATION,
@@ -62,6 +63,7 @@ __all__ = [
     "CIRCUIT",
     "CLASSIFIER",
     "CLASSIFIER_CIRCUIT",
+    "CLUSTERS",
     "COMPARISON",
     "CONTEXTS",
     "DONE",
@@ -107,6 +109,7 @@ __all__ = [
     "made_from",
     "need",
     "need_behaviours",
+    "need_one_of",
     "need_shift",
     "new_folder",
     "open_collection",
