@@ -31,7 +31,7 @@ OTHER_NAMES = {
 }
 WHOLE = (cs.discover, cs.evaluate, cs.sweep, cs.prune, cs.group, cs.report)
 """Every field of the config is an argument of these."""
-NOT_IN_PYTHON = {(cs.report, "workers")}
+NOT_IN_PYTHON = {(cs.report, item.name) for item in fields(config.WorkersConfig)}
 """A function of one circuit has nothing to divide."""
 
 

@@ -14,6 +14,7 @@ from circuitscope.work.engine import (
 from circuitscope.work.partial import Arrays, Batches, InMemory, Partial, Prefixed, partial_folder
 from circuitscope.work.processes import WorkerProcesses
 from circuitscope.work.progress import Progress, labelled, shown, silent, step
+from circuitscope.work.ray_engine import RayWorkers
 from circuitscope.work.units import Unit, finished, kept_or_done
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Partial",
     "Prefixed",
     "Progress",
+    "RayWorkers",
     "Setup",
     "Unit",
     "WorkerProcesses",

@@ -1,0 +1,191 @@
+"""Ray workers: on a cluster of two machines, both of which are this one, and on one that is started for the work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import work_units
+from engine_rules import EngineWithWorkers
+from work_units import notes, scales, setup, wait_until
+
+from circuitscope.work import Engine, Partial, RayWorkers, Unit, engine_for
+from circuitscope.work.ray_engine import share
+
+ray = pytest.importorskip("ray", reason="ray is not installed here: pip install 'circuitscope[ray]'")
+
+PATH = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+SMALL = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[object]:
+    """Two machines with room for one worker each; no program is connected."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patched.setenv("PYTHONPATH", PATH)  # of every machine
+        made = Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False})
+        made.add_node(**SMALL)
+        made.wait_for_nodes()
+        yield made
+        ray.shutdown()
+        made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def connected(cluster) -> Iterator[object]:
+    """The cluster; this program is connected to it, as one may be that uses Ray for other things too."""
+    ray.init(address=cluster.address, log_to_driver=False, configure_logging=False)
+    yield cluster
+    ray.shutdown()
+
+
+class TestRayWorkers(EngineWithWorkers):
+    @pytest.fixture
+    def engine(self, connected):
+        return RayWorkers(2, connected.address)
+
+
+def test_settings_choose_it():
+    chosen = engine_for(2, "ray", "somewhere:6379")
+    assert isinstance(chosen, Engine)
+    assert chosen == RayWorkers(2, "somewhere:6379")
+    assert engine_for(1, "ray") == RayWorkers(1, None)
+
+
+# -- machines and drivers that are lost --------------------------------------------------------------------
+
+
+def test_a_machine_that_is_removed_loses_nothing(connected, tmp_path):
+    """Its unit goes to another machine, and what was done before is not done again."""
+    kept = Partial.beside(tmp_path / "run", {})
+    lost = connected.add_node(**SMALL)
+    connected.wait_for_nodes()
+    held = [Unit(f"held-{n}", partial(work_units.hold, number=10 + n, folder=tmp_path)) for n in range(3)]
+    begun = []
+
+    def remove():
+        wait_until(lambda: len(places(tmp_path)) == 3)  # a unit on each machine; none ends before it may
+        begun.extend(one for one in places(tmp_path) if one.machine == lost.node_id)
+        connected.remove_node(lost, allow_graceful=False)
+        wait_until(lambda: gone(begun[0].process))
+        work_units.note(tmp_path, "go on")
+
+    removing = threading.Thread(target=remove)
+    removing.start()
+    found = list(RayWorkers(3).run(setup(tmp_path), [*scales(tmp_path, 4), *held], kept=kept))
+    removing.join()
+    assert all(one.failure is None for one in found)
+    done = sorted(line for line in notes(tmp_path) if line.startswith("do "))
+    assert done == sorted(f"do {number}" for number in (0, 1, 2, 3, 10, 11, 12))
+    assert sorted(one.unit for one in places(tmp_path)) == sorted(["10", "11", "12", begun[0].unit])
+    ours = work_units.scale(2.0, number=11, folder=tmp_path)
+    np.testing.assert_array_equal(found[5].value["x"], ours["x"])
+
+
+class Place(NamedTuple):
+    """Where a unit has begun and waits."""
+
+    machine: str
+    unit: str
+    process: int
+
+
+def places(folder: Path) -> list[Place]:
+    begun = [line.split()[1:] for line in notes(folder) if line.startswith("on ")]
+    return [Place(machine, unit, int(process)) for machine, unit, process in begun]
+
+
+def gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+DRIVER = """
+import work_units
+from functools import partial
+from pathlib import Path
+from circuitscope.work import Partial, RayWorkers, Unit
+folder = Path({folder!r})
+units = work_units.scales(folder, 4)
+held = [Unit(f"held-{{n}}", partial(work_units.hold, number=10 + n, folder=folder)) for n in range(2)]
+kept = Partial.beside(folder / "run", {{}})
+found = list(RayWorkers(2, {address!r}).run(work_units.setup(folder), [*units, *held], kept=kept))
+assert all(one.failure is None for one in found), found
+"""
+
+
+def driver(folder: Path, address: str | None) -> subprocess.Popen[bytes]:
+    code = DRIVER.format(folder=str(folder), address=address)
+    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": PATH})
+
+
+def killed_while_units_wait(folder: Path, address: str | None) -> None:
+    process = driver(folder, address)
+    wait_until(lambda: len(places(folder)) == 2 or process.poll() is not None)
+    done = folder / ".run.partial"
+    wait_until(lambda: len(list(done.glob("unit-*.safetensors"))) == 4)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["a cluster that stays", "a cluster of its own"])
+def test_a_driver_that_was_killed_and_is_started_again_does_nothing_twice(cluster, own, tmp_path):
+    address = None if own else cluster.address
+    killed_while_units_wait(tmp_path, address)
+    workers = [int(line.split()[1]) for line in notes(tmp_path) if line.startswith("load")]
+    wait_until(lambda: all(map(gone, workers)))  # they end with their driver
+    work_units.note(tmp_path, "go on")
+    assert driver(tmp_path, address).wait(timeout=100) == 0
+    done = [line for line in notes(tmp_path) if line.startswith("do ")]
+    assert sorted(done) == sorted(f"do {number}" for number in (0, 1, 2, 3, 10, 11))
+
+
+# -- connections -------------------------------------------------------------------------------------------
+
+
+def test_an_address_where_no_cluster_is():
+    """In a process that is not connected."""
+    code = (
+        "from circuitscope.work import NOTHING_SHARED, RayWorkers, Unit\n"
+        "list(RayWorkers(1, 'nowhere').run(NOTHING_SHARED, [Unit('one', print)]))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "WorkFailed: no connection to a Ray cluster at nowhere: " in said.stderr
+    assert "to fix it: start one with ray start --head" in said.stderr
+
+
+# -- who gets what -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "expected"),
+    [
+        ([{"CPU": 2}], 2, {"num_cpus": 1}),
+        ([{"CPU": 8}, {"CPU": 8}], 4, {"num_cpus": 4}),
+        ([{"CPU": 8}, {"CPU": 4}], 2, {"num_cpus": 4}),
+        ([{"CPU": 8}, {"CPU": 4}], 3, {"num_cpus": 4}),
+        ([{"CPU": 2}], 5, {"num_cpus": 1}),
+        ([{}], 1, {"num_cpus": 1}),
+        ([{"CPU": 64, "GPU": 8}], 8, {"num_cpus": 8, "num_gpus": 1.0}),
+        ([{"CPU": 64, "GPU": 8}, {"CPU": 64}], 16, {"num_cpus": 4, "num_gpus": 0.5}),
+        ([{"CPU": 64, "GPU": 8}], 2, {"num_cpus": 32, "num_gpus": 1.0}),
+        ([{"CPU": 64, "GPU": 8}], 10, {"num_cpus": 6, "num_gpus": 0.5}),
+    ],
+)
+def test_every_worker_has_an_equal_share(nodes, workers, expected):
+    assert share(nodes, workers) == expected
