@@ -11,6 +11,7 @@ from circuitscope.work.engine import (
     engine_for,
     refuse_failures,
 )
+from circuitscope.work.jobs import FAILED, Job, Jobs, JobState
 from circuitscope.work.partial import Arrays, Batches, InMemory, Partial, Prefixed, partial_folder
 from circuitscope.work.processes import WorkerProcesses
 from circuitscope.work.progress import Progress, labelled, shown, silent, step
@@ -18,6 +19,7 @@ from circuitscope.work.ray_engine import RayWorkers
 from circuitscope.work.units import Unit, finished, kept_or_done
 
 __all__ = [
+    "FAILED",
     "NOTHING_SHARED",
     "Arrays",
     "Batches",
@@ -25,6 +27,9 @@ __all__ = [
     "Failure",
     "InMemory",
     "InProcess",
+    "Job",
+    "JobState",
+    "Jobs",
     "Outcome",
     "Partial",
     "Prefixed",

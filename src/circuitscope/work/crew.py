@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, ClassVar, Generic, TypeVar
@@ -208,7 +208,7 @@ class Workers(ABC):
         kept: Batches | None = None,
         progress: Progress = silent,
         what: str = "units",
-    ) -> Iterator[Outcome[Result]]:
+    ) -> Generator[Outcome[Result], None, None]:
         """See ``Engine``.
 
         Raises:

@@ -17,7 +17,8 @@ machine can be given them. Discovery's batches fit as they are: the setup makes 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, Protocol, cast, runtime_checkable
@@ -88,7 +89,7 @@ class Engine(Protocol):
         kept: Batches | None = None,
         progress: Progress = silent,
         what: str = "units",
-    ) -> Iterator[Outcome[Result]]:
+    ) -> Generator[Outcome[Result], None, None]:
         """The outcome of every unit, in the order of the units.
 
         Args:
@@ -136,7 +137,7 @@ class InProcess:
         kept: Batches | None = None,
         progress: Progress = silent,
         what: str = "units",
-    ) -> Iterator[Outcome[Result]]:
+    ) -> Generator[Outcome[Result], None, None]:
         """See ``Engine``."""
         check_names(units)
         load = cache(setup)
@@ -172,12 +173,21 @@ def keep(outcome: Outcome[Any], kept: Batches | None) -> None:
         kept.put(outcome.name, outcome.value)
 
 
-def check_names(units: Sequence[Unit[Any, Any]]) -> None:
-    """Refuse two units with the same name, which could not be told apart."""
-    names = [unit.name for unit in units]
-    twice = sorted({name for name in names if names.count(name) > 1})
+@runtime_checkable
+class Named(Protocol):
+    """Whatever has a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def check_names(named: Sequence[Named]) -> None:
+    """Refuse two units, or jobs, with the same name, which could not be told apart."""
+    times = Counter(one.name for one in named)
+    twice = sorted(name for name, number in times.items() if number > 1)
     if twice:
-        raise BadInput(f"more than one unit is called {', '.join(twice)}", expected="a name for each")
+        kind = type(named[0]).__name__.lower()
+        raise BadInput(f"more than one {kind} is called {', '.join(twice)}", expected="a name for each")
 
 
 def refuse_failures(outcomes: Sequence[Outcome[Any]], what: str) -> None:

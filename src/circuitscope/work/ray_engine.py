@@ -104,7 +104,7 @@ class _RayCrew(Crew[Loaded, Result, _Actor]):
     def _start(self) -> _Actor:
         if self._make is None:
             self._connect()
-        one = _Actor(actor=self._make.remote(log.getEffectiveLevel()))
+        one = _Actor(actor=self._make.remote(os.getcwd(), log.getEffectiveLevel()))
         self._load(one)
         return one
 

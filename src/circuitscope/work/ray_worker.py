@@ -5,7 +5,10 @@ Ray calls the methods in two threads, so that the engine hears how far a unit is
 
 from __future__ import annotations
 
+import logging
+import os
 from collections import deque
+from socket import gethostname
 from threading import Condition
 from typing import Any
 
@@ -14,6 +17,8 @@ from circuitscope.work.engine import Outcome, Setup, attempt
 from circuitscope.work.progress import shown
 from circuitscope.work.units import Unit
 from circuitscope.work.worker import send_messages, shown_error, teller
+
+log = logging.getLogger("circuitscope")
 
 Message = tuple[int, str, Any]
 """(number, kind, value); numbers go up."""
@@ -55,11 +60,20 @@ class Mailbox:
 class RayWorker:
     """A worker; each of its methods is called by the engine, through Ray."""
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, folder: str, level: int) -> None:
+        """Work in the engine's folder, so that relative paths lead to the same.
+
+        Args:
+            level: messages of the log from this level on are sent.
+        """
         self._mail = Mailbox()
         self._loaded: Any = None
         self._ready = False
         send_messages(self._mail, level)
+        try:
+            os.chdir(folder)
+        except OSError:
+            log.warning("there is no folder %s on %s; relative paths lead elsewhere", folder, gethostname())
 
     def load(self, setup: Setup[Any], heard: int) -> tuple[CircuitscopeError | None, list[Message]]:
         """Load what the units share, unless it is there; returns the error if that fails."""

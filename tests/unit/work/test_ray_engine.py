@@ -115,7 +115,7 @@ def gone(process: int) -> bool:
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-DRIVER = """
+UNITS = """
 import work_units
 from functools import partial
 from pathlib import Path
@@ -127,32 +127,72 @@ kept = Partial.beside(folder / "run", {{}})
 found = list(RayWorkers(2, {address!r}).run(work_units.setup(folder), [*units, *held], kept=kept))
 assert all(one.failure is None for one in found), found
 """
+JOBS = """
+import work_units
+from pathlib import Path
+from circuitscope.work import RayWorkers
+folder = Path({folder!r})
+found = work_units.jobs_of(folder, 6, held=4).run(work_units.setup(folder), RayWorkers(2, {address!r}))
+assert all(one.failure is None for one in found), found
+"""
 
 
-def driver(folder: Path, address: str | None) -> subprocess.Popen[bytes]:
-    code = DRIVER.format(folder=str(folder), address=address)
-    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": PATH})
+def driver(code: str, folder: Path, address: str | None) -> subprocess.Popen[bytes]:
+    filled = code.format(folder=str(folder), address=address)
+    return subprocess.Popen([sys.executable, "-c", filled], env={**os.environ, "PYTHONPATH": PATH})
 
 
-def killed_while_units_wait(folder: Path, address: str | None) -> None:
-    process = driver(folder, address)
-    wait_until(lambda: len(places(folder)) == 2 or process.poll() is not None)
-    done = folder / ".run.partial"
-    wait_until(lambda: len(list(done.glob("unit-*.safetensors"))) == 4)
+def kill(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Kill a driver, and wait for its workers, which end with it."""
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    workers = [int(line.split()[1]) for line in notes(folder) if line.startswith("load")]
+    wait_until(lambda: all(map(gone, workers)))
 
 
-@pytest.mark.parametrize("own", [False, True], ids=["a cluster that stays", "a cluster of its own"])
-def test_a_driver_that_was_killed_and_is_started_again_does_nothing_twice(cluster, own, tmp_path):
-    address = None if own else cluster.address
-    killed_while_units_wait(tmp_path, address)
-    workers = [int(line.split()[1]) for line in notes(tmp_path) if line.startswith("load")]
-    wait_until(lambda: all(map(gone, workers)))  # they end with their driver
+def test_a_driver_that_was_killed_and_is_started_again_does_nothing_twice(cluster, tmp_path):
+    first = driver(UNITS, tmp_path, cluster.address)
+    kept = tmp_path / ".run.partial"
+    wait_until(lambda: len(places(tmp_path)) == 2 and len(list(kept.glob("unit-*.safetensors"))) == 4)
+    kill(first, tmp_path)
     work_units.note(tmp_path, "go on")
-    assert driver(tmp_path, address).wait(timeout=100) == 0
+    assert driver(UNITS, tmp_path, cluster.address).wait(timeout=100) == 0
     done = [line for line in notes(tmp_path) if line.startswith("do ")]
     assert sorted(done) == sorted(f"do {number}" for number in (0, 1, 2, 3, 10, 11))
+
+
+def test_so_do_jobs_on_a_cluster_that_is_started_for_them(tmp_path):
+    first = driver(JOBS, tmp_path, None)
+    wait_until(lambda: sum(line.startswith("begin ") for line in notes(tmp_path)) == 6)
+    kill(first, tmp_path)
+    work_units.note(tmp_path, "go on")
+    assert driver(JOBS, tmp_path, None).wait(timeout=100) == 0
+    made = sorted(line for line in notes(tmp_path) if line.startswith("made "))
+    assert made == [f"made {number}" for number in range(6)]
+    assert [notes(tmp_path).count(f"begin {number}") for number in range(4)] == [1] * 4
+    left = [path.name for path in work_units.job_folder(tmp_path).iterdir() if path.name.endswith(".tmp")]
+    assert left == [], "what the killed ones were writing is cleared up"
+
+
+def test_jobs_that_are_interrupted_leave_nothing_half_written(connected, tmp_path):
+    jobs = work_units.jobs_of(tmp_path, 2, held=0)
+
+    def interrupt():
+        wait_until(lambda: sum(line.startswith("begin ") for line in notes(tmp_path)) == 2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            jobs.run(setup(tmp_path), RayWorkers(2))
+    finally:
+        signal.signal(signal.SIGINT, earlier)
+    thread.join()
+    assert not any(one.owner for one in jobs.states().values())
+    left = [path for path in work_units.job_folder(tmp_path).rglob("*") if ".claims" not in path.parts]
+    assert left == []
 
 
 # -- connections -------------------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, OutOfSpace
 from circuitscope.runs import new_folder, read_arrays
-from circuitscope.work import Arrays, Setup, Unit, shown
+from circuitscope.work import Arrays, Job, Jobs, Setup, Unit, shown
 
 
 def note(folder: Path, line: str) -> None:
@@ -148,3 +148,47 @@ def crash_on_load() -> None:
 
 def die_on_load() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+# -- jobs --------------------------------------------------------------------------------------------------
+
+
+def job_folder(folder: Path) -> Path:
+    return folder / "circuits"
+
+
+def jobs_of(folder: Path, count: int, *, dictionaries: str = "", held: int | None = None) -> Jobs[float]:
+    """Jobs that note what they do; from number ``held`` on they wait for a note to go on."""
+    return Jobs(
+        job_folder(folder),
+        "circuit",
+        [
+            Job(
+                f"job-{number}",
+                partial(make_job, number=number, folder=folder, wait=held is not None and number >= held),
+                {"cluster": f"c{number}", **({"dictionaries": dictionaries} if dictionaries else {})},
+            )
+            for number in range(count)
+        ],
+    )
+
+
+def make_job(factor: float, draft: Path, *, number: int, folder: Path, wait: bool) -> dict[str, int]:
+    note(folder, f"begin {number}")
+    (draft / "number").write_text(str(factor * number))
+    if (folder / f"broken-{number}").exists():
+        raise BadInput(f"job {number} is broken", mend="mend it")
+    if wait:
+        wait_until(lambda: "go on" in notes(folder))
+    note(folder, f"made {number}")
+    return {"number": number}
+
+
+def fatal_job(factor: float, draft: Path, *, folder: Path) -> None:
+    note(folder, "fatal")
+    (draft / "half").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def disk_full(factor: float, draft: Path) -> None:
+    raise OutOfSpace("the disk is full")
