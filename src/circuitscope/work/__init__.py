@@ -11,7 +11,7 @@ from circuitscope.work.engine import (
     engine_for,
     refuse_failures,
 )
-from circuitscope.work.jobs import FAILED, Job, Jobs, JobState
+from circuitscope.work.jobs import FAILED, FolderJob, FolderJobs, JobState
 from circuitscope.work.partial import Arrays, Batches, InMemory, Partial, Prefixed, partial_folder
 from circuitscope.work.processes import WorkerProcesses
 from circuitscope.work.progress import Progress, labelled, shown, silent, step
@@ -25,11 +25,11 @@ __all__ = [
     "Batches",
     "Engine",
     "Failure",
+    "FolderJob",
+    "FolderJobs",
     "InMemory",
     "InProcess",
-    "Job",
     "JobState",
-    "Jobs",
     "Outcome",
     "Partial",
     "Prefixed",

@@ -174,19 +174,18 @@ def keep(outcome: Outcome[Any], kept: Batches | None) -> None:
 
 
 @runtime_checkable
-class Named(Protocol):
+class HasName(Protocol):
     """Whatever has a name."""
 
     @property
     def name(self) -> str: ...
 
 
-def check_names(named: Sequence[Named]) -> None:
+def check_names(named: Sequence[HasName], kind: str = "unit") -> None:
     """Refuse two units, or jobs, with the same name, which could not be told apart."""
     times = Counter(one.name for one in named)
     twice = sorted(name for name, number in times.items() if number > 1)
     if twice:
-        kind = type(named[0]).__name__.lower()
         raise BadInput(f"more than one {kind} is called {', '.join(twice)}", expected="a name for each")
 
 

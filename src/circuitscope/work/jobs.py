@@ -58,7 +58,7 @@ _NAME = re.compile(r"\w[\w-]*")
 
 
 @dataclass(frozen=True)
-class Job(Generic[Loaded]):
+class FolderJob(Generic[Loaded]):
     """One folder to be made."""
 
     name: str
@@ -82,16 +82,16 @@ class JobState:
 
 
 @dataclass(frozen=True)
-class Jobs(Generic[Loaded]):
+class FolderJobs(Generic[Loaded]):
     """The jobs of a folder."""
 
     folder: Path
     kind: str
     """Of each job's folder, for its manifest."""
-    jobs: Sequence[Job[Loaded]]
+    jobs: Sequence[FolderJob[Loaded]]
 
     def __post_init__(self) -> None:
-        check_names(self.jobs)
+        check_names(self.jobs, "job")
         for job in self.jobs:
             if not _NAME.fullmatch(job.name):
                 raise BadInput(f"a job called {job.name!r}", expected="letters, digits, _ and -")
@@ -139,7 +139,7 @@ class Jobs(Generic[Loaded]):
 
     # -- where a job stands ------------------------------------------------------------------------------
 
-    def _standing(self, job: Job[Loaded]) -> tuple[str, Failure | None]:
+    def _standing(self, job: FolderJob[Loaded]) -> tuple[str, Failure | None]:
         made_from = dict(job.made_from)
         found = _made_from(self.folder / job.name / MANIFEST, self.kind)
         if found == made_from:
@@ -149,41 +149,46 @@ class Jobs(Generic[Loaded]):
             return FAILED, failure
         return TO_DO if found is None else OUT_OF_DATE, None
 
-    def _settled(self, job: Job[Loaded]) -> bool:
+    def _settled(self, job: FolderJob[Loaded]) -> bool:
         return self._standing(job)[0] in (DONE, FAILED)
 
-    def _unsettled(self, jobs: Sequence[Job[Loaded]]) -> list[Job[Loaded]]:
+    def _unsettled(self, jobs: Sequence[FolderJob[Loaded]]) -> list[FolderJob[Loaded]]:
         return [job for job in jobs if not self._settled(job)]
 
-    def _claim(self, job: Job[Loaded]) -> Path:
+    def _claim(self, job: FolderJob[Loaded]) -> Path:
         return self.folder / ".claims" / job.name
 
-    def _failed(self, job: Job[Loaded]) -> Path:
+    def _failed(self, job: FolderJob[Loaded]) -> Path:
         return self.folder / ".failed" / f"{job.name}.json"
 
     # -- doing them --------------------------------------------------------------------------------------
 
     def _do(
-        self, jobs: Sequence[Job[Loaded]], setup: Setup[Loaded], engine: Engine, progress: Progress, what: str
+        self,
+        jobs: Sequence[FolderJob[Loaded]],
+        setup: Setup[Loaded],
+        engine: Engine,
+        progress: Progress,
+        what: str,
     ) -> None:
         earlier, total = len(self.jobs) - len(jobs), len(self.jobs)
 
         def of_all(done: int, of: int, doing: str) -> None:
             progress(*((done + earlier, total) if doing == what else (done, of)), doing)
 
-        alone = [Jobs(self.folder, self.kind, [job]) for job in jobs]
+        alone = [FolderJobs(self.folder, self.kind, [job]) for job in jobs]
         units = [Unit(job.name, partial(_do_one, jobs=one)) for job, one in zip(jobs, alone, strict=True)]
         with self._left_clean(), closing(engine.run(setup, units, progress=of_all, what=what)) as outcomes:
             for job, outcome in zip(jobs, outcomes, strict=True):
                 if outcome.failure is not None:  # recorded, unless its worker was killed
                     self._record(job, outcome.failure)
 
-    def _record(self, job: Job[Loaded], failure: Failure) -> None:
+    def _record(self, job: FolderJob[Loaded], failure: Failure) -> None:
         with claim(self._claim(job)) as mine:
             if mine and not self._settled(job):
                 self._write_failure(job, failure)
 
-    def _write_failure(self, job: Job[Loaded], failure: Failure) -> None:
+    def _write_failure(self, job: FolderJob[Loaded], failure: Failure) -> None:
         path = self._failed(job)
         with explained_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +218,7 @@ class Jobs(Generic[Loaded]):
         return claimed
 
 
-def _do_one(loaded: Loaded, *, jobs: Jobs[Loaded]) -> None:
+def _do_one(loaded: Loaded, *, jobs: FolderJobs[Loaded]) -> None:
     """Do the only one of some jobs, unless another process has done it or is doing it."""
     (job,) = jobs.jobs
     with claim(jobs._claim(job)) as mine:

@@ -16,7 +16,7 @@ from work_units import job_folder, jobs_of, notes, setup, wait_until
 
 from circuitscope.errors import BadInput, OutOfSpace
 from circuitscope.runs import DONE, OUT_OF_DATE, TO_DO, claim, read_json
-from circuitscope.work import FAILED, InProcess, Job, Jobs, WorkerProcesses, refuse_failures
+from circuitscope.work import FAILED, FolderJob, FolderJobs, InProcess, WorkerProcesses, refuse_failures
 
 ENGINES = {"in process": InProcess(), "two workers": WorkerProcesses(2)}
 both = pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
@@ -26,7 +26,7 @@ def begun(folder: Path) -> list[str]:
     return sorted(line for line in notes(folder) if line.startswith("begin "))
 
 
-def states(jobs: Jobs[float]) -> dict[str, str]:
+def states(jobs: FolderJobs[float]) -> dict[str, str]:
     return {name: standing.state for name, standing in jobs.states().items()}
 
 
@@ -119,8 +119,8 @@ def test_a_failure_of_other_inputs_does_not_count(tmp_path):
 
 
 def test_a_job_that_kills_its_workers_is_recorded_by_their_engine(tmp_path):
-    fatal = Job("fatal", partial(work_units.fatal_job, folder=tmp_path))
-    jobs = Jobs(job_folder(tmp_path), "circuit", [fatal, *jobs_of(tmp_path, 1).jobs])
+    fatal = FolderJob("fatal", partial(work_units.fatal_job, folder=tmp_path))
+    jobs = FolderJobs(job_folder(tmp_path), "circuit", [fatal, *jobs_of(tmp_path, 1).jobs])
     found = jobs.run(setup(tmp_path), WorkerProcesses(2))
     assert [one.failure.kind if one.failure else DONE for one in found] == ["killed", DONE]
     assert states(jobs) == {"fatal": FAILED, "job-0": DONE}
@@ -129,7 +129,9 @@ def test_a_job_that_kills_its_workers_is_recorded_by_their_engine(tmp_path):
 
 
 def test_a_full_disk_is_one_error_and_no_record(tmp_path):
-    jobs = Jobs(job_folder(tmp_path), "circuit", [Job(f"job-{n}", work_units.disk_full) for n in range(3)])
+    jobs = FolderJobs(
+        job_folder(tmp_path), "circuit", [FolderJob(f"job-{n}", work_units.disk_full) for n in range(3)]
+    )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("circuitscope.work.jobs.write_json", lambda *_: work_units.disk_full(0.0, tmp_path))
         with pytest.raises(OutOfSpace, match="the disk is full"):
@@ -140,9 +142,13 @@ def test_a_full_disk_is_one_error_and_no_record(tmp_path):
 def test_names_are_those_of_folders(tmp_path):
     for name in ("a/b", ".hidden", "", "a.b"):
         with pytest.raises(BadInput, match="a job called"):
-            Jobs(tmp_path, "circuit", [Job(name, work_units.make_job)])
+            FolderJobs(tmp_path, "circuit", [FolderJob(name, work_units.make_job)])
     with pytest.raises(BadInput, match="more than one job is called same"):
-        Jobs(tmp_path, "circuit", [Job("same", work_units.make_job), Job("same", work_units.make_job)])
+        FolderJobs(
+            tmp_path,
+            "circuit",
+            [FolderJob("same", work_units.make_job), FolderJob("same", work_units.make_job)],
+        )
 
 
 # -- several programs, and kills ---------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 
 from circuitscope.errors import BadInput, OutOfSpace
 from circuitscope.runs import new_folder, read_arrays
-from circuitscope.work import Arrays, Job, Jobs, Setup, Unit, shown
+from circuitscope.work import Arrays, FolderJob, FolderJobs, Setup, Unit, shown
 
 
 def note(folder: Path, line: str) -> None:
@@ -157,13 +157,15 @@ def job_folder(folder: Path) -> Path:
     return folder / "circuits"
 
 
-def jobs_of(folder: Path, count: int, *, dictionaries: str = "", held: int | None = None) -> Jobs[float]:
-    """Jobs that note what they do; from number ``held`` on they wait for a note to go on."""
-    return Jobs(
+def jobs_of(
+    folder: Path, count: int, *, dictionaries: str = "", held: int | None = None
+) -> FolderJobs[float]:
+    """FolderJobs that note what they do; from number ``held`` on they wait for a note to go on."""
+    return FolderJobs(
         job_folder(folder),
         "circuit",
         [
-            Job(
+            FolderJob(
                 f"job-{number}",
                 partial(make_job, number=number, folder=folder, wait=held is not None and number >= held),
                 {"cluster": f"c{number}", **({"dictionaries": dictionaries} if dictionaries else {})},
