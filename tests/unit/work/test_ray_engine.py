@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import work_units
 from engine_rules import EngineWithWorkers
 from work_units import notes, scales, setup, wait_until
 
-from circuitscope.work import Engine, Partial, RayWorkers, Unit, engine_for
+from circuitscope.work import Engine, InProcess, Partial, RayWorkers, Unit, engine_for
 from circuitscope.work.ray_engine import share
 
 ray = pytest.importorskip("ray", reason="ray is not installed here: pip install 'circuitscope[ray]'")
@@ -161,12 +162,13 @@ def test_a_driver_that_was_killed_and_is_started_again_does_nothing_twice(cluste
     assert sorted(done) == sorted(f"do {number}" for number in (0, 1, 2, 3, 10, 11))
 
 
-def test_so_do_jobs_on_a_cluster_that_is_started_for_them(tmp_path):
+def test_jobs_of_a_driver_that_was_killed_with_its_cluster_go_on_in_this_process(tmp_path):
     first = driver(JOBS, tmp_path, None)
     wait_until(lambda: sum(line.startswith("begin ") for line in notes(tmp_path)) == 6)
     kill(first, tmp_path)
     work_units.note(tmp_path, "go on")
-    assert driver(JOBS, tmp_path, None).wait(timeout=100) == 0
+    found = work_units.jobs_of(tmp_path, 6, held=4).run(setup(tmp_path), InProcess())
+    assert all(one.failure is None for one in found)
     made = sorted(line for line in notes(tmp_path) if line.startswith("made "))
     assert made == [f"made {number}" for number in range(6)]
     assert [notes(tmp_path).count(f"begin {number}") for number in range(4)] == [1] * 4
@@ -196,6 +198,20 @@ def test_jobs_that_are_interrupted_leave_nothing_half_written(connected, tmp_pat
 
 
 # -- connections -------------------------------------------------------------------------------------------
+
+
+def test_relative_paths_lead_to_the_same_as_here(connected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (found,) = RayWorkers(1).run(setup(tmp_path), [Unit("where", work_units.where)])
+    assert found.value == str(tmp_path)
+
+
+def test_what_a_cluster_lacks_is_said(connected, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("circuitscope.work.ray_engine.PATIENCE", 0.01)  # no worker loads in that time
+    monkeypatch.setattr("circuitscope.work.ray_engine.os.getcwd", lambda: "/nowhere")
+    list(RayWorkers(1).run(setup(tmp_path), [Unit("where", work_units.where)]))
+    assert re.search(r"no Ray worker has loaded yet; the cluster has \{.*'CPU'", caplog.text)
+    assert re.search(r"there is no folder /nowhere on \S+; relative paths lead elsewhere", caplog.text)
 
 
 def test_an_address_where_no_cluster_is():
