@@ -89,9 +89,11 @@ def test_every_command_that_is_shown_exists():
     shown = set(re.findall(r"(?:^|`)circuitscope ([a-z][a-z-]*)", code, re.MULTILINE))
     assert shown
     assert shown <= verbs
-    inner = set(re.findall(r"^### shift ([a-z-]+)$", text_of("cli.md"), re.MULTILINE))
-    assert {"train", "status"} <= inner
-    assert set(re.findall(r"(?:^|`)circuitscope shift ([a-z][a-z-]*)", code, re.MULTILINE)) <= inner
+    for group in ("shift", "behaviours"):
+        inner = set(re.findall(rf"^### {group} ([a-z-]+)$", text_of("cli.md"), re.MULTILINE))
+        named = set(re.findall(rf"(?:^|`)circuitscope {group} ([a-z][a-z-]*)", code, re.MULTILINE))
+        assert named
+        assert named <= inner, group
 
 
 def test_every_option_that_is_named_exists():
@@ -429,6 +431,15 @@ def test_shift_in_python_runs(tmp_path, monkeypatch):
     made = run_snippet("shift.py")
     assert 0 < sum(map(len, made["struck"].values())) < 20
     assert made["retrained"].unintended < made["before"].unintended
+
+
+def test_finding_behaviours_in_python_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = run_snippet("behaviours.py")
+    assert len(made["contexts"]) == 300
+    assert made["contexts"].losses.max() < 0.1
+    assert made["vectors"].shape[0] == 300
+    assert made["closest"][0] == 0
 
 
 def test_effects_by_hand_run(stage):

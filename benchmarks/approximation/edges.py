@@ -234,7 +234,7 @@ def _between(
     x = clean[example]
     x[torch.arange(len(x)), position] += change
     replayer = Replayer(setting.model, effects.inputs, effects.metric, effects.clean_cache)
-    value = replayer.values(target, effects.sites[target].tap, x, example) - effects.clean_metric[example]
+    value = replayer.value(target, effects.sites[target].tap, x, example) - effects.clean_metric[example]
     columns = [
         part.tolist()
         for part in (example, up.position[first], up.feature[first], position, down.feature[second])

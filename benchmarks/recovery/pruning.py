@@ -60,7 +60,7 @@ def measure(structure: str) -> list[dict[str, Any]]:
     task = cs.load_task(f"agreement/{structure}", model)
     circuit = cs.discover(model, dictionaries, task, nodes=NODES, progress=False)
     started = time.process_time()
-    result = cs.prune(circuit, model, dictionaries, task, progress=False).result
+    result = cs.prune(circuit, model, dictionaries, task, compare=True, progress=False).result
     seconds = time.process_time() - started
     return [
         {

@@ -24,7 +24,6 @@ from circuitscope.discovery.edge_pass import edge_pass
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import node_pass
 from circuitscope.discovery.select import select_nodes
-from circuitscope.effects.replayer import DEFAULT_BUDGET
 from circuitscope.tasks import make_inputs, metric_named
 
 DOUBLINGS = 3
@@ -96,7 +95,6 @@ def spend(case: dict[str, int]) -> Spent:
             bos="no",
             edges_at="secant",
             batch_size=case["examples"],
-            memory=str(DEFAULT_BUDGET),
         ),
     )
     _passes(afresh(replace(job, examples=job.examples[:1])), case["nodes"])

@@ -18,7 +18,6 @@ from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import node_pass
 from circuitscope.discovery.select import select_nodes
 from circuitscope.effects import EdgeEntries, NodeEffects, Rows, edge_effects, node_effects
-from circuitscope.effects.replayer import DEFAULT_BUDGET
 from circuitscope.evaluation.ablated_metric import ablated_metric
 from circuitscope.evaluation.baseline import Baseline, make_baseline
 from circuitscope.evaluation.node_set import node_set
@@ -144,7 +143,6 @@ def _job(world: World) -> Job:
             bos="no",
             edges_at="secant",
             batch_size=len(world.examples),
-            memory=str(DEFAULT_BUDGET),
         ),
     )
 

@@ -6,8 +6,9 @@
     dictionaries = cs.load_dictionaries("path/to/dictionaries", model)
     circuit = cs.discover(model, dictionaries, "agreement/across_rc", nodes=100)
 
-The names below are the public ones; those that edit a classifier are under ``circuitscope.shift``. They are imported
-when first used, so that opening a saved circuit needs neither torch nor a model.
+The names below are the public ones; those that edit a classifier are under ``circuitscope.shift``, those that look
+for behaviours in plain text under ``circuitscope.behaviours``. They are imported when first used, so that opening a
+saved circuit needs neither torch nor a model.
 """
 
 from __future__ import annotations
@@ -60,9 +61,10 @@ _PUBLIC = {
     "write_dictionaries": "dictionaries",
 }
 
-__all__ = [*_PUBLIC, "__version__", "shift"]
+__all__ = [*_PUBLIC, "__version__", "behaviours", "shift"]
 
 if TYPE_CHECKING:
+    from circuitscope import behaviours as behaviours
     from circuitscope import shift as shift
     from circuitscope.dashboards import promoted_tokens as promoted_tokens
     from circuitscope.dashboards import top_contexts as top_contexts
@@ -108,10 +110,10 @@ _find = public(__name__, _PUBLIC)
 
 
 def __getattr__(name: str) -> object:
-    if name == "shift":  # a module of its own; importing it puts it here
+    if name in ("behaviours", "shift"):  # modules of their own; importing one puts it here
         from importlib import import_module
 
-        return import_module("circuitscope.shift")
+        return import_module(f"circuitscope.{name}")
     return _find(name)
 
 

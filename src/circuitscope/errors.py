@@ -95,6 +95,7 @@ def refuse_half_characters(text: str, where: str, kind: type[CircuitscopeError] 
 
 MADE_BY = {
     "Circuit": "a circuit, as returned by discover or load",
+    "Contexts": "contexts, as returned by find_contexts",
     "Dictionaries": "dictionaries, as returned by load_dictionaries",
     "Inputs": "inputs, as returned by make_inputs",
     "Iterable": "several of them",

@@ -335,7 +335,7 @@ def test_frozen_sites_do_not_leak_into_the_node_effects():
     effects = node_effects(model, dictionaries, inputs, LOGIT_DIFFERENCE)
     replayer = Replayer(model, inputs, LOGIT_DIFFERENCE, effects.clean_cache)
     for site, tap in dictionaries.taps(model).items():
-        same = replayer.values(site, tap, effects.clean_cache.x[site], torch.arange(2))
+        same = replayer.value(site, tap, effects.clean_cache.x[site], torch.arange(2))
         torch.testing.assert_close(same, effects.clean_metric, atol=1e-9, rtol=1e-9)
 
 

@@ -97,7 +97,7 @@ def test_a_resid_site_of_a_pair_carries_everything():
     replayer = Replayer(model, inputs, LOGIT_DIFFERENCE, effects.clean_cache)
     for site, side in effects.sites.items():
         line = line_of(site, side)
-        moved = replayer.values(site, side.tap, line.start + line.delta, torch.arange(2))
+        moved = replayer.value(site, side.tap, line.start + line.delta, torch.arange(2))
         torch.testing.assert_close(moved, effects.patch_metric, atol=1e-9, rtol=1e-9)
 
 

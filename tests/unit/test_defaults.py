@@ -19,6 +19,8 @@ SAME: tuple[tuple[Callable[..., Any], type[Config]], ...] = (
     (cs.prune, config.PruneConfig),
     (cs.group, config.GroupConfig),
     (cs.report, config.ReportConfig),
+    (cs.behaviours.find_contexts, config.ContextSearch),
+    (cs.behaviours.make_vectors, config.VectorSettings),
     (cs.shift.classifier_circuit, config.EffectsConfig),
     (cs.shift.features_to_judge, config.ShiftJudgeConfig),
     (cs.shift.train_classifier, config.ShiftTrainConfig),
@@ -29,7 +31,16 @@ OTHER_NAMES = {
     (cs.shift.train_classifier, "batch_size"): "batch",
     (cs.shift.load_labelled_sets, "seed"): "data_seed",
 }
-WHOLE = (cs.discover, cs.evaluate, cs.sweep, cs.prune, cs.group, cs.report)
+WHOLE = (
+    cs.discover,
+    cs.evaluate,
+    cs.sweep,
+    cs.prune,
+    cs.group,
+    cs.report,
+    cs.behaviours.find_contexts,
+    cs.behaviours.make_vectors,
+)
 """Every field of the config is an argument of these."""
 NOT_IN_PYTHON = {(cs.report, item.name) for item in fields(config.WorkersConfig)}
 """A function of one circuit has nothing to divide."""

@@ -46,6 +46,11 @@ CALLS = {
     "node_effects, a metric's name": "cs.node_effects(model, dictionaries, inputs, 'auto')",
     "edge_effects, inputs": "cs.edge_effects(model, dictionaries, inputs, {})",
     "edge_effects, swapped": "cs.edge_effects(model, dictionaries, {}, effects)",
+    "find_contexts, text first": "cs.behaviours.find_contexts('a text', model)",
+    "find_contexts, dictionaries as text": "cs.behaviours.find_contexts(model, dictionaries, context=8, bos='no')",
+    "find_contexts, a number as text": "cs.behaviours.find_contexts(model, 3)",
+    "make_vectors, swapped": "cs.behaviours.make_vectors(dictionaries, model, [], 'x')",
+    "make_vectors, a list of texts": "cs.behaviours.make_vectors(model, dictionaries, ['a text'], 'x')",
     "edge_effects, a list": "cs.edge_effects(model, dictionaries, effects, [])",
 }
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from circuitscope import __version__
 from circuitscope.cli import (
+    behaviours,
     check,
     demo,
     discover,
@@ -55,6 +56,7 @@ for verb in (
     status,
     inspect,
     shift,
+    behaviours,
     train,
 ):
     verb.register(app)

@@ -10,6 +10,12 @@ from circuitscope.config.base import (
     part_of,
     settings_from,
 )
+from circuitscope.config.behaviours import (
+    BehavioursContextsConfig,
+    BehavioursVectorsConfig,
+    ContextSearch,
+    VectorSettings,
+)
 from circuitscope.config.check import CheckConfig
 from circuitscope.config.demo import DemoConfig
 from circuitscope.config.discover import (
@@ -44,10 +50,13 @@ __all__ = [
     "MOST_POINTS",
     "TRUNCATE",
     "AblationConfig",
+    "BehavioursContextsConfig",
+    "BehavioursVectorsConfig",
     "CheckConfig",
     "ComputeConfig",
     "Config",
     "ConfigType",
+    "ContextSearch",
     "DemoConfig",
     "DiscoverConfig",
     "DiscoverySettings",
@@ -68,6 +77,7 @@ __all__ = [
     "ShiftTrainConfig",
     "SweepConfig",
     "TrainConfig",
+    "VectorSettings",
     "WorkersConfig",
     "build",
     "parse_bytes",

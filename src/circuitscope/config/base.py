@@ -127,6 +127,22 @@ def parse_bytes(text: str) -> int:
     return int(size)
 
 
+_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def parse_seconds(text: str, name: str = "time") -> float:
+    """``90s``, ``5m``, ``1.5h`` or ``300`` as a number of seconds."""
+    number = text.strip().lower().rstrip("sminh ")
+    unit = text.strip().lower()[len(number) :].strip()
+    try:
+        seconds = float(number) * _SECONDS[unit]
+    except (ValueError, KeyError) as error:
+        raise BadInput(argument(name, text), expected="a time like 90s, 5m or 1h") from error
+    if not 0 < seconds < float("inf"):
+        raise BadInput(argument(name, text), expected="a time above 0, like 90s, 5m or 1h")
+    return seconds
+
+
 def build(kind: type[ConfigType], given: Mapping[str, Any], file: str | Path | None = None) -> ConfigType:
     """A config from a YAML file and from the values in ``given``, where None means not given."""
     values = dict(_read_yaml(Path(file))) if file else {}
@@ -152,6 +168,8 @@ def _as_type(value: Any, kind: Any, name: str, file: str) -> Any:
     if float in allowed and isinstance(value, int | str) and not isinstance(value, bool):
         with contextlib.suppress(ValueError):  # YAML 1.1 reads 1e-3, without a point, as text
             return float(value)
+    if type(value) in (int, float) and str in allowed and not {int, float} & set(allowed):
+        return str(value)  # a time or a size without a unit
     if kind is str and isinstance(value, bool):  # and unquoted yes and no as true and false
         return "yes" if value else "no"
     if type(value) not in allowed:

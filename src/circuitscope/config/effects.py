@@ -46,7 +46,11 @@ class EffectsConfig(Config):
     )
     connected: bool = option(False, "Drop nodes that have no path of edges to the output.")
     batch_size: int = option(16, "Examples that go through the model together.")
-    memory: str = option("2GiB", "How much memory the activations of one replayed batch may take.")
+    memory: str = option(
+        "auto",
+        "How much memory the activations of one replayed batch may take, such as 500MB; auto is 2GiB, and on a GPU "
+        "half of what is free.",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,4 +66,5 @@ class EffectsConfig(Config):
             if value is not None and not value >= 0:
                 raise BadInput(argument(name, value), expected="a number of at least 0")
         few_points(points=self.points)
-        parse_bytes(self.memory)
+        if self.memory != "auto":
+            parse_bytes(self.memory)

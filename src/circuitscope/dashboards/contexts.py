@@ -23,7 +23,7 @@ from circuitscope.dictionaries import CHUNK_BYTES, Dictionaries, Dictionary
 from circuitscope.errors import BadInput, argument
 from circuitscope.model import (
     NOTHING,
-    Contexts,
+    CutText,
     LanguageModel,
     TokenBatch,
     TokenTexts,
@@ -129,7 +129,7 @@ def _check(dictionaries: Dictionaries, features: Sequence[Feature], count: int, 
 def _read(
     model: LanguageModel,
     dictionaries: Dictionaries,
-    contexts: Contexts,
+    contexts: CutText,
     searches: dict[Site, _Search],
     batch_size: int,
     progress: Progress,
@@ -151,7 +151,7 @@ def _read(
             progress(rows.stop, len(contexts), "reading text")
 
 
-def _is_new(contexts: Contexts, row: int, known: set[bytes]) -> bool:
+def _is_new(contexts: CutText, row: int, known: set[bytes]) -> bool:
     """Whether no earlier context has the same tokens."""
     start = int(contexts.start[row])
     ids = contexts.ids[start : start + int(contexts.length[row])]
@@ -226,7 +226,7 @@ class _Search:
         )
 
     def result(
-        self, site: Site, column: int, contexts: Contexts, texts: TokenTexts, read: int
+        self, site: Site, column: int, contexts: CutText, texts: TokenTexts, read: int
     ) -> FeatureContexts:
         kept = self._kept
         there = torch.isfinite(kept.score[column])
@@ -258,7 +258,7 @@ def _widen(activations: Tensor, position: int) -> Tensor:
     return torch.nn.functional.pad(activations, (0, position - activations.shape[2]))
 
 
-def _shown(contexts: Contexts, row: int, activations: list[float], texts: TokenTexts) -> TokenContext:
+def _shown(contexts: CutText, row: int, activations: list[float], texts: TokenTexts) -> TokenContext:
     ids = contexts.tokens(row)
     values = activations[: len(ids)]
     peak = values.index(max(values))

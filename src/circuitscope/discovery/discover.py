@@ -82,7 +82,7 @@ def discover(
     bos: str = "auto",
     truncate: str = "no",
     batch_size: int = 16,
-    memory: str = "2GiB",
+    memory: str = "auto",
     partial: PartialMaker | None = None,
     progress: Progress | bool | None = None,
 ) -> Circuit:

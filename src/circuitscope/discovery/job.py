@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from circuitscope.config import DiscoverySettings, parse_bytes
+from circuitscope.config import DiscoverySettings
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.discovery.effect_cache import EffectCache
-from circuitscope.effects import NodeEffects, SiteEffects, node_effects
+from circuitscope.effects import NodeEffects, SiteEffects, budget_of, node_effects
 from circuitscope.model import LanguageModel, fingerprint
 from circuitscope.runs import hash_json
 from circuitscope.tasks import Encoded, Inputs, Metric, make_inputs
@@ -33,7 +34,7 @@ class Job:
     metric: Metric
     examples: tuple[Encoded, ...]
     settings: DiscoverySettings
-    """With nothing left at ``auto``."""
+    """With nothing left at ``auto`` but the memory, which is this machine's."""
     partial: Batches = field(default_factory=InMemory)
     recent: EffectCache = field(default_factory=EffectCache)
     progress: Progress = silent
@@ -42,10 +43,10 @@ class Job:
     def keep_positions(self) -> bool:
         return self.settings.keeps_positions
 
-    @property
+    @cached_property
     def budget(self) -> int:
         """Bytes of activations that one replayed batch may hold."""
-        return parse_bytes(self.settings.memory)
+        return budget_of(self.settings.memory, self.model.device)
 
     @property
     def n_batches(self) -> int:
@@ -127,7 +128,7 @@ class Job:
             asked.rule,
             asked.points,
             asked.batch_size,
-            self.budget,
+            asked.memory,
             self.keep_positions,
         ]
         return {

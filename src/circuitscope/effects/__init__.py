@@ -1,5 +1,7 @@
 """Indirect effects of nodes (exact, atp, ig with its quadrature) and of edges."""
 
+from circuitscope.effects.at_clean import graph_at_clean
+from circuitscope.effects.budget import budget_of
 from circuitscope.effects.edges import EDGES_AT, SECANT, EdgeEffects, EdgeEntries, Inflow, edge_effects
 from circuitscope.effects.nodes import METHODS, NodeEffects, SiteEffects, node_effects
 from circuitscope.effects.output_edges import output_effects
@@ -19,7 +21,9 @@ __all__ = [
     "NodeEffects",
     "Rows",
     "SiteEffects",
+    "budget_of",
     "edge_effects",
+    "graph_at_clean",
     "node_effects",
     "output_effects",
 ]

@@ -1,9 +1,12 @@
-"""Lines: the straight line of a site's tensor from clean to patch, and the copies that stand at its points."""
+"""Lines: the straight line of a site's tensor from clean to patch, and the copies that stand at its points.
+
+A set of copies makes its tensors only when, and as far as, they are asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +14,44 @@ from torch import Tensor
 
 from circuitscope.model import Tap
 from circuitscope.terms import Site
+
+
+@runtime_checkable
+class Moved(Protocol):
+    """Copies of a batch's examples in each of which one site's tensor is replaced."""
+
+    @property
+    def site(self) -> Site: ...
+
+    @property
+    def tap(self) -> Tap: ...
+
+    def __len__(self) -> int: ...
+
+    def at(self, piece: slice) -> Float[Tensor, "copy position _"]:
+        """The site's tensor in some of the copies."""
+
+    def example(self, piece: slice) -> Int[Tensor, " copy"]:
+        """The example of the batch that each copy is one of."""
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """Copies with tensors that are there already."""
+
+    site: Site
+    tap: Tap
+    x: Float[Tensor, "copy position _"]
+    rows: Int[Tensor, " copy"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def at(self, piece: slice) -> Float[Tensor, "copy position _"]:
+        return self.x[piece]
+
+    def example(self, piece: slice) -> Int[Tensor, " copy"]:
+        return self.rows[piece]
 
 
 @dataclass(frozen=True)
@@ -34,29 +75,30 @@ class Copies:
     """A line's examples, once for every point: first all at the first point, then all at the second, …"""
 
     def __init__(
-        self, line: CleanToPatch, alphas: Sequence[float], weights: Sequence[Sequence[float]]
+        self,
+        line: CleanToPatch,
+        alphas: Float[Tensor, " point"],
+        weights: Float[Tensor, "rule point"],
     ) -> None:
         self.line = line
+        self.site, self.tap = line.site, line.tap
         n_rows = len(line.rows)
         self._row = torch.arange(n_rows, device=line.start.device).repeat(len(alphas))
-        self._alpha = line.start.new_tensor(alphas).repeat_interleave(n_rows)
-        self._weights = line.start.new_tensor(weights).repeat_interleave(n_rows, dim=1)
+        self._alpha = alphas.repeat_interleave(n_rows)
+        self._weights = weights.repeat_interleave(n_rows, dim=1)
 
     def __len__(self) -> int:
         return len(self._row)
 
     def at(self, piece: slice) -> Float[Tensor, "copy position width"]:
-        """The site's tensor in some of the copies."""
         row = self._row[piece]
         return self.line.start[row] + self._alpha[piece, None, None] * self.line.delta[row]
 
     def example(self, piece: slice) -> Int[Tensor, " copy"]:
-        """The example of the batch that each copy is one of."""
         return self.line.rows[self._row[piece]]
 
     def add_weighted(
         self, totals: Tensor, piece: slice, gradient: Float[Tensor, "copy position width"]
     ) -> None:
-        """Add the copies' gradients to their rows of ``totals`` (rule, row, position, width), rule by rule."""
-        for total, weight in zip(totals, self._weights, strict=True):
-            total.index_add_(0, self._row[piece], weight[piece, None, None] * gradient)
+        """Add the copies' gradients, under every rule, to their rows of ``totals`` (rule, row, position, width)."""
+        totals.index_add_(1, self._row[piece], self._weights[:, piece, None, None] * gradient)

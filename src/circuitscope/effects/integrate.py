@@ -1,8 +1,8 @@
 """Integrated gradients: the gradient of the metric averaged along each site's line from clean to patch.
 
-One layer's sites enter the model at one place, so all their points go through together. Where the effects of a
-site do not add up to its total effect (the quadrature gap), the next nested rule adds points, and only for the
-examples that are off.
+The points of one layer's sites go through the model together, or those of all layers (``wave.py``). Where the effects
+of a site do not add up to its total effect (the quadrature gap), the next nested rule adds points, and only for the
+sites and examples that are off.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ def integrate(
     totals = _total_effects(replayer, lines, clean_metric, patch_metric)
     scale = max(_scale(totals, clean_metric, patch_metric), _rounding(clean_metric))
     first = _clean_end(replayer, lines, levels[0])
+    copies = {site: len(line.rows) * len(levels[0].alphas) for site, line in lines.items()}
     done: dict[Site, Integral] = {}
-    for layer in sorted({site.layer for site in lines}):
-        here = {site: line for site, line in lines.items() if site.layer == layer}
-        done |= _layer(replayer, here, levels, first, totals, scale)
+    for sites in replayer.plan.together(copies):
+        here = {site: lines[site] for site in sites}
+        done |= _level_by_level(replayer, here, levels, first, totals, scale)
     return {site: done[site] for site in lines}
 
 
@@ -79,10 +80,8 @@ def _total_effects(
             if site.kind in ("embed", "resid"):
                 totals[site] = patch_metric - clean_metric
                 del asked[site]
-    for layer in sorted({site.layer for site in asked}):
-        here = [line for site, line in asked.items() if site.layer == layer]
-        for line, value in zip(here, replayer.values_at_patch(here), strict=True):
-            totals[line.site] = value - clean_metric
+    for site, value in zip(asked, replayer.values_at_patch(list(asked.values())), strict=True):
+        totals[site] = value - clean_metric
     return totals
 
 
@@ -93,7 +92,7 @@ def _scale(totals: Mapping[Site, Tensor], clean_metric: Tensor, patch_metric: Te
     """
     if patch_metric is not None:
         return float((patch_metric - clean_metric).abs().mean())
-    return max(float(total.abs().mean()) for total in totals.values())
+    return float(torch.stack(list(totals.values())).abs().mean(dim=1).max())
 
 
 def _rounding(clean_metric: Tensor) -> float:
@@ -104,7 +103,7 @@ def _rounding(clean_metric: Tensor) -> float:
     return _ROUNDINGS * torch.finfo(clean_metric.dtype).eps * max(1.0, float(clean_metric.abs().mean()))
 
 
-def _layer(
+def _level_by_level(
     replayer: Replayer,
     lines: Mapping[Site, CleanToPatch],
     levels: list[Level],
@@ -112,21 +111,26 @@ def _layer(
     totals: Mapping[Site, Tensor],
     scale: float,
 ) -> dict[Site, Integral]:
-    """One layer's sites, level by level, until their gaps are within the tolerance."""
+    """Sites that go through together, level by level, until their gaps are within the tolerance."""
     sums = {site: line.start.new_zeros(len(levels), *line.start.shape) for site, line in lines.items()}
     gradients = {site: torch.empty_like(line.start) for site, line in lines.items()}
     waiting = {site: line.rows for site, line in lines.items()}
     done: dict[Site, Integral] = {}
     for number, level in enumerate(levels):
         _add_level(replayer, lines, waiting, level, first, {site: sums[site][number:] for site in waiting})
-        for site, rows in list(waiting.items()):
+        for site, rows in waiting.items():
             gradients[site][rows] = sums[site][number, rows]
-            difference = (gradients[site] * lines[site].delta).sum(dim=(1, 2)) - totals[site]
-            off = difference.abs() / scale
-            done[site] = Integral(gradients[site], level.points, float(off.mean()))
-            waiting[site] = (off > TOLERANCE).nonzero()[:, 0]
-            if done[site].gap <= TOLERANCE:
-                del waiting[site]
+        off = {
+            site: ((gradients[site] * lines[site].delta).sum(dim=(1, 2)) - totals[site]).abs() / scale
+            for site in waiting
+        }
+        waiting = {}
+        # The device is asked once per level, for all sites.
+        for site, of_rows in zip(off, torch.stack(list(off.values())).tolist(), strict=True):
+            done[site] = Integral(gradients[site], level.points, sum(of_rows) / len(of_rows))
+            if done[site].gap > TOLERANCE:
+                still = torch.tensor([row for row, missing in enumerate(of_rows) if missing > TOLERANCE])
+                waiting[site] = still.to(lines[site].rows.device, non_blocking=True)
         if not waiting:
             break
     for site in waiting:

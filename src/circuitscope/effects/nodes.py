@@ -29,12 +29,13 @@ from torch import Tensor
 from circuitscope.activations import SiteState, read_pairs, read_sites
 from circuitscope.dictionaries import Dictionaries, Dictionary
 from circuitscope.effects.at_clean import gradients_at_clean
+from circuitscope.effects.budget import usual_budget
 from circuitscope.effects.clean_to_patch import CleanToPatch
-from circuitscope.effects.exact import exact_effects
+from circuitscope.effects.exact import NodeChanges, exact_effects
 from circuitscope.effects.graddrop import gradients_with_drops, signed_mean
 from circuitscope.effects.integrate import integrate
 from circuitscope.effects.relp import coefficients_at_clean
-from circuitscope.effects.replayer import DEFAULT_BUDGET, Replayer
+from circuitscope.effects.replayer import Replayer
 from circuitscope.errors import BadInput, expect
 from circuitscope.model import Cache, LanguageModel, Tap
 from circuitscope.sparse import FeatureDelta, align
@@ -109,7 +110,7 @@ def node_effects(
     method: str = "ig",
     rule: str = "gauss",
     points: int | None = None,
-    budget: int = DEFAULT_BUDGET,
+    budget: int | None = None,
     gradients: Mapping[Site, Tensor] | None = None,
 ) -> NodeEffects:
     """Effects of every feature and error on the metric, per example and position.
@@ -121,7 +122,8 @@ def node_effects(
         rule: quadrature of ig: ``gauss``, ``left`` or ``midpoint``.
         points: quadrature points; None lets ``gauss`` take 3, 7, 15, 31 until the gap is within 1e-2, and
             gives the other rules 10.
-        budget: bytes of activations that one replayed batch may hold.
+        budget: bytes of activations that one replayed batch may hold; None takes 2 GiB, and on a GPU half of what
+            is free.
         gradients: ḡ of every site from an earlier call on the same inputs; nothing is replayed then. For
             ``atp-graddrop``, whose effects are not one gradient's, the effects are then those of ``atp``.
     """
@@ -132,6 +134,7 @@ def node_effects(
     expect(metric, Metric, "metric", call)
     if method not in METHODS:
         raise BadInput(f"no such method: {method!r}", expected=" or ".join(METHODS), mend="use ig")
+    budget = usual_budget(model.device) if budget is None else budget
     patch_cache, patch, patch_metric = None, None, None
     if inputs.patch is None:
         clean_cache, clean = read_sites(model, dictionaries, inputs.clean, metric.positions(inputs))
@@ -152,7 +155,7 @@ def node_effects(
     if gradients is not None:
         sites = {site: with_gradient(side, gradients[site]) for site, side in sides.items()}
     elif method == "exact":
-        sites = {site: _with_exact(replayer, site, side, clean_metric) for site, side in sides.items()}
+        sites = _with_exact(replayer, sides, clean_metric)
     elif method in ("atp", "relp"):
         find = gradients_at_clean if method == "atp" else coefficients_at_clean
         at_clean = find(model, inputs, metric, taps)
@@ -221,14 +224,15 @@ def _with_drops(side: SiteEffects, plain: Tensor, dropped: list[Tensor]) -> Site
     )
 
 
-def _with_exact(replayer: Replayer, site: Site, side: SiteEffects, clean_metric: Tensor) -> SiteEffects:
-    feature_effect, error_effect = exact_effects(
-        replayer,
-        site,
-        side.tap,
-        side.clean,
-        side.features,
-        side.error_delta,
-        clean_metric,
-    )
-    return replace(side, feature_effect=feature_effect, error_effect=error_effect)
+def _with_exact(
+    replayer: Replayer, sides: Mapping[Site, SiteEffects], clean_metric: Tensor
+) -> dict[Site, SiteEffects]:
+    nodes = {
+        site: NodeChanges(side.tap, side.clean, side.features, side.error_delta)
+        for site, side in sides.items()
+    }
+    found = exact_effects(replayer, nodes, clean_metric)
+    return {
+        site: replace(side, feature_effect=found[site][0], error_effect=found[site][1])
+        for site, side in sides.items()
+    }

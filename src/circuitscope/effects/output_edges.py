@@ -54,16 +54,15 @@ def output_effects(
     if at == SECANT and effects.method == "ig" and len(sites) > 1:
         gradients = _moving_together(model, dictionaries.taps(model), effects, list(sites), alphas, weights)
         return {site: with_gradient(effects.sites[site], gradient) for site, gradient in gradients.items()}
-    taps, replayer = dictionaries.taps(model), _replayer(model, effects)
-    found = {}
+    held = [site for site, later in sites.items() if later]
+    found = {site: effects.sites[site] for site in sites}
+    # A site holds those after it, which all of these with a later layer are.
+    frozen = {site: tap for site, tap in dictionaries.taps(model).items() if site in sites}
+    lines = [line_of(site, found[site]) for site in held]
     with linear_rules(model) if effects.method == "relp" else nullcontext():
-        for site, later in sites.items():
-            side = effects.sites[site]
-            if later:
-                frozen = {other: taps[other] for other in later}
-                (gradient,) = replayer.mean_gradients([line_of(site, side)], alphas, [weights], frozen)
-                side = with_gradient(side, gradient[0])
-            found[site] = side
+        averaged = _replayer(model, effects).mean_gradients(lines, alphas, [weights], frozen)
+    for site, gradient in zip(held, averaged, strict=True):
+        found[site] = with_gradient(found[site], gradient[0])
     return found
 
 
@@ -94,11 +93,11 @@ def _moving_together(
         moved = [site for site in sites if site.layer > after]
         edits = {site: (taps[site], leaf_edit(leaves, site, copies)) for site in moved}
         with torch.enable_grad():
-            value = replayer.metric_after(after, stream, copies.example, edits)
+            value = replayer.metric_after({after: stream}, copies.example, edits)
             wanted = [leaves.get(site, stream) for site in sites]
             gradients = torch.autograd.grad(value.sum(), wanted)
         for site, gradient in zip(sites, gradients, strict=True):
             totals[site].index_add_(0, copies.example, weight[part, None, None] * gradient)
 
-    replayer.in_chunks(len(example), after, chunk)
+    replayer.plan.in_chunks([after], [len(example)], chunk)
     return totals

@@ -34,6 +34,9 @@ TOLERANCE = 1e-2
 DEFAULT_POINTS = 10
 """Points of the rules without a self-check, as in the paper."""
 
+_HALVINGS = 60
+"""After as many, an interval within [−1, 1] is shorter than a number's rounding."""
+
 Floats = NDArray[np.float64]
 
 
@@ -106,7 +109,22 @@ def _extension(nodes: Floats) -> Floats:
     basis = legendre.legvander(x, n + 1)
     moments = np.einsum("i,ij,ik->jk", weight * product / np.abs(product).max(), basis[:, :-1], basis)
     lower = np.linalg.solve(moments[:, :-1], -moments[:, -1])
-    return np.asarray(legendre.legroots(np.append(lower, 1.0)), dtype=np.float64)
+    return _roots_between(nodes, np.append(lower, 1.0))
+
+
+def _roots_between(nodes: Floats, series: Floats) -> Floats:
+    """The roots of a Legendre series that has one between each two neighbours of −1, ``nodes`` and 1, by bisection.
+
+    Eigenvalues of a companion matrix would be complex numbers, and less exact.
+    """
+    ends = np.concatenate([[-1.0], np.sort(nodes), [1.0]])
+    low, high = ends[:-1].copy(), ends[1:].copy()
+    sign = np.sign(legendre.legval(low, series))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        before = np.sign(legendre.legval(middle, series)) == sign
+        low, high = np.where(before, middle, low), np.where(before, high, middle)
+    return np.asarray((low + high) / 2)
 
 
 def _weights(nodes: Floats) -> Floats:

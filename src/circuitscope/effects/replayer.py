@@ -1,32 +1,25 @@
 """Replayer: the metric, and its gradient, when one site is replaced.
 
-Only what comes after the site runs. Many replacements (quadrature points, sites of one layer, single nodes) of
-many examples go through as one batch, cut to a memory budget; when a GPU runs out of memory the cut is halved
-and that is said.
+Only what comes after the site runs. Many replacements (quadrature points, sites, single nodes) of many examples go
+through as one batch, cut to a memory budget; ``wave.py`` says which of them go together.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuitscope.effects.clean_to_patch import CleanToPatch, Copies
-from circuitscope.errors import OutOfSpace, argument
-from circuitscope.model import Cache, Edit, Edits, LanguageModel, Tap, Taps
+from circuitscope.effects.budget import DEFAULT_BUDGET
+from circuitscope.effects.clean_to_patch import CleanToPatch, Copies, Moved, Replaced
+from circuitscope.effects.wave import Plan, goes_as_wave
+from circuitscope.model import BlockCalls, Cache, Edit, Edits, LanguageModel, Tap, Taps
 from circuitscope.tasks import Inputs, Metric
 from circuitscope.terms import Site
-
-log = logging.getLogger("circuitscope")
-
-DEFAULT_BUDGET = 2 * 2**30
-"""Bytes of activations that one replayed batch may hold."""
-
-Chunk = Callable[[slice], None]
 
 
 @dataclass(frozen=True)
@@ -38,20 +31,46 @@ class Replayer:
     metric: Metric
     cache: Cache
     budget: int = DEFAULT_BUDGET
+    """Bytes of activations that one replayed batch may hold."""
 
-    def values(
+    @cached_property
+    def plan(self) -> Plan:
+        """Which copies go through together."""
+        positions = self.inputs.clean.positions
+        each = partial(self.model.bytes_per_example, positions)
+        return Plan(self._calls is not None, self.budget, each, positions)
+
+    @cached_property
+    def _calls(self) -> BlockCalls | None:
+        """How blocks are called one by one, in a wave; None where layers are replayed one by one."""
+        return self.model.block_calls(self.inputs.clean) if goes_as_wave(self.model) else None
+
+    # -- what is asked ---------------------------------------------------------------------------------
+
+    def value(
         self, site: Site, tap: Tap, x: Float[Tensor, "row position _"], rows: Int[Tensor, " row"]
     ) -> Float[Tensor, " row"]:
         """m when ``x`` replaces the site's tensor in copies of the examples ``rows``."""
-        out = x.new_empty(len(rows))
+        (found,) = self.values([Replaced(site, tap, x, rows)])
+        return found
 
-        def chunk(part: slice) -> None:
+    def values(self, moved: Sequence[Moved]) -> list[Float[Tensor, " copy"]]:
+        """m of copies in which a site is replaced, for every one of several sets of copies."""
+        found = [self.cache.logits.new_empty(len(copies)) for copies in moved]
+
+        def chunk(pieces: _Pieces) -> None:
             with torch.no_grad():
-                entry, stream = self.model.enter(site, tap, x[part], self.cache, rows[part])
-                out[part] = self.metric_after(entry, stream, rows[part], {})
+                value = self._metric_of(moved, pieces, [moved[number].at(part) for number, part in pieces])
+            for (number, part), of_piece in zip(pieces, _split(value, pieces), strict=True):
+                found[number][part] = of_piece
 
-        self.in_chunks(len(rows), site.layer, chunk)
-        return out
+        self._in_pieces(moved, chunk)
+        return found
+
+    def values_at_patch(self, lines: Sequence[CleanToPatch]) -> list[Float[Tensor, " row"]]:
+        """m(do(site = patch)) at the end of every line."""
+        end = self.cache.logits.new_ones(1)
+        return self.values([Copies(line, end, end[:, None]) for line in lines])
 
     def mean_gradients(
         self,
@@ -62,106 +81,94 @@ class Replayer:
     ) -> list[Float[Tensor, "rule row position _"]]:
         """Σ_k w_k ∂m/∂x at x = start + α_k · delta, for every line, under each rule (list of weights).
 
-        All points of all lines go through together if they fit, so the lines must enter the model at one layer.
-        The tensors of ``frozen`` sites are held at their clean values.
+        The tensors of ``frozen`` sites that come after a line's own are held at their clean values.
         """
-        if len({line.site.layer for line in lines}) > 1:
-            raise ValueError("lines that are replayed together must enter the model at one layer")
-        copies = [Copies(line, alphas, weights) for line in lines]
+        points = [self.cache.logits.new_tensor(numbers) for numbers in (alphas, weights)]
+        copies = [Copies(line, *points) for line in lines]
         totals = [line.start.new_zeros(len(weights), *line.start.shape) for line in lines]
 
-        def chunk(part: slice) -> None:
-            pieces = _pieces(copies, part)
+        def chunk(pieces: _Pieces) -> None:
             with torch.enable_grad():
-                leaves = [copies[number].at(piece).requires_grad_() for number, piece in pieces]
-                value = self._metric_of(copies, pieces, leaves, frozen or {})
+                leaves = [copies[number].at(part).requires_grad_() for number, part in pieces]
+                value = self._metric_of(copies, pieces, leaves, frozen)
                 gradients = torch.autograd.grad(value.sum(), leaves)
-            for (number, piece), gradient in zip(pieces, gradients, strict=True):
-                copies[number].add_weighted(totals[number], piece, gradient)
+            for (number, part), gradient in zip(pieces, gradients, strict=True):
+                copies[number].add_weighted(totals[number], part, gradient)
 
-        self.in_chunks(sum(map(len, copies)), lines[0].site.layer, chunk)
+        self._in_pieces(copies, chunk)
         return totals
-
-    def values_at_patch(self, lines: Sequence[CleanToPatch]) -> list[Float[Tensor, " row"]]:
-        """m(do(site = patch)) at the end of every line; the lines must enter the model at one layer."""
-        copies = [Copies(line, [1.0], [[1.0]]) for line in lines]
-        values = torch.cat([line.start.new_zeros(len(line.rows)) for line in lines])
-
-        def chunk(part: slice) -> None:
-            pieces = _pieces(copies, part)
-            with torch.no_grad():
-                ends = [copies[number].at(piece) for number, piece in pieces]
-                values[part] = self._metric_of(copies, pieces, ends, {})
-
-        self.in_chunks(len(values), lines[0].site.layer, chunk)
-        return list(torch.split(values, [len(line.rows) for line in lines]))
-
-    def _metric_of(
-        self,
-        copies: Sequence[Copies],
-        pieces: list[tuple[int, slice]],
-        tensors: Sequence[Tensor],
-        frozen: Taps,
-    ) -> Float[Tensor, " copy"]:
-        """m of pieces of the copies, each with its own site's tensor replaced; all join the stream at one layer."""
-        streams, rows, entry = [], [], -1
-        for (number, piece), x in zip(pieces, tensors, strict=True):
-            line = copies[number].line
-            rows.append(copies[number].example(piece))
-            entry, stream = self.model.enter(line.site, line.tap, x, self.cache, rows[-1], frozen)
-            streams.append(stream)
-        every = torch.cat(rows)
-        held = {site: (tap, self._hold(site, every)) for site, tap in frozen.items()}
-        return self.metric_after(entry, torch.cat(streams), every, held)
 
     def metric_after(
         self,
-        entry: int,
-        stream: Float[Tensor, "row position width"],
+        entering: Mapping[int, Float[Tensor, "_ position width"]],
         rows: Int[Tensor, " row"],
         edits: Edits,
     ) -> Float[Tensor, " row"]:
-        """m of copies of the examples ``rows`` when ``stream`` enters after block ``entry``, with edits after it."""
-        inputs = self.inputs.take(rows)
-        if self.metric.answers_only:
-            asked, inputs = inputs.answers, inputs.numbered()
-        else:
-            asked = None
+        """m of copies of the examples ``rows`` when streams enter after some blocks, with edits after them.
+
+        Args:
+            entering: by layer, in order; outside a wave there is only one.
+        """
+        inputs, asked = self.metric.narrowed(self.inputs.take(rows))
         positions = self.metric.positions(inputs)
-        return self.metric(
-            self.model.replay(entry, stream, inputs.clean, positions, edits, only=asked), inputs
-        )
+        if self._calls is not None:
+            logits = self.model.replay_growing(entering, self._calls.on(rows), positions, edits, asked)
+        else:
+            ((entry, stream),) = entering.items()
+            logits = self.model.replay(entry, stream, inputs.clean, positions, edits, only=asked)
+        return self.metric(logits, inputs)
+
+    # -- how it is done --------------------------------------------------------------------------------
+
+    def _in_pieces(self, moved: Sequence[Moved], work: Callable[[_Pieces], None]) -> None:
+        """Call ``work`` on pieces of the copies that go through together, from the first layer to the last."""
+        order = sorted(range(len(moved)), key=lambda number: moved[number].site.layer)
+        counts = [len(moved[number]) for number in order]
+        layers = [moved[number].site.layer for number in order]
+        if not any(counts):
+            return
+        self.plan.in_chunks(layers, counts, lambda part: work(_pieces(order, counts, part)))
+
+    def _metric_of(
+        self,
+        moved: Sequence[Moved],
+        pieces: _Pieces,
+        tensors: Sequence[Tensor],
+        frozen: Taps | None = None,
+    ) -> Float[Tensor, " copy"]:
+        """m of pieces of the copies, each with its own site's tensor replaced."""
+        streams: dict[int, list[Tensor]] = {}
+        rows = []
+        for (number, part), x in zip(pieces, tensors, strict=True):
+            site, tap, example = moved[number].site, moved[number].tap, moved[number].example(part)
+            entry, stream = self.model.enter(site, tap, x, self.cache, example, frozen)
+            streams.setdefault(entry, []).append(stream)
+            rows.append(example)
+        every = torch.cat(rows)
+        entering = {entry: torch.cat(parts) for entry, parts in streams.items()}
+        held = {site: (tap, self._hold(site, every)) for site, tap in (frozen or {}).items()}
+        return self.metric_after(entering, every, held)
 
     def _hold(self, site: Site, rows: Tensor) -> Edit:
         clean = self.cache.x[site][rows]
-        return lambda _: clean
-
-    def in_chunks(self, count: int, layer: int, chunk: Chunk) -> None:
-        """Call ``chunk`` on slices of ``count`` rows that fit the budget."""
-        each = self.model.bytes_per_example(self.inputs.clean.positions, layer)
-        step, start = max(1, min(count, self.budget // each)), 0
-        while start < count:
-            try:
-                chunk(slice(start, min(start + step, count)))
-            except torch.OutOfMemoryError as error:
-                if step == 1:
-                    raise OutOfSpace(
-                        f"one example of {self.inputs.clean.positions} tokens does not fit in the GPU's memory",
-                        mend=f"use shorter texts, {argument('dtype', 'bfloat16')}, or a larger GPU",
-                    ) from error
-                step = max(1, step // 2)
-                torch.cuda.empty_cache()
-                log.warning("the GPU is out of memory: going on with %d rows at a time", step)
-            else:
-                start += step
+        # Copies that enter later are not there yet.
+        return lambda tensor: clean[: len(tensor)]
 
 
-def _pieces(copies: Sequence[Copies], part: slice) -> list[tuple[int, slice]]:
-    """Which copies of which lines a slice of all copies, one line after the other, consists of."""
+_Pieces = Sequence[tuple[int, slice]]
+"""Which copies of which set."""
+
+
+def _pieces(order: Sequence[int], counts: Sequence[int], part: slice) -> _Pieces:
+    """What a slice of all copies, one set after the other, consists of."""
     pieces, first = [], 0
-    for number, of_line in enumerate(copies):
-        start, stop = max(part.start - first, 0), min(part.stop - first, len(of_line))
+    for number, count in zip(order, counts, strict=True):
+        start, stop = max(part.start - first, 0), min(part.stop - first, count)
         if start < stop:
             pieces.append((number, slice(start, stop)))
-        first += len(of_line)
+        first += count
     return pieces
+
+
+def _split(values: Tensor, pieces: _Pieces) -> Sequence[Tensor]:
+    return torch.split(values, [part.stop - part.start for _, part in pieces])

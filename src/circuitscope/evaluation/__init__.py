@@ -1,6 +1,6 @@
 """Is a circuit faithful? Ablated runs, faithfulness and completeness, sweeps."""
 
-from circuitscope.evaluation.ablated_runs import AblatedRuns, ablated_runs_for
+from circuitscope.evaluation.ablated_runs import AblatedRuns, Start, ablated_runs_for
 from circuitscope.evaluation.baseline import SiteBaseline
 from circuitscope.evaluation.evaluate import evaluate, evaluate_circuit
 from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale, RowNumbers
@@ -15,6 +15,7 @@ __all__ = [
     "FaithfulnessScale",
     "RowNumbers",
     "SiteBaseline",
+    "Start",
     "ablated_runs_for",
     "coverage_of",
     "evaluate",

@@ -12,7 +12,7 @@ activations depend on each other (TopK) encode all.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Required, TypedDict, Unpack
 
 import torch
@@ -23,7 +23,7 @@ from circuitscope.dictionaries import Dictionaries, Dictionary
 from circuitscope.errors import BadInput
 from circuitscope.evaluation.baseline import Baseline, SiteBaseline
 from circuitscope.evaluation.node_set import NodeSet, SiteNodes
-from circuitscope.model import Edit, LanguageModel, Tap, TokenBatch
+from circuitscope.model import RESID, Edit, Edits, LanguageModel, Tap, TokenBatch
 from circuitscope.tasks import Inputs, Metric
 from circuitscope.terms import Site
 
@@ -41,6 +41,10 @@ class Ablated(TypedDict, total=False):
     """``circuit`` (the usual) treats error nodes as the set says, ``keep`` keeps all, ``remove`` ablates all."""
     batch: int
     """Which batch of the baseline's inputs this is (``resample`` draws per example); 0 if not given."""
+    after: tuple[int, Tensor]
+    """A block, and the stream after it, to go on from; the sites lie behind it. From the tokens if not given."""
+    seen: dict[int, Tensor]
+    """Is given the stream after every block that runs, but for the last one."""
 
 
 def ablated_metric(
@@ -52,7 +56,10 @@ def ablated_metric(
     baseline: Baseline,
     **what: Unpack[Ablated],
 ) -> Float[Tensor, " batch"]:
-    """m of clean inputs with everything outside ``kept`` ablated, or with ``complement`` everything inside."""
+    """m of clean inputs with everything outside ``kept`` ablated, or with ``complement`` everything inside.
+
+    If ``kept`` has several sets, the inputs have every example once for each, one set after the other.
+    """
     complement, errors, batch = (
         what.get("complement", False),
         what.get("errors", "circuit"),
@@ -63,14 +70,44 @@ def ablated_metric(
     taps = dictionaries.taps(model)
     edits: dict[Site, tuple[Tap, Edit]] = {}
     for site in what["sites"]:
-        values = baseline.at(site, batch, kept[site].features)
+        values = baseline.at(site, batch, kept[site].features).for_rows(inputs.clean.batch)
         edits[site] = (
             taps[site],
             _edit(dictionaries[site], inputs.clean, kept[site], values, complement, errors),
         )
+    first, stream = what.get("after", (-1, None))
+    if "seen" in what:
+        edits |= _watched(edits, range(first + 1, model.n_layers - 1), what["seen"])
+    asked, only = metric.narrowed(inputs)
+    positions = metric.positions(inputs)
     with torch.no_grad():
-        logits = model.logits(inputs.clean, metric.positions(inputs), edits)
-        return metric(logits, inputs)
+        if stream is None:
+            logits = model.logits(inputs.clean, positions, edits, only)
+        else:
+            logits = model.replay(first, stream, inputs.clean, positions, edits, only)
+        return metric(logits, asked)
+
+
+def _watched(edits: Edits, layers: Iterable[int], seen: dict[int, Tensor]) -> Edits:
+    """Edits of the blocks' outputs that also note in ``seen`` what the model continues with."""
+
+    def noting(layer: int, edit: Edit) -> Edit:
+        def note(x: Tensor) -> Tensor:
+            seen[layer] = edit(x)
+            return seen[layer]
+
+        return note
+
+    found = {}
+    for layer in layers:
+        site = Site("resid", layer)
+        tap, edit = edits.get(site, (RESID, _as_it_is))
+        found[site] = (tap, noting(layer, edit))
+    return found
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
 
 
 def _edit(
@@ -105,15 +142,19 @@ def _error_kept(
         return torch.ones_like(tokens.mask)
     if errors == "remove":
         return torch.zeros_like(tokens.mask)
-    in_set = _everywhere(nodes.error[:, None], tokens)[:, :, 0]
+    in_set = _everywhere(nodes.error[:, :, None], tokens)[:, :, 0]
     return ~in_set if complement else in_set
 
 
 def _everywhere(by_place: Tensor, tokens: TokenBatch) -> Tensor:
-    """(place, n) as (batch, position, n), each token taking the row of its position."""
-    if by_place.shape[0] == 1:
-        return by_place[None].expand(tokens.batch, tokens.positions, -1)
-    return by_place[tokens.position_ids.clamp(max=by_place.shape[0] - 1)]
+    """(set, place, n) as (batch, position, n): each row of tokens has its set, and takes what its positions have."""
+    sets, places = by_place.shape[:2]
+    if sets == places == 1:
+        return by_place.expand(tokens.batch, tokens.positions, -1)
+    row = torch.arange(tokens.batch, device=by_place.device) // (tokens.batch // sets)
+    if places == 1:
+        return by_place[row].expand(-1, tokens.positions, -1)
+    return by_place[row[:, None], tokens.position_ids.clamp(max=places - 1)]
 
 
 def _change(

@@ -37,6 +37,14 @@ class SiteBaseline:
     features: Float[Tensor, "batch position some"]
     """a, for the features asked for."""
 
+    def for_rows(self, count: int) -> SiteBaseline:
+        """The same for a batch that has every example several times, one set of all after the other."""
+
+        def repeated(values: Tensor) -> Tensor:
+            return values if len(values) in (1, count) else values.repeat(count // len(values), 1, 1)
+
+        return SiteBaseline(*map(repeated, (self.decoded, self.error, self.features)))
+
 
 class Baseline(ABC):
     """Ablation values of every site."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuitscope.errors import NothingFound, argument
-from circuitscope.evaluation.ablated_runs import AblatedRuns
+from circuitscope.evaluation.ablated_runs import AblatedRuns, Start
 from circuitscope.evaluation.scores import ratio
 from circuitscope.results import Nodes, Score
 from circuitscope.terms import ERROR, Site
@@ -40,7 +40,12 @@ class FaithfulnessScale:
     @cached_property
     def empty(self) -> NDArray[np.float64]:
         """−m(∅) of every example."""
-        return self.runs.run(Nodes.none(), self.sites)
+        return self.values(Nodes.none())
+
+    @cached_property
+    def start(self) -> Start | None:
+        """The streams behind the free layers, the same in every run; None without free layers."""
+        return self.runs.plain_start(self.free_layers - 1) if self.free_layers else None
 
     @property
     def span(self) -> float:
@@ -53,11 +58,11 @@ class FaithfulnessScale:
 
     def values(self, nodes: Nodes) -> NDArray[np.float64]:
         """−m(C) of every example."""
-        return self.runs.run(nodes, self.sites)
+        return self.runs.run(nodes, self.sites, start=self.start)
 
     def without(self, nodes: Nodes) -> NDArray[np.float64]:
         """−m(M∖C) of every example."""
-        return self.runs.run(nodes, self.sites, complement=True)
+        return self.runs.run(nodes, self.sites, complement=True, start=self.start)
 
     def faithfulness(self, nodes: Nodes) -> float:
         """(mean m(C) − mean m(∅)) / (mean m(M) − mean m(∅))."""

@@ -3,8 +3,10 @@
 One small record per family (``families.py``) says where the sites are; everything else is generic.
 """
 
+from circuitscope.model.blocks import BlockCalls
 from circuitscope.model.bos import decide_bos, tokenizer_adds_bos
-from circuitscope.model.contexts import NOTHING, Contexts, bos_id, cut, documents_of, read_contexts
+from circuitscope.model.check import check_block_calls
+from circuitscope.model.contexts import NOTHING, CutText, bos_id, cut, documents_of, read_contexts, tokenize
 from circuitscope.model.cut_model import cut_after
 from circuitscope.model.family import (
     RESID,
@@ -28,8 +30,9 @@ __all__ = [
     "NOTHING",
     "RESID",
     "TOKEN_EMBEDDING",
+    "BlockCalls",
     "Cache",
-    "Contexts",
+    "CutText",
     "Edit",
     "Edits",
     "EditsOf",
@@ -41,6 +44,7 @@ __all__ = [
     "TokenBatch",
     "TokenTexts",
     "bos_id",
+    "check_block_calls",
     "cut",
     "cut_after",
     "decide_bos",
@@ -57,6 +61,7 @@ __all__ = [
     "register_family",
     "register_linear_rules",
     "supported_families",
+    "tokenize",
     "tokenizer_adds_bos",
     "tokenizer_fingerprint",
 ]

@@ -28,8 +28,8 @@ _TOKENIZED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Contexts:
-    """Contexts of different lengths, end to end in one array."""
+class CutText:
+    """A text cut into contexts of different lengths, end to end in one array."""
 
     ids: Int[np.ndarray, " token"]
     """Token ids of all contexts, without BOS."""
@@ -56,11 +56,11 @@ class Contexts:
         ids: list[int] = self.ids[start : start + int(self.length[row])].tolist()
         return ids
 
-    def split(self, first: int) -> tuple[Contexts, Contexts]:
+    def split(self, first: int) -> tuple[CutText, CutText]:
         """The contexts before number ``first``, and the rest."""
         parts = (slice(None, first), slice(first, None))
         before, rest = (
-            Contexts(self.ids, self.start[part], self.length[part], self.follows[part], self.bos)
+            CutText(self.ids, self.start[part], self.length[part], self.follows[part], self.bos)
             for part in parts
         )
         return before, rest
@@ -89,7 +89,7 @@ def read_contexts(
     bos: str = "auto",
     prepend_bos: bool | None = None,
     most: int | None = None,
-) -> Contexts:
+) -> CutText:
     """Tokenise documents and cut them into contexts.
 
     Args:
@@ -113,7 +113,7 @@ def bos_id(tokenizer: Any, bos: str, prepend_bos: bool | None = None) -> int | N
     return int(tokenizer.bos_token_id) if decide_bos(bos, prepend_bos, tokenizer) else None
 
 
-def cut(documents: Sequence[Sequence[int]], context: int, bos: int | None) -> Contexts:
+def cut(documents: Sequence[Sequence[int]], context: int, bos: int | None) -> CutText:
     """Cut tokenised documents into contexts of at most ``context`` tokens, BOS included."""
     room = context - (bos is not None)
     start, length, follows = [], [], []
@@ -129,7 +129,7 @@ def cut(documents: Sequence[Sequence[int]], context: int, bos: int | None) -> Co
         begin += len(document)
     ids = np.fromiter((token for document in documents for token in document), dtype=np.int64)
     starts, lengths, nexts = (np.array(column, dtype=np.int64) for column in (start, length, follows))
-    return Contexts(ids, starts, lengths, nexts, bos)
+    return CutText(ids, starts, lengths, nexts, bos)
 
 
 def tokenize(documents: Sequence[str], tokenizer: Any, *, most: int | None = None) -> list[list[int]]:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from circuitscope.model.blocks import Arguments
 from circuitscope.model.family import Tap
 from circuitscope.model.tokens import TokenBatch
 from circuitscope.terms import Site
@@ -72,15 +73,42 @@ class _Stub(nn.Module):
 
 @contextmanager
 def stubbed(parent: nn.Module, name: str, entry: int, stream: Tensor, stop: int) -> Iterator[None]:
-    """Skip blocks ``0..entry`` so that ``stream`` enters after block ``entry``, and skip those from ``stop`` on.
+    """Skip blocks ``0..entry`` so that ``stream`` enters after block ``entry``, and skip those from ``stop`` on."""
+    stand_ins = [
+        block if entry < index < stop else _Stub(stream if index == entry else None)
+        for index, block in enumerate(getattr(parent, name))
+    ]
+    with _replaced(parent, name, stand_ins):
+        yield
+
+
+class _Recorder(nn.Module):
+    """Stands in for a block: returns its input unchanged, and keeps what it is called with besides."""
+
+    def __init__(self, calls: list[Arguments]) -> None:
+        super().__init__()
+        self.calls = calls
+
+    def forward(self, hidden_states: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
+        self.calls.append((arguments, keywords))
+        return hidden_states
+
+
+@contextmanager
+def recorded(parent: nn.Module, name: str) -> Iterator[list[Arguments]]:
+    """Skip all blocks; gives the list that their arguments go into, block by block."""
+    calls: list[Arguments] = []
+    with _replaced(parent, name, [_Recorder(calls) for _ in getattr(parent, name)]):
+        yield calls
+
+
+@contextmanager
+def _replaced(parent: nn.Module, name: str, stand_ins: Sequence[nn.Module]) -> Iterator[None]:
+    """Other blocks in the place of a model's own.
 
     The list keeps its length and indices, since some models look up a block's type by its index.
     """
     blocks = getattr(parent, name)
-    stand_ins = [
-        block if entry < index < stop else _Stub(stream if index == entry else None)
-        for index, block in enumerate(blocks)
-    ]
     setattr(parent, name, nn.ModuleList(stand_ins))
     try:
         yield

@@ -5,7 +5,8 @@ Three verbs, on plain PyTorch hooks:
 1. ``capture`` runs the model and keeps the tensors of sites and the residual stream around every block;
 2. ``logits`` runs it, with edits on sites where asked, and computes logits only where they are needed;
 3. ``replay`` runs only what comes after a site: the blocks before it are replaced by stubs that pass on the
-   cached stream, so a quadrature point costs only the part of the model that it can change.
+   cached stream, so a quadrature point costs only the part of the model that it can change. ``replay_growing``
+   does it for copies that enter at different layers, with one call of each block (``blocks.py``).
 """
 
 from __future__ import annotations
@@ -20,9 +21,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from circuitscope.model.blocks import BlockCalls, BlocksOnCopies, block_calls
 from circuitscope.model.family import EMBED, RESID, Family, Tap
 from circuitscope.model.fingerprint import fingerprint
-from circuitscope.model.hooks import Edit, gradients, hooked, keep_masks_finite, only_columns, stubbed
+from circuitscope.model.hooks import (
+    Edit,
+    gradients,
+    hooked,
+    keep_masks_finite,
+    only_columns,
+    recorded,
+    stubbed,
+)
 from circuitscope.model.tokens import TokenBatch, refuse_unreadable_tokens
 from circuitscope.results import ClassifierHead, ModelSource
 from circuitscope.terms import Site
@@ -193,11 +203,15 @@ class LanguageModel:
         tokens: TokenBatch,
         positions: Int[Tensor, "batch asked"],
         edits: Mapping[Site, tuple[Tap, Edit]] | None = None,
-    ) -> Float[Tensor, "batch asked vocab"]:
-        """Logits at the given columns of a run, with edits on sites; autograd as the caller has it."""
+        only: Int[Tensor, "batch token"] | None = None,
+    ) -> Float[Tensor, "batch asked _"]:
+        """Logits at the given columns of a run, with edits on sites; autograd as the caller has it.
+
+        ``only`` names the tokens whose logits are wanted, row by row; None gives the whole vocabulary.
+        """
         with hooked(self.blocks, edits or {}):
             hidden = self._hidden(tokens)
-        return self._unembed(hidden, positions)
+        return self._unembed(_at(hidden, positions), only)
 
     def capture(
         self, tokens: TokenBatch, taps: Taps, positions: Int[Tensor, "batch asked"], *, grad: bool = False
@@ -291,7 +305,45 @@ class LanguageModel:
         """
         with hooked(self.blocks, edits or {}), self._last_mlp_at(positions, entry, stream, edits or {}):
             hidden = self._replay_hidden(entry, stream, tokens, self.n_layers)
-        return self._unembed(hidden, positions, only)
+        return self._unembed(_at(hidden, positions), only)
+
+    def block_calls(self, tokens: TokenBatch) -> BlockCalls:
+        """How each block is called on a batch, so that it can be called by itself on copies of the examples."""
+        found = []
+        for times in (1, 2):
+            example = torch.arange(tokens.batch, device=tokens.ids.device).repeat(times)
+            with torch.no_grad(), recorded(self._blocks_parent, self._blocks_name) as calls:
+                self._hidden(tokens.take(example))
+            found.append(calls)
+        return block_calls(self.blocks, *found)
+
+    def replay_growing(
+        self,
+        entering: Mapping[int, Float[Tensor, "_ position width"]],
+        blocks: BlocksOnCopies,
+        positions: Int[Tensor, "row asked"],
+        edits: Mapping[Site, tuple[Tap, Edit]] | None = None,
+        only: Int[Tensor, "row token"] | None = None,
+    ) -> Float[Tensor, "row asked _"]:
+        """As ``replay`` for copies that enter at different layers, in one batch that grows from block to block.
+
+        Every block is called once, on the copies that have entered before it. Edits see these copies alone.
+
+        Args:
+            entering: by layer, the streams that enter after its block; rows follow in the order of layers.
+            blocks: for the examples that the rows are copies of, in the same order.
+        """
+        first, last = min(entering), self.n_layers - 1
+        stream = entering[first]
+        with hooked(self.blocks, edits or {}):
+            for layer in range(first + 1, self.n_layers):
+                asked = positions[: len(stream)]
+                with self._last_mlp_at(asked, first, stream, edits or {}) if layer == last else nullcontext():
+                    stream = blocks.run(layer, stream)
+                if layer in entering:
+                    stream = torch.cat([stream, entering[layer]])
+        # The last norm works position by position, as the unembedding does.
+        return self._unembed(self.final_norm(_at(stream, positions)), only)
 
     def _last_mlp_at(
         self, positions: Tensor, entry: int, stream: Tensor, edits: Mapping[Site, tuple[Tap, Edit]]
@@ -337,9 +389,9 @@ class LanguageModel:
         hidden: Tensor = output.last_hidden_state
         return hidden
 
-    def _unembed(self, hidden: Tensor, positions: Tensor, only: Tensor | None = None) -> Tensor:
-        picked = hidden.gather(1, positions[:, :, None].expand(-1, -1, hidden.shape[-1]))
-        logits: Tensor = self._head(picked) if only is None else self._logits_of(picked, only)
+    def _unembed(self, hidden: Tensor, only: Tensor | None = None) -> Tensor:
+        """Logits of the final stream at the positions asked for: of all words, or of some in each row."""
+        logits: Tensor = self._head(hidden) if only is None else self._logits_of(hidden, only)
         cap = getattr(self.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
@@ -359,3 +411,8 @@ class LanguageModel:
         head = 3 * int(self.config.vocab_size)
         item = max(self.dtype.itemsize, 4)  # norms and softmax run in float32 at least
         return item * (per_block * (self.n_layers - entry) + positions * self.width * 4 + head)
+
+
+def _at(hidden: Tensor, positions: Int[Tensor, "row asked"]) -> Tensor:
+    """A stream at some columns of each row: (row, asked, width)."""
+    return hidden.gather(1, positions[:, :, None].expand(-1, -1, hidden.shape[-1]))

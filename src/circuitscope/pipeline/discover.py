@@ -9,9 +9,10 @@ from pathlib import Path
 from torch import Tensor
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config import DiscoverConfig, parse_bytes
+from circuitscope.config import DiscoverConfig
 from circuitscope.dictionaries import missing_dictionaries
 from circuitscope.discovery import Work, discover_circuit
+from circuitscope.effects import budget_of
 from circuitscope.results import Circuit, load, save
 from circuitscope.runs import CIRCUIT, looks_like_path, refuse_existing
 from circuitscope.sources import Loaded, open_named
@@ -135,6 +136,7 @@ def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) ->
         len(loaded.dictionaries),
         sum(item.n_features for item in loaded.dictionaries.values()),
         seconds * len(usable) / max(1, circuit.findings.examples),
-        sum(weight.numel() * weight.element_size() for weight in weights) + parse_bytes(config.memory),
+        sum(weight.numel() * weight.element_size() for weight in weights)
+        + budget_of(config.memory, loaded.model.device),
         done,
     )

@@ -1,7 +1,7 @@
 """Learned masks: all candidates are kept by shares that are trained together, and paid for.
 
 1. Every candidate has a logit θ and the share w = sigmoid(θ); training begins with all shares near 1.
-2. Adam minimises (faithfulness(w) − 1)² + λ Σ w over the examples that select nodes, all of them at every step.
+2. Adam minimises (faithfulness(w) − 1)² + λ Σ w over the examples that select nodes, one batch of them at every step.
 3. λ grows from step to step, from a price at which nearly every node is kept to one at which the behaviour breaks
    down, so one training passes through circuits of all sizes. The price of a node is measured against the number
    of nodes that thresholding needs.
@@ -22,9 +22,9 @@ import torch
 from numpy.typing import NDArray
 
 from circuitscope.evaluation import FaithfulnessScale, RowNumbers
-from circuitscope.pruning.masked import share_slopes
+from circuitscope.pruning.masked import share_slopes_of_batch
+from circuitscope.pruning.trials import Tell, Trials, Watch, nobody
 from circuitscope.results import Nodes
-from circuitscope.work import Progress
 
 FIRST = 3.0
 """θ at the beginning: w = 0.95."""
@@ -49,11 +49,12 @@ class Ranking:
 def train_masks(
     scale: FaithfulnessScale,
     candidates: Nodes,
+    watch: Watch,
     *,
     needed: int,
     lowest: float,
     steps: int,
-    progress: Progress,
+    tell: Tell = nobody,
 ) -> list[Ranking]:
     """Rankings of the candidates at several prices.
 
@@ -66,12 +67,14 @@ def train_masks(
     every = max(1, steps // LOOKED_AT)
     found = []
     for step, price in enumerate(np.geomspace(*PRICES, steps) / needed):
+        watch.look()
         share = torch.sigmoid(theta.detach())
-        faithful, slopes = share_slopes(scale, candidates, share.numpy())
+        batch = step % len(scale.runs.inputs)
+        faithful, slopes = share_slopes_of_batch(scale, candidates, share.numpy(), batch)
         of_share = 2 * (faithful - 1) * torch.from_numpy(slopes) + price
         theta.grad = of_share * share * (1 - share)
         adam.step()
-        progress(step + 1, steps, "training masks")
+        tell(step + 1, steps)
         if step % every == every - 1:
             found.append(Ranking(_falling(theta.detach().numpy()), faithful))
         if faithful < 0.9 * lowest:
@@ -79,32 +82,24 @@ def train_masks(
     return found
 
 
-def read_off(
-    scale: FaithfulnessScale, candidates: Nodes, rankings: list[Ranking], level: float
-) -> RowNumbers | None:
-    """The smallest set that keeps ``level`` among the first candidates of every ranking; None if there is none."""
+def read_off(trials: Trials, rankings: list[Ranking]) -> RowNumbers | None:
+    """The smallest set that keeps the level among the first candidates of every ranking; None if there is none."""
     best: RowNumbers | None = None
     for ranking in rankings:
         most = len(ranking.order) if best is None else len(best) - 1
-        rows = _fewest(scale, candidates, ranking.order[:most], level)
+        rows = _fewest(trials, ranking.order[:most])
         best = best if rows is None else rows
     return best
 
 
-def _fewest(
-    scale: FaithfulnessScale, candidates: Nodes, order: RowNumbers, level: float
-) -> RowNumbers | None:
+def _fewest(trials: Trials, order: RowNumbers) -> RowNumbers | None:
     """The first rows of ``order`` that keep the level, by bisection; None if all together do not."""
-
-    def keeps(count: int) -> bool:
-        return scale.faithfulness(candidates.take(order[:count])) >= level
-
-    if len(order) == 0 or not keeps(len(order)):
+    if len(order) == 0 or not trials.keeps(order):
         return None
     below, above = 0, len(order)
     while above - below > 1:
         middle = (below + above) // 2
-        below, above = (below, middle) if keeps(middle) else (middle, above)
+        below, above = (below, middle) if trials.keeps(order[:middle]) else (middle, above)
     return np.sort(order[:above])
 
 

@@ -12,7 +12,7 @@ its effect within the circuit. One backward pass gives it for all candidates.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from circuitscope.dictionaries import Dictionary
-from circuitscope.evaluation import AblatedRuns, FaithfulnessScale, SiteBaseline
+from circuitscope.evaluation import AblatedRuns, FaithfulnessScale, SiteBaseline, Start
 from circuitscope.model import Edit, Tap, TokenBatch
 from circuitscope.results import Nodes
 from circuitscope.tasks import Inputs
@@ -55,9 +55,14 @@ class _MaskIndex:
 class MaskedRuns:
     """Ablated runs whose candidates are kept by shares."""
 
-    def __init__(self, runs: AblatedRuns, candidates: Nodes, sites: Collection[Site]) -> None:
-        """``candidates`` are nodes of ``sites``, the sites that are ablated; each node once."""
-        self._runs = runs
+    def __init__(
+        self, runs: AblatedRuns, candidates: Nodes, sites: Collection[Site], start: Start | None = None
+    ) -> None:
+        """``candidates`` are nodes of ``sites``, the sites that are ablated; each node once.
+
+        ``start`` is where to go on from, before the first of ``sites``; by default from the tokens.
+        """
+        self._runs, self._start = runs, start
         self._sites = tuple(sites)
         self._places = {
             site: _places(candidates, index, runs.model.device)
@@ -70,15 +75,18 @@ class MaskedRuns:
         """−m of every example, as ``AblatedRuns.run`` has it; autograd as the caller has it."""
         return torch.cat([self._batch(shares, number) for number in range(len(self._runs.inputs))])
 
-    def slopes(self, shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def slopes(
+        self, shares: NDArray[np.float64], numbers: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """−m of every example, and the gradient of its mean with respect to every candidate's share.
 
-        Batch by batch, so that no more than one batch's graph is held at a time.
+        Batch by batch, so that no more than one batch's graph is held at a time. ``numbers`` are the batches to
+        look at; by default all.
         """
         model = self._runs.model
         leaf = torch.tensor(shares, dtype=model.dtype, device=model.device, requires_grad=True)
         values, gradient = [], torch.zeros(len(shares), dtype=torch.float64)
-        for number in range(len(self._runs.inputs)):
+        for number in range(len(self._runs.inputs)) if numbers is None else numbers:
             with torch.enable_grad():
                 value = self._batch(leaf, number)
                 (part,) = torch.autograd.grad(value.double().sum(), leaf)
@@ -90,8 +98,13 @@ class MaskedRuns:
     def _batch(self, shares: Tensor, number: int) -> Tensor:
         runs, inputs = self._runs, self._runs.inputs[number]
         edits = {site: self._edit(site, inputs, shares, number) for site in self._sites}
-        logits = runs.model.logits(inputs.clean, runs.metric.positions(inputs), edits)
-        return -runs.metric(logits, inputs)
+        positions, (asked, only) = runs.metric.positions(inputs), runs.metric.narrowed(inputs)
+        if self._start is None:
+            logits = runs.model.logits(inputs.clean, positions, edits, only)
+        else:
+            stream = self._start.streams[number]
+            logits = runs.model.replay(self._start.layer, stream, inputs.clean, positions, edits, only)
+        return -runs.metric(logits, asked)
 
     def _edit(self, site: Site, inputs: Inputs, shares: Tensor, number: int) -> tuple[Tap, Edit]:
         runs, places = self._runs, self._places[site]
@@ -117,8 +130,18 @@ def share_slopes(
     scale: FaithfulnessScale, nodes: Nodes, shares: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64]]:
     """Faithfulness of a masked run, and its gradient with respect to every node's share."""
-    values, gradient = MaskedRuns(scale.runs, nodes, scale.sites).slopes(shares)
+    values, gradient = MaskedRuns(scale.runs, nodes, scale.sites, scale.start).slopes(shares)
     return scale.share(values), gradient / scale.span
+
+
+def share_slopes_of_batch(
+    scale: FaithfulnessScale, nodes: Nodes, shares: NDArray[np.float64], number: int
+) -> tuple[float, NDArray[np.float64]]:
+    """The same as one batch has it: 1 plus what its examples are above the whole model, on the scale of all."""
+    before = sum(map(len, scale.runs.inputs[:number]))
+    full = scale.full[before : before + len(scale.runs.inputs[number])]
+    values, gradient = MaskedRuns(scale.runs, nodes, scale.sites, scale.start).slopes(shares, [number])
+    return 1 + float((values - full).mean()) / scale.span, gradient / scale.span
 
 
 def _places(candidates: Nodes, index: int, device: torch.device) -> _MaskIndex:

@@ -10,15 +10,16 @@ ablated. Three ways choose among the nodes that had an effect in the discovery:
 A fourth (``by_flow``) looks at the circuit's own edges instead, and keeps the nodes and edges that carry most of what
 flows through them.
 
-All choose on one split, by the mean faithfulness there, for 50, 75 and 90 % and for what is asked for. The other
-split is only measured on. Sites of free layers are never ablated: the circuit's nodes there stay and are not counted.
+All choose on one split, by the mean faithfulness there, for what is asked for; to compare, for 50, 75 and 90 % too.
+The other split is only measured on. Sites of free layers are never ablated: the circuit's nodes there stay and are
+not counted.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 
@@ -36,7 +37,8 @@ from circuitscope.evaluation import (
 )
 from circuitscope.model import LanguageModel
 from circuitscope.pruning.by_flow import carrying
-from circuitscope.pruning.search import FLOW, METHODS, THRESHOLDING, FoundNodes, Table, search, thresholds
+from circuitscope.pruning.search import FLOW, METHODS, THRESHOLDING, FoundNodes, Search, Table
+from circuitscope.pruning.trials import Watch
 from circuitscope.results import Circuit, Nodes, PruneChoice, PruneResult, PruneRow
 from circuitscope.sources import Loaded, expect_sources, reopen
 from circuitscope.tasks import Examples, Measure, Metric, Task
@@ -71,6 +73,8 @@ def prune(
     errors: str = "circuit",
     free_layers: int | None = None,
     steps: int = 60,
+    compare: bool = False,
+    time: str | float | None = None,
     batch_size: int = 128,
     device: str = "auto",
     dtype: str = "auto",
@@ -88,11 +92,15 @@ def prune(
         select_examples: how many examples of ``split`` select nodes. Fewer make smaller circuits that keep less on
             other examples.
         examples: how many of the other split to measure on.
+        compare: also search for 50, 75 and 90 %, for the whole table of ways and levels.
+        time: how long the search may take, in seconds or as ``5m``; what was found by then is returned, as it is
+            when the search is interrupted (Ctrl-C). ``result.ended`` says so.
         seed: for the intervals and for what ``resample`` draws; nothing else is random.
         other arguments: as in ``circuitscope.config.PruneConfig``.
 
     Raises:
-        NothingFound: no circuit found keeps the faithfulness; says how faithful the best is.
+        NothingFound: no circuit found keeps the faithfulness; says how faithful the best is. Or none was found in
+            time.
     """
     expect_sources("prune", circuit, model, dictionaries, task)
     config = settings_from(PruneConfig, locals())
@@ -123,14 +131,16 @@ def prune_circuit(
     scale = scale_of(config.split, config.select_examples)
     scale.refuse_undefined(config.split)
     ranked = _ranked(circuit, scale)
-    levels = sorted({*LEVELS, config.faithfulness})
+    levels = sorted({*LEVELS, config.faithfulness} if config.compare else {config.faithfulness})
+    search = Search(scale, ranked, levels, config, Watch.start(config.seconds), progress)
+    parts: dict[float, Circuit] = {}
     if config.by == FLOW:
-        found, parts = _by_flow(circuit, scale, ranked, levels, progress)
-        chosen, rows = FLOW, found[FLOW][config.faithfulness].rows
+        parts = _by_flow(circuit, search)
+        chosen, rows = FLOW, search.table[FLOW][config.faithfulness].rows
         assert rows is not None
     else:
-        found, parts = search(scale, ranked, levels, config, progress=progress), {}
-        chosen, rows = _best(found, config)
+        search.run()
+        chosen, rows = _best(search)
     other = "test" if config.split == "train" else "train"
     held = scale_of(other, config.examples)
     result = PruneResult(
@@ -148,7 +158,8 @@ def prune_circuit(
         candidates=len(ranked),
         levels=tuple(levels),
         chosen=chosen,
-        rows=_measured(found, ranked, scale, held),
+        rows=_measured(search.table, ranked, scale, held),
+        ended=search.ended,
     )
     if config.by == FLOW:  # it keeps edges too, and those that it keeps are as they were
         smaller = parts[config.faithfulness]
@@ -160,17 +171,17 @@ def prune_circuit(
     return Pruned(replace(smaller, evaluation=None, findings=findings), result)
 
 
-def _by_flow(
-    circuit: Circuit, scale: FaithfulnessScale, ranked: Nodes, levels: list[float], progress: Progress
-) -> tuple[Table, dict[float, Circuit]]:
-    """What carries each share of the flow, as rows of ``ranked`` and as circuits; and thresholding beside it."""
-    found: Table = {THRESHOLDING: thresholds(scale, ranked, levels, progress), FLOW: {}}
+def _by_flow(circuit: Circuit, search: Search) -> dict[float, Circuit]:
+    """What carries each share of the flow, as circuits and in the search's table; and thresholding beside it."""
+    search.run(only_thresholds=True)
+    search.table[FLOW] = {}
     parts = {}
-    for level in levels:
-        started = time.perf_counter()
+    for level in search.levels:
+        started = perf_counter()
         parts[level] = carrying(circuit, level)
-        found[FLOW][level] = FoundNodes(_rows_in(ranked, parts[level].nodes), time.perf_counter() - started)
-    return found, parts
+        rows = _rows_in(search.ranked, parts[level].nodes)
+        search.table[FLOW][level] = FoundNodes(rows, perf_counter() - started)
+    return parts
 
 
 def _rows_in(ranked: Nodes, some: Nodes) -> RowNumbers:
@@ -213,13 +224,23 @@ def _with_free(chosen: Nodes, circuit: Circuit, scale: FaithfulnessScale) -> Nod
     return nodes.take(np.lexsort((last, nodes.position, nodes.site)))
 
 
-def _best(found: Table, config: PruneConfig) -> tuple[str, RowNumbers]:
-    """The smallest set of those that were looked for; the first of equals."""
-    asked = config.faithfulness
-    sets = [(name, found[name][asked].rows) for name in METHODS[config.by]]
-    reached = [(name, rows) for name, rows in sets if rows is not None]
+def _best(search: Search) -> tuple[str, RowNumbers]:
+    """The smallest set of those that were looked for; the first of equals.
+
+    If the search ended early, it may be the one by thresholding.
+    """
+    config, asked = search.config, search.config.faithfulness
+    ways = (*METHODS[config.by], *([THRESHOLDING] if search.ended else []))
+    sets = [(way, search.table[way][asked].rows) for way in ways if asked in search.table.get(way, {})]
+    reached = [(way, rows) for way, rows in sets if rows is not None]
+    if not reached and search.ended:
+        raise NothingFound(
+            f"no circuit that keeps a faithfulness of {asked:g} was found before the search was stopped",
+            expected="time for at least the first way, thresholding",
+            mend=f"allow a longer {argument('time')}, or use fewer {argument('select_examples')}",
+        )
     if not reached:
-        simple = found[THRESHOLDING][asked].rows
+        simple = search.table[THRESHOLDING][asked].rows
         raise NothingFound(
             f"among the {config.candidates} strongest nodes, no circuit was found that keeps a faithfulness of "
             f"{asked:g}",

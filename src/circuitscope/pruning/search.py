@@ -1,11 +1,11 @@
-"""Every way to choose nodes, for every level of faithfulness."""
+"""Every way to choose nodes, for every level of faithfulness asked for, as far as time allows."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from circuitscope.config import PruneConfig
 from circuitscope.errors import NothingFound, argument
 from circuitscope.evaluation import FaithfulnessScale, RowNumbers
 from circuitscope.pruning.greedy import eliminate, spare
-from circuitscope.pruning.learned import Ranking, read_off, train_masks
+from circuitscope.pruning.learned import read_off, train_masks
 from circuitscope.pruning.thresholding import most_faithful, threshold
+from circuitscope.pruning.trials import Tell, TimeIsUp, Trials, Watch
 from circuitscope.results import Nodes
 from circuitscope.work import Progress
 
@@ -23,6 +24,8 @@ METHODS: Mapping[str, tuple[str, ...]] = {"best": (GREEDY, MASKS), GREEDY: (GREE
 """What ``by`` stands for, of the ways that examples choose by."""
 MORE = 4
 """By default, nodes are selected from this many times as many as thresholding needs."""
+TIME, INTERRUPTED = "time", "interrupted"
+"""Why a search ended before its end."""
 
 
 @dataclass(frozen=True)
@@ -39,43 +42,106 @@ Table = dict[str, ByLevel]
 """By name of the way of choosing."""
 
 
-def search(
-    scale: FaithfulnessScale, ranked: Nodes, levels: list[float], config: PruneConfig, *, progress: Progress
-) -> Table:
-    """The smallest sets found of ``ranked``, nodes by decreasing |effect|, for ``levels`` in increasing order.
+@dataclass
+class Search:
+    """A search, and what it has found so far."""
 
-    Raises:
-        NothingFound: not even thresholding keeps the level asked for, one of ``levels``.
-    """
-    found: Table = {THRESHOLDING: thresholds(scale, ranked, levels, progress)}
-    if found[THRESHOLDING][config.faithfulness].rows is None:
-        _refuse(scale, ranked, config.faithfulness)
-    needed = max(len(one.rows) for one in found[THRESHOLDING].values() if one.rows is not None)
-    pool = ranked.take(np.arange(min(len(ranked), config.candidates or MORE * needed)))
-    methods = METHODS[config.by]
-    if GREEDY in methods:
-        found[GREEDY] = _greedy(scale, pool, found[THRESHOLDING], progress)
-    if MASKS in methods:
-        found[MASKS] = _masks(scale, pool, levels, needed, config.steps, progress)
-    return found
+    scale: FaithfulnessScale
+    ranked: Nodes
+    """The nodes to choose from, by decreasing |effect|."""
+    levels: list[float]
+    """In increasing order."""
+    config: PruneConfig
+    watch: Watch
+    progress: Progress
+    table: Table = field(default_factory=dict)
+    """What was found; a way of choosing that was not begun, or a level that it did not come to, is missing."""
+    ended: str = ""
+    """``TIME`` or ``INTERRUPTED`` if it was ended early."""
 
+    def run(self, *, only_thresholds: bool = False) -> None:
+        """Search until all is found, the time is over, or the user interrupts.
 
-def timed(work: Callable[[], RowNumbers | None]) -> FoundNodes:
-    started = time.perf_counter()
-    rows = work()
-    return FoundNodes(rows, time.perf_counter() - started)
+        Raises:
+            NothingFound: not even thresholding keeps the level asked for, one of ``levels``.
+        """
+        try:
+            simple = self._thresholds()
+            if not only_thresholds:
+                self._other_ways(simple)
+        except TimeIsUp:
+            self.ended = TIME
+        except KeyboardInterrupt:
+            self.ended = INTERRUPTED
 
+    def _other_ways(self, simple: ByLevel) -> None:
+        if simple[self.config.faithfulness].rows is None:
+            _refuse(self.scale, self.ranked, self.config.faithfulness)
+        needed = max(len(one.rows) for one in simple.values() if one.rows is not None)
+        pool = self.ranked.take(np.arange(min(len(self.ranked), self.config.candidates or MORE * needed)))
+        methods = METHODS[self.config.by]
+        if GREEDY in methods:
+            self._greedy(pool, simple)
+        if MASKS in methods:
+            self._masks(pool, needed)
 
-def thresholds(scale: FaithfulnessScale, ranked: Nodes, levels: list[float], progress: Progress) -> ByLevel:
-    """From the lowest level up: a higher one needs no fewer nodes."""
-    found: ByLevel = {}
-    start = 1
-    for number, level in enumerate(levels):
-        found[level] = timed(partial(threshold, scale, ranked, level, start=start))
-        rows = found[level].rows
-        start = start if rows is None else len(rows)
-        progress(number + 1, len(levels), THRESHOLDING)
-    return found
+    def _thresholds(self) -> ByLevel:
+        """From the lowest level up: a higher one needs no fewer nodes."""
+        start = 1
+        for level in self.levels:
+            with self._trials(THRESHOLDING, level, self.ranked) as trials:
+                rows = threshold(trials, start=start, tell=self._tell(THRESHOLDING, level))
+            start = start if rows is None else len(rows)
+        return self.table[THRESHOLDING]
+
+    def _greedy(self, pool: Nodes, simple: ByLevel) -> None:
+        """From the highest level down, each continuing from the last."""
+        last: RowNumbers | None = None
+        for level in reversed(self.levels):
+            with self._trials(GREEDY, level, pool) as trials:
+                start = last
+                if start is None:
+                    every = np.arange(len(pool))
+                    start = every if trials.keeps(every) else _inside(simple[level].rows, pool)
+                if start is not None and trials.keeps(start):
+                    last = eliminate(trials, start, self._tell(GREEDY, level))
+
+    def _masks(self, pool: Nodes, needed: int) -> None:
+        """One training for all levels; every level's seconds include it."""
+        started = time.perf_counter()
+        rankings = train_masks(
+            self.scale,
+            pool,
+            self.watch,
+            needed=needed,
+            lowest=self.levels[0],
+            steps=self.config.steps,
+            tell=lambda done, total: self.progress(done, total, "training masks"),
+        )
+        training = time.perf_counter() - started
+        for level in self.levels:
+            with self._trials(MASKS, level, pool, training) as trials:
+                rows = read_off(trials, rankings)
+                if rows is not None:
+                    spare(trials, rows, self._tell(MASKS, level))
+
+    @contextmanager
+    def _trials(self, way: str, level: float, nodes: Nodes, before: float = 0.0) -> Iterator[Trials]:
+        """Trials for one row of the table, which is filled in however they end.
+
+        Args:
+            before: seconds of what was done for it earlier.
+        """
+        trials, started = Trials(self.scale, nodes, level, self.watch), time.perf_counter()
+        try:
+            yield trials
+        finally:
+            seconds = before + time.perf_counter() - started
+            self.table.setdefault(way, {})[level] = FoundNodes(trials.best, seconds)
+
+    def _tell(self, way: str, level: float) -> Tell:
+        what = way if len(self.levels) == 1 else f"{way} for {level:g}"
+        return lambda done, total: self.progress(done, total, what)
 
 
 def _refuse(scale: FaithfulnessScale, ranked: Nodes, asked: float) -> None:
@@ -88,49 +154,5 @@ def _refuse(scale: FaithfulnessScale, ranked: Nodes, asked: float) -> None:
     )
 
 
-def _greedy(scale: FaithfulnessScale, pool: Nodes, simple: ByLevel, progress: Progress) -> ByLevel:
-    """From the highest level down, each continuing from the last."""
-    found: ByLevel = {}
-    whole = scale.faithfulness(pool)
-    last: RowNumbers | None = None
-    for number, level in enumerate(sorted(simple, reverse=True)):
-        start = last
-        if start is None:
-            start = np.arange(len(pool)) if whole >= level else _inside(simple[level].rows, pool)
-        found[level] = (
-            FoundNodes(None, 0.0) if start is None else timed(partial(eliminate, scale, pool, start, level))
-        )
-        last = found[level].rows
-        progress(number + 1, len(simple), GREEDY)
-    return found
-
-
 def _inside(rows: RowNumbers | None, pool: Nodes) -> RowNumbers | None:
     return rows if rows is not None and len(rows) <= len(pool) else None
-
-
-def _masks(
-    scale: FaithfulnessScale, pool: Nodes, levels: list[float], needed: int, steps: int, progress: Progress
-) -> ByLevel:
-    """One training for all levels; every level's seconds include it."""
-    started = time.perf_counter()
-    rankings = train_masks(
-        scale,
-        pool,
-        needed=needed,
-        lowest=levels[0],
-        steps=steps,
-        progress=progress,
-    )
-    training = time.perf_counter() - started
-    found: ByLevel = {}
-    for number, level in enumerate(levels):
-        one = timed(partial(_read, scale, pool, rankings, level))
-        found[level] = FoundNodes(one.rows, training + one.seconds)
-        progress(number + 1, len(levels), MASKS)
-    return found
-
-
-def _read(scale: FaithfulnessScale, pool: Nodes, rankings: list[Ranking], level: float) -> RowNumbers | None:
-    rows = read_off(scale, pool, rankings, level)
-    return None if rows is None else spare(scale, pool, rows, level)

@@ -6,34 +6,36 @@ faithful enough, then bisection between the last two.
 
 from __future__ import annotations
 
+from math import log
+
 import numpy as np
 
 from circuitscope.evaluation import FaithfulnessScale, RowNumbers
+from circuitscope.pruning.trials import Tell, Trials, nobody
 from circuitscope.results import Nodes
 
 GROWTH = 1.1
 
 
-def threshold(
-    scale: FaithfulnessScale, candidates: Nodes, level: float, *, start: int = 1
-) -> RowNumbers | None:
-    """Rows of the fewest strongest candidates that keep ``level``; None if no number of them does.
+def threshold(trials: Trials, *, start: int = 1, tell: Tell = nobody) -> RowNumbers | None:
+    """Rows of the fewest strongest candidates that keep the level; None if no number of them does.
 
     Args:
-        candidates: by decreasing |effect|.
+        trials: of candidates by decreasing |effect|.
         start: a number of nodes that is too small or just enough, to begin with.
+        tell: is told how many of the sizes have been looked at.
     """
-    below, above = start - 1, min(start, len(candidates))
-    while scale.faithfulness(_first(candidates, above)) < level:
-        if above == len(candidates):
+    most = len(trials.candidates)
+    below, above, done = start - 1, min(start, most), 0
+    in_all = int(log(max(most / above, 1)) / log(GROWTH)) + 1
+    while not trials.keeps(np.arange(above)):
+        if above == most:
             return None
-        below, above = above, _next(above, len(candidates))
+        below, above, done = above, _next(above, most), done + 1
+        tell(min(done, in_all), in_all)
     while above - below > 1:
         middle = (below + above) // 2
-        if scale.faithfulness(_first(candidates, middle)) >= level:
-            above = middle
-        else:
-            below = middle
+        below, above = (below, middle) if trials.keeps(np.arange(middle)) else (middle, above)
     return np.arange(above)
 
 

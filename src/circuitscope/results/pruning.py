@@ -54,6 +54,9 @@ class PruneResult:
     chosen: str
     """The way that found the smallest circuit."""
     rows: tuple[PruneRow, ...]
+    """Of a search that ended early, those that it came to."""
+    ended: str = ""
+    """Why the search ended before its end: ``time`` or ``interrupted``; empty if it did not."""
 
     def row(self, method: str, level: float | None = None) -> PruneRow:
         """One way of choosing, for the faithfulness asked for or another of ``levels``."""

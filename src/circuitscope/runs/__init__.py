@@ -19,18 +19,21 @@ from circuitscope.runs.folders import clear_leftovers, new_folder, refuse_existi
 from circuitscope.runs.json_lines import json_object, read_json_lines
 from circuitscope.runs.judging import SHEET, Sheet, sheet_of, write_judging
 from circuitscope.runs.manifest import SCHEMA_VERSION, read_manifest, versions, write_manifest
-from circuitscope.runs.needed import need, need_shift
+from circuitscope.runs.needed import need, need_behaviours, need_shift
 from circuitscope.runs.origins import MADE_FROM, Change, is_there, made_from, outdated_by, run_kind, state_of
 from circuitscope.runs.places import looks_like_path
 from circuitscope.runs.stages import (
+    BEHAVIOURS,
     CIRCUIT,
     CLASSIFIER,
     CLASSIFIER_CIRCUIT,
     COMPARISON,
+    CONTEXTS,
     EVALUATION,
     GROUP,
     INDEX,
     JUDGING,
+    PARTIAL,
     PRUNE,
     REMOVED,
     REPORT,
@@ -40,6 +43,7 @@ from circuitscope.runs.stages import (
     SHIFT,
     STAGES,
     SWEEP,
+    VECTORS,
     Stage,
 )
 from circuitscope.runs.status import (
@@ -55,10 +59,12 @@ from circuitscope.runs.status import (
 from circuitscope.runs.writing import Write, write_stage
 
 __all__ = [
+    "BEHAVIOURS",
     "CIRCUIT",
     "CLASSIFIER",
     "CLASSIFIER_CIRCUIT",
     "COMPARISON",
+    "CONTEXTS",
     "DONE",
     "EVALUATION",
     "GROUP",
@@ -67,6 +73,7 @@ __all__ = [
     "MADE_FROM",
     "MANIFEST",
     "OUT_OF_DATE",
+    "PARTIAL",
     "PRUNE",
     "REMOVED",
     "REPORT",
@@ -80,6 +87,7 @@ __all__ = [
     "SWEEP",
     "TO_DO",
     "UNFINISHED",
+    "VECTORS",
     "About",
     "Change",
     "Collection",
@@ -103,6 +111,7 @@ __all__ = [
     "looks_like_path",
     "made_from",
     "need",
+    "need_behaviours",
     "need_shift",
     "new_folder",
     "open_collection",

@@ -12,7 +12,7 @@ class About:
     """What a run is about, as it is shown; ``?`` where the manifest does not say."""
 
     task: str
-    """The task of a circuit, or the data of a SHIFT."""
+    """The task of a circuit, the data of a SHIFT, or the text that behaviours are looked for in."""
     model: str
     dictionaries: str
 
@@ -27,8 +27,12 @@ def about_of(manifest: Mapping[str, Any]) -> About:
         names = {key: _mapping(recipe.get(key)).get("name") for key in ("task", "model", "dictionaries")}
     else:
         names = {**_mapping(manifest.get("config")), **_mapping(manifest.get("info"))}
-        names["task"] = names.get("task") or names.get("data")
+        names["task"] = names.get("task") or names.get("data") or _joined(names.get("text"))
     return About(*(str(names.get(key) or "?") for key in ("task", "model", "dictionaries")))
+
+
+def _joined(names: Any) -> str:
+    return ", ".join(map(str, names)) if isinstance(names, list | tuple) else str(names or "")
 
 
 def _mapping(value: Any) -> dict[str, Any]:

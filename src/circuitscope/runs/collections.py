@@ -22,7 +22,7 @@ class RunEntry:
 
     path: Path
     kind: str
-    """``run`` (a circuit) or ``shift``."""
+    """``run`` (a circuit), ``shift`` or ``behaviours``."""
     about: About
     created: str
     """When it was begun, in ISO 8601; empty where the manifest does not say."""

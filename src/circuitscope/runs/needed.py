@@ -7,7 +7,7 @@ from pathlib import Path
 from circuitscope.errors import BadInput
 from circuitscope.runs.files import kind_of
 from circuitscope.runs.origins import Manifests
-from circuitscope.runs.stages import RUN, SHIFT, Stage, stage_named
+from circuitscope.runs.stages import BEHAVIOURS, RUN, SHIFT, Stage, stage_named
 from circuitscope.runs.status import command
 
 
@@ -45,5 +45,16 @@ def need_shift(run: Path, *stages: Stage) -> None:
             f"{run} is not the folder of a SHIFT",
             expected="a folder that circuitscope shift train began",
             mend=f"circuitscope shift train {run}, or name the right folder",
+        )
+    need(run, *stages)
+
+
+def need_behaviours(run: Path, *stages: Stage) -> None:
+    """``need`` for a run that must be one of behaviours."""
+    if kind_of(run) != BEHAVIOURS:
+        raise BadInput(
+            f"{run} is not a folder of behaviours",
+            expected="a folder that circuitscope behaviours contexts began",
+            mend=f"circuitscope behaviours contexts {run}, or name the right folder",
         )
     need(run, *stages)

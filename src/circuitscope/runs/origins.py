@@ -96,7 +96,7 @@ class Change:
 
 
 def run_kind(run: Path) -> str:
-    """``run`` or ``shift``.
+    """``run``, ``shift`` or ``behaviours``.
 
     Raises:
         BadFile: the folder is neither.
@@ -106,7 +106,8 @@ def run_kind(run: Path) -> str:
         found = f"{run} is a folder of kind {kind!r}" if kind else f"{run} is not a run folder"
         raise BadFile(
             found if run.exists() else f"there is no folder {run}",
-            expected="a folder written by circuitscope discover or circuitscope shift train",
+            expected="a folder written by circuitscope discover, circuitscope shift train or circuitscope behaviours "
+            "contexts",
             mend="check the path",
         )
     return kind

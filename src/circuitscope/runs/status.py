@@ -10,7 +10,7 @@ from circuitscope.runs.about import About, about_of
 from circuitscope.runs.judging import SHEET, Sheet, sheet_of
 from circuitscope.runs.manifest import read_manifest
 from circuitscope.runs.origins import Change, Manifests
-from circuitscope.runs.stages import JUDGING, STAGES, Stage, stage_named
+from circuitscope.runs.stages import JUDGING, PARTIAL, Stage, stage_named, stages_in
 
 DONE, OUT_OF_DATE, UNFINISHED, TO_DO = "done", "out of date", "unfinished", "not made"
 
@@ -41,7 +41,7 @@ class RunStatus:
 
     run: Path
     kind: str
-    """``run`` (a circuit) or ``shift``."""
+    """``run`` (a circuit), ``shift`` or ``behaviours``."""
     about: About
     """What the run is about."""
     stages: tuple[StageStatus, ...]
@@ -84,14 +84,15 @@ def status(run: str | Path) -> RunStatus:
     look = Manifests(Path(run).expanduser())
     manifest = read_manifest(look.run, look.kind, check_files=False)
     found: list[StageStatus] = []
-    for stage in STAGES[look.kind]:
+    for stage in stages_in(look.run, look.kind):
         found.append(_status(look, stage, found))
     return RunStatus(look.run, look.kind, about_of(manifest), tuple(found), _next(look, found))
 
 
 def _status(look: Manifests, stage: Stage, earlier: list[StageStatus]) -> StageStatus:
     if not look.has(stage.name):
-        stopped = look.run.joinpath(f".{stage.name}.partial").exists()
+        folder = stage.in_(look.run)
+        stopped = folder.with_name(f".{folder.name}{PARTIAL}").exists()
         return StageStatus(stage.name, stage.verb, UNFINISHED if stopped else TO_DO)
     stale = {item.stage for item in earlier if item.state == OUT_OF_DATE}
     changed = look.change(stage) or next(
@@ -135,6 +136,8 @@ def _next(look: Manifests, found: list[StageStatus]) -> str | None:
 def command(run: Path, stage: Stage, *, again: bool = False) -> str:
     """What to type to make a stage, to continue it, or to make it ``again``."""
     words = f"circuitscope {stage.verb} {shlex.quote(str(run))}"
+    own = stage.name.partition("/")[2]
+    words += f" --name {shlex.quote(own)}" * bool(own)
     sheet = sheet_of(run)
     if stage is JUDGING and sheet is not None:
         words += _to_go_on(run, sheet, asking=not again)

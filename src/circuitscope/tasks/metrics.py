@@ -50,6 +50,10 @@ class Metric:
             )
         return value
 
+    def narrowed(self, inputs: Inputs) -> tuple[Inputs, Int[Tensor, "batch token"] | None]:
+        """Inputs to call the metric with, and the tokens whose logits it then takes; None for the vocabulary."""
+        return (inputs.numbered(), inputs.answers) if self.answers_only else (inputs, None)
+
 
 def _together(
     scores: Float[Tensor, "batch vocab"],

@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from circuitscope.errors import BadFile
-from circuitscope.runs import explained_disk, read_arrays, read_json, write_arrays, write_json
+from circuitscope.runs import PARTIAL, explained_disk, read_arrays, read_json, write_arrays, write_json
 
 log = logging.getLogger("circuitscope")
 
@@ -112,4 +112,4 @@ class Partial:
 
 def partial_folder(out: Path) -> Path:
     """Where the unfinished results of a run are."""
-    return out.with_name(f".{out.name}.partial")
+    return out.with_name(f".{out.name}{PARTIAL}")

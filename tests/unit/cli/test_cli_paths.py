@@ -58,7 +58,7 @@ def test_ends_may_be_named(program, run):
 
 
 def test_a_circuit_can_be_pruned_by_flow(program, run):
-    result = program("prune", run, "--by", "flow", "--faithfulness", 0.75, *FEW)
+    result = program("prune", run, "--by", "flow", "--faithfulness", 0.75, "--compare", *FEW)
     assert result.status == 0
     assert "carry 75% of the flow" in result.out
     rows = {row.level: row for row in read_prune(run / "prune").rows if row.method == "flow"}

@@ -33,6 +33,14 @@ def pruned(discovered, tmp_path_factory):
     return run
 
 
+@pytest.fixture(scope="module")
+def compared(discovered, tmp_path_factory):
+    """The same with the whole table."""
+    run = shutil.copytree(discovered, tmp_path_factory.mktemp("compared") / "run")
+    run_prune(run, PruneConfig(**SETTINGS, compare=True))
+    return run
+
+
 @pytest.fixture
 def run(pruned, tmp_path):
     return shutil.copytree(pruned, tmp_path / "run")
@@ -47,8 +55,9 @@ def test_the_command_writes_a_stage_and_says_what_is_next(program, discovered, t
     words = ("prune", run, *QUICK)
     result = program(*words)
     assert result.status == 0
-    for word in ("thresholding", "greedy", "masks", "0.75", "held-out test"):
+    for word in ("thresholding", "greedy", "masks", "0.6", "held-out test"):
         assert word in result.out
+    assert result_of(run).levels == (0.6,), "other levels only on request"
     assert result.out.splitlines()[-1] == f"next: circuitscope evaluate {run / 'prune' / 'circuit'}"
     assert faults_in(run / "prune" / "prune.json", "prune") == []
     again = program(*words)
@@ -58,8 +67,8 @@ def test_the_command_writes_a_stage_and_says_what_is_next(program, discovered, t
     assert ours.read_bytes() == theirs.read_bytes(), "the same settings give the same circuit"
 
 
-def test_the_comparison_is_true(pruned, world):
-    result = result_of(pruned)
+def test_the_comparison_is_true(compared, pruned, world):
+    result = result_of(compared)
     assert result.levels == (0.5, 0.6, 0.75, 0.9)
     assert (result.split, result.held_out, result.examples) == ("train", "test", 18)
     chosen = result.row(result.chosen)
@@ -68,7 +77,9 @@ def test_the_comparison_is_true(pruned, world):
             assert one.faithfulness.value >= one.level
     both = [result.row(name, 0.6).nodes for name in ("greedy", "masks")]
     assert chosen.nodes == min(count for count in both if count is not None)
-    circuit = cs.load(pruned / "prune" / "circuit")
+    alone = result_of(pruned)
+    assert alone.row("thresholding").nodes == result.row("thresholding", 0.6).nodes
+    circuit = cs.load(compared / "prune" / "circuit")
     model = cs.load_model(world.model, device="cpu")
     dictionaries = cs.load_dictionaries(world.dictionaries, model)
     options = {"split": "train", "examples": 18, "free_layers": 1, "baseline": "zero", "batch_size": 128}
@@ -124,6 +135,8 @@ def test_overwrite_replaces_the_stage(program, run):
         (("--faithfulness", 1.2), "--faithfulness 1.2"),
         (("--faithfulness", 0), "--faithfulness 0"),
         (("--by", "best-of-all"), "--by"),
+        (("--time", "soon"), "--time soon"),
+        (("--time", "0s"), "--time 0s"),
         (("--candidates", 0), "--candidates 0"),
         (("--free-layers", 2), "--free-layers 2"),
         (("--candidates", 1), "among the 1 strongest nodes, no circuit was found"),
@@ -134,4 +147,31 @@ def test_what_cannot_be_is_refused(program, discovered, tmp_path, words, said):
     result = program("prune", run, *QUICK, *words)
     assert result.status == 1
     assert said in result.err
+    assert not (run / "prune").exists()
+
+
+def test_what_was_found_by_then_is_kept(program, discovered, tmp_path, monkeypatch):
+    """Ctrl-C while masks are trained: thresholding and greedy are done, and what they found is written."""
+    run = shutil.copytree(discovered, tmp_path / "run")
+
+    def interrupted(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("circuitscope.pruning.search.train_masks", interrupted)
+    result = program("prune", run, *QUICK)
+    assert result.status == 0
+    assert "stopped by Ctrl-C: this is the smallest circuit found by then" in result.out
+    found = result_of(run)
+    assert found.ended == "interrupted"
+    assert {one.method for one in found.rows} == {"thresholding", "greedy"}
+    assert found.chosen == "greedy"
+    assert len(cs.load(run / "prune" / "circuit").nodes) > 0
+
+
+def test_a_time_of_nothing_finds_nothing(program, discovered, tmp_path):
+    run = shutil.copytree(discovered, tmp_path / "run")
+    result = program("prune", run, *QUICK, "--time", "0.000001")
+    assert result.status == 1
+    assert "no circuit that keeps a faithfulness of 0.6 was found before the search was stopped" in result.err
+    assert "--time" in result.err
     assert not (run / "prune").exists()

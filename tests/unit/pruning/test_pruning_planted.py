@@ -26,9 +26,11 @@ from circuitscope.evaluation.ablated_runs import AblatedRuns
 from circuitscope.evaluation.baseline import make_baseline
 from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale
 from circuitscope.model import load_model
+from circuitscope.pruning.greedy import eliminate
 from circuitscope.pruning.masked import share_slopes
-from circuitscope.pruning.search import GREEDY, MASKS, THRESHOLDING, search
+from circuitscope.pruning.search import GREEDY, MASKS, THRESHOLDING, Search
 from circuitscope.pruning.thresholding import most_faithful, threshold
+from circuitscope.pruning.trials import Trials, Watch
 from circuitscope.results import Nodes
 from circuitscope.tasks.inputs import Encoded, make_inputs
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
@@ -84,7 +86,10 @@ def ranked() -> Nodes:
 
 def found(scale, *, candidates=None):
     config = PruneConfig(faithfulness=0.9, candidates=candidates, steps=40)
-    return search(scale, ranked(), [0.5, 0.9], config, progress=silent)
+    search = Search(scale, ranked(), [0.5, 0.9], config, Watch(), silent)
+    search.run()
+    assert search.ended == ""
+    return search.table
 
 
 def names(rows) -> set[tuple[int, int]]:
@@ -129,8 +134,8 @@ def test_the_same_again_is_the_same(scale, table):
 
 def test_thresholding_finds_the_first_size(scale):
     nodes = ranked()
-    assert len(threshold(scale, nodes, 0.5)) == 2  # 4 / 5.7
-    assert threshold(scale, nodes, 1.5) is None
+    assert len(threshold(Trials(scale, nodes, 0.5))) == 2  # 4 / 5.7
+    assert threshold(Trials(scale, nodes, 1.5)) is None
     assert most_faithful(scale, nodes.take(np.arange(4))) == (pytest.approx(4 / 5.7), 2)
 
 
@@ -139,7 +144,7 @@ def test_what_cannot_be_reached_is_said(scale):
     with pytest.raises(
         NothingFound, match=r"keeps a faithfulness of 0\.9; the best found has 0\.702, with 2 nodes"
     ):
-        search(scale, few, [0.9], PruneConfig(faithfulness=0.9, by=GREEDY, steps=1), progress=silent)
+        Search(scale, few, [0.9], PruneConfig(faithfulness=0.9, by=GREEDY, steps=1), Watch(), silent).run()
 
 
 def test_too_few_candidates_find_nothing(scale):
@@ -147,3 +152,62 @@ def test_too_few_candidates_find_nothing(scale):
     assert table[GREEDY][0.9].rows is None
     assert table[MASKS][0.9].rows is None
     assert names(table[GREEDY][0.5].rows) == {(0, 0), (1, 0)}
+
+
+class Clock:
+    """Seconds pass only when somebody looks."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def stopped_after(scale, looks):
+    config = PruneConfig(faithfulness=0.9, by=GREEDY)
+    search = Search(scale, ranked(), [0.9], config, Watch.start(looks, Clock()), silent)
+    search.run()
+    return search
+
+
+def test_a_search_that_runs_out_of_time_has_the_smallest_set_found_by_then(scale):
+    whole = stopped_after(scale, 10_000.0)
+    assert whole.ended == ""
+    sizes = set()
+    for looks in range(1, 60):
+        search = stopped_after(scale, float(looks))
+        rows = search.table[THRESHOLDING][0.9].rows
+        if search.ended == "" or rows is None:
+            continue
+        assert search.ended == "time"
+        smallest = search.table.get(GREEDY, {}).get(0.9)
+        best = rows if smallest is None or smallest.rows is None else smallest.rows
+        assert scale.faithfulness(ranked().take(best)) >= 0.9
+        sizes.add(len(best))
+    assert max(sizes) == 2 * WIDTH, "some were stopped early"
+    assert min(sizes) < 2 * WIDTH, "and some later"
+
+
+def test_a_set_without_each_of_its_nodes(scale):
+    nodes = ranked()
+    trials = Trials(scale, nodes, 0.9)
+    rows, places = np.arange(10), np.array([7, 0, 3])
+    without = trials.without_each(rows, places)
+    for place, faithful in zip(places, without, strict=True):
+        assert faithful == pytest.approx(scale.faithfulness(nodes.take(np.delete(rows, place))), abs=1e-9)
+
+
+def test_single_nodes_are_tried_a_bounded_number_of_times(scale, monkeypatch):
+    counts = []
+    plain = Trials.without_each
+
+    def counted(self, rows, places):
+        counts.append(len(places))
+        return plain(self, rows, places)
+
+    monkeypatch.setattr(Trials, "without_each", counted)
+    eliminate(Trials(scale, ranked(), 0.9), np.arange(2 * WIDTH))
+    assert 0 < len(counts) <= 4
+    assert max(counts) <= 2 * WIDTH

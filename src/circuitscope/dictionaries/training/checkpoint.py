@@ -19,7 +19,7 @@ from torch import Tensor
 
 from circuitscope.config import TrainConfig
 from circuitscope.errors import BadFile, BadInput, argument
-from circuitscope.model import Contexts, LanguageModel
+from circuitscope.model import CutText, LanguageModel
 from circuitscope.runs import explained_disk, hash_json, read_arrays, read_json, write_arrays, write_json
 from circuitscope.terms import Site
 
@@ -30,7 +30,7 @@ _IRRELEVANT = ("save_every",)
 
 
 def identify(
-    model: LanguageModel, contexts: Contexts, sites: list[Site], config: TrainConfig
+    model: LanguageModel, contexts: CutText, sites: list[Site], config: TrainConfig
 ) -> dict[str, Any]:
     """What a checkpoint belongs to: settings, text and model."""
     settings = {name: value for name, value in asdict(config).items() if name not in _IRRELEVANT}

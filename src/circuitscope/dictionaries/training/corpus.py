@@ -17,10 +17,10 @@ from jaxtyping import Int
 
 from circuitscope.config import TrainConfig
 from circuitscope.errors import BadInput, argument
-from circuitscope.model import Contexts, documents_of, read_contexts
+from circuitscope.model import CutText, documents_of, read_contexts
 
 
-def read_corpus(text: str | Sequence[str], tokenizer: Any, config: TrainConfig) -> tuple[Contexts, Contexts]:
+def read_corpus(text: str | Sequence[str], tokenizer: Any, config: TrainConfig) -> tuple[CutText, CutText]:
     """The contexts to train on and those held out.
 
     Args:

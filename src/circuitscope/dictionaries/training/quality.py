@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy
 
 from circuitscope.dictionaries.base import Dictionary
 from circuitscope.dictionaries.collection import Dictionaries
-from circuitscope.model import Contexts, Edit, LanguageModel, Tap, TokenBatch
+from circuitscope.model import CutText, Edit, LanguageModel, Tap, TokenBatch
 from circuitscope.results import SiteQuality
 from circuitscope.terms import Site
 from circuitscope.work import Progress, silent
@@ -35,7 +35,7 @@ LOGIT_BYTES = 256 * 2**20
 def measure_quality(
     model: LanguageModel,
     dictionaries: Dictionaries,
-    contexts: Contexts,
+    contexts: CutText,
     *,
     loss_contexts: int = LOSS_CONTEXTS,
     progress: Progress = silent,
@@ -110,7 +110,7 @@ class _Tally:
         )
 
 
-def _batches(model: LanguageModel, contexts: Contexts, limit: int) -> Iterator[TokenBatch]:
+def _batches(model: LanguageModel, contexts: CutText, limit: int) -> Iterator[TokenBatch]:
     """The first contexts, in batches whose logits at all positions fit the budget."""
     count = min(limit, len(contexts))
     if count == 0:

@@ -20,7 +20,7 @@ from torch import Tensor
 from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.training.corpus import derived_seed, epoch_order
 from circuitscope.errors import BadInput, argument
-from circuitscope.model import Contexts, LanguageModel
+from circuitscope.model import CutText, LanguageModel
 from circuitscope.terms import Site
 
 TOKENS_PER_FORWARD = 8192
@@ -40,7 +40,7 @@ class ActivationStream:
     """The training data of every step."""
 
     def __init__(
-        self, model: LanguageModel, contexts: Contexts, sites: list[Site], config: TrainConfig
+        self, model: LanguageModel, contexts: CutText, sites: list[Site], config: TrainConfig
     ) -> None:
         self.model = model
         self.contexts = contexts

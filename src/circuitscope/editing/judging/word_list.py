@@ -28,7 +28,7 @@ from torch import Tensor
 from circuitscope.dashboards import encode_in_chunks
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.errors import BadFile, BadInput
-from circuitscope.model import Contexts, LanguageModel, TokenTexts, documents_of, read_contexts
+from circuitscope.model import CutText, LanguageModel, TokenTexts, documents_of, read_contexts
 from circuitscope.results import AUTOMATIC, JudgedFeature
 from circuitscope.terms import Site
 from circuitscope.work import Progress, silent
@@ -144,7 +144,7 @@ def judge_by_words(
 
 
 def _read(
-    model: LanguageModel, dictionaries: Dictionaries, contexts: Contexts, words: WordLists,
+    model: LanguageModel, dictionaries: Dictionaries, contexts: CutText, words: WordLists,
     sums: dict[Site, _Sums], batch_size: int, progress: Progress,
 ) -> None:  # fmt: skip
     """Every context goes through the model once and is shown to the sums of all sites."""

@@ -10,17 +10,15 @@ from typing import Any
 from circuitscope.config import LabelledData, ShiftTrainConfig
 from circuitscope.dictionaries import Dictionaries, load_dictionaries, portable_source
 from circuitscope.editing import read_classifier
-from circuitscope.errors import BadInput, argument
 from circuitscope.model import LanguageModel, fingerprint, load_model
+from circuitscope.pipeline.begun import begin_run, portable_path, refuse_changed
 from circuitscope.results import LABELLED, TaskSource
 from circuitscope.runs import (
     CLASSIFIER,
-    MANIFEST,
     SHIFT,
     hash_json,
     need_shift,
     read_manifest,
-    write_manifest,
 )
 from circuitscope.tasks.labelled import (
     Classifier,
@@ -85,10 +83,7 @@ def labelled_data(config: Mapping[str, Any]) -> LabelledData:
 def portable(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with local files and folders in full, so that later steps find them from anywhere."""
     values = dict(config)
-    for name in ("model", "data"):
-        path = Path(values[name]).expanduser()
-        if path.exists():
-            values[name] = str(path.resolve())
+    values |= {name: portable_path(values[name]) for name in ("model", "data")}
     return {**values, "dictionaries": portable_source(values["dictionaries"])}
 
 
@@ -98,25 +93,7 @@ def begin(run: ShiftRun, *, overwrite: bool) -> None:
     A run about something else is refused, unless ``overwrite`` is given or it has no classifier yet.
     """
     content = {"config": dict(run.config), **_hashes(run)}
-    folder = run.folder
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-        raise BadInput(
-            f"{folder} is a folder that circuitscope did not write",
-            expected="a new path, or the folder of an earlier run",
-            mend="choose another path",
-        )
-    if (folder / MANIFEST).is_file():
-        earlier = read_manifest(folder, SHIFT)
-        if all(earlier.get(name) == value for name, value in content.items()):
-            return
-        if CLASSIFIER.in_(folder).exists() and not overwrite:
-            raise BadInput(
-                f"{folder} is a run about something else",
-                expected="the same model, dictionaries and texts, or a new path",
-                mend=f"choose another path, or add {argument('overwrite', True)}",
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_manifest(folder, SHIFT, content, files_too=False)
+    begin_run(run.folder, SHIFT, content, CLASSIFIER, texts="texts", overwrite=overwrite)
 
 
 def about(config: ShiftTrainConfig) -> dict[str, Any]:
@@ -135,14 +112,10 @@ def open_shift(folder: Path, *, device: str, dtype: str = "auto", progress: Prog
     manifest = read_manifest(folder, SHIFT)
     config = {**manifest["config"], **({} if dtype == "auto" else {"dtype": dtype})}
     run = load_run(folder, config, device, progress)
-    for name, found in _hashes(run).items():
-        if found != manifest[name] and (name != "model_hash" or dtype == "auto"):
-            what = {"model_hash": "model", "dictionaries_hash": "dictionaries", "data_hash": "data"}[name]
-            raise BadInput(
-                f"the {what} in {config[what]} changed after {folder} was begun",
-                expected=f"content {manifest[name][:12]}…",
-                mend="restore the old one, or begin another run",
-            )
+    hashes = _hashes(run)
+    if dtype != "auto":
+        del hashes["model_hash"]  # of the weights in their own number format
+    refuse_changed(folder, manifest, hashes, config)
     return run
 
 

@@ -19,7 +19,7 @@ Row = tuple[Any, ...]
 
 def field_names(path: Path) -> list[str]:
     """The fields of a file; for JSON lines, those of the first line."""
-    with _reading(path):
+    with reading(path):
         if path.suffix == ".parquet":
             import pyarrow.parquet
 
@@ -37,7 +37,7 @@ def read_rows(path: Path, fields: Sequence[str]) -> Iterator[Row]:
         BadFile: the file cannot be read, or a row lacks a field; names the line.
     """
     rows = {".parquet": _parquet, ".csv": _csv}.get(path.suffix, _json_lines)
-    with _reading(path):
+    with reading(path):
         yield from rows(path, fields)
 
 
@@ -74,7 +74,7 @@ def _picked(row: dict[str, Any], fields: Sequence[str], where: str) -> Row:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """Turn what goes wrong while a file is read into one error that names it."""
     try:
         yield
@@ -83,7 +83,7 @@ def _reading(path: Path) -> Iterator[None]:
         if not isinstance(error, OSError | UnicodeDecodeError | csv.Error) and not _of_pyarrow(error):
             raise
         raise BadFile(
-            f"the labelled texts {path} cannot be read: {error}",
+            f"the texts {path} cannot be read: {error}",
             expected="a parquet, JSON-lines or CSV file in UTF-8",
             mend="check the file",
         ) from error
