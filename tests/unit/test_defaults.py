@@ -44,7 +44,7 @@ WHOLE = (
     cs.behaviours.find_clusters,
 )
 """Every field of the config is an argument of these."""
-NOT_IN_PYTHON = {(cs.report, "workers")}
+NOT_IN_PYTHON = {(cs.report, item.name) for item in fields(config.WorkersConfig)}
 """A function of one circuit has nothing to divide."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config.base import ComputeConfig, Config, option, positive
+from circuitscope.config.base import ComputeConfig, Config, WorkersConfig, option, positive
 from circuitscope.config.discover import BOS, DICTIONARIES, MODEL, refuse_bundled_dictionaries
 from circuitscope.config.effects import EffectsConfig
 from circuitscope.errors import BadInput, argument
@@ -207,7 +207,7 @@ class ShiftEvaluateConfig(DeviceConfig):
 
 
 @dataclass(frozen=True)
-class ShiftCompareConfig(DeviceConfig):
+class ShiftCompareConfig(DeviceConfig, WorkersConfig):
     """Settings of the comparison with baselines and skylines."""
 
     seeds: int = option(
@@ -228,11 +228,10 @@ class ShiftCompareConfig(DeviceConfig):
         "The words of the task, as a file or a comma-separated list: the bottleneck's concepts, and what the "
         "automatic judge keeps; by default words for professors and nurses.",
     )
-    workers: int = option(1, "How many processes to run at a time, each on its own seed.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(seeds=self.seeds, draws=self.draws, workers=self.workers)
+        positive(seeds=self.seeds, draws=self.draws)
 
 
 @dataclass(frozen=True)

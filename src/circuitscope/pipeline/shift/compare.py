@@ -35,7 +35,17 @@ from circuitscope.pipeline.shift.train import settled_in
 from circuitscope.results import Circuit, JudgedFeature, ShiftComparison, load, write_result
 from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, made_from
 from circuitscope.tasks.language import PROFESSIONS
-from circuitscope.work import Partial, Progress, Setup, Unit, engine_for, refuse_failures, shown, silent
+from circuitscope.work import (
+    InProcess,
+    Partial,
+    Progress,
+    Setup,
+    Unit,
+    engine_for,
+    refuse_failures,
+    shown,
+    silent,
+)
 
 PICTURE = "curves.png"
 log = logging.getLogger("circuitscope")
@@ -90,11 +100,12 @@ def _compared(
 ) -> ShiftComparison:
     """The figures of all seeds."""
     run, config, progress = prepared.run, prepared.config, prepared.progress
-    if config.workers == 1:
+    engine = engine_for(config.workers, config.engine, config.address)
+    if engine == InProcess():
         return compare(setup, seeds, run.task.name, progress)
     units = [Unit(f"seed {seed}", partial(_one_seed, seed=seed)) for seed in seeds]
     in_a_worker = Setup(_open_setup, (run.folder, config))
-    outcomes = list(engine_for(config.workers).run(in_a_worker, units, progress=progress, what="seeds"))
+    outcomes = list(engine.run(in_a_worker, units, progress=progress, what="seeds"))
     refuse_failures(outcomes, "seeds")
     found = [outcome.value for outcome in outcomes if outcome.value is not None]
     return joined(setup, found, run.task.name)
