@@ -31,6 +31,7 @@ SMALL: Commands = {
     "recovery": ["benchmarks.recovery", "--preset", "small"],
     "recovery-pruning": ["benchmarks.recovery.pruning", "--preset", "small"],
     "shift": ["benchmarks.shift", "--preset", "small", "--afresh"],
+    "behaviours-growth": ["benchmarks.behaviours.growth", "--preset", "small"],
 }
 
 FULL: Commands = {
@@ -48,6 +49,7 @@ FULL: Commands = {
     "recovery": ["benchmarks.recovery", "--preset", "full"],
     "recovery-pruning": ["benchmarks.recovery.pruning", "--preset", "full"],
     "shift": ["benchmarks.shift", "--preset", "full", "--afresh"],
+    "behaviours-growth": ["benchmarks.behaviours.growth", "--preset", "full"],
 }
 
 WITH_GPU: Commands = {

@@ -26,6 +26,7 @@ TABLES = {
     "recovery": "benchmarks.recovery.tables",
     "recovery-pruning": "benchmarks.recovery.pruning",
     "shift": "benchmarks.shift.tables",
+    "behaviours-growth": "benchmarks.behaviours.growth",
 }
 """Which module makes the tables of a file, by the beginning of its name; the longest that fits counts."""
 
@@ -34,6 +35,7 @@ HEADINGS = {
     "approximation": "Approximation",
     "recovery": "Recovery of known circuits",
     "shift": "SHIFT",
+    "behaviours": "Finding behaviours",
 }
 """The parts of the page, in order, by the beginning of the names of their files."""
 

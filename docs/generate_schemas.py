@@ -15,8 +15,10 @@ from typing import Any
 from circuitscope.pages.report_content import SCHEMA_VERSION as REPORT_SCHEMA
 from circuitscope.pages.report_content import Report
 from circuitscope.results import (
+    BEHAVIOURS_SCHEMA,
     GROUPS_SCHEMA,
     RESULTS_SCHEMA,
+    Clusters,
     DictionaryScores,
     Evaluation,
     FeatureDashboard,
@@ -35,6 +37,7 @@ KINDS: dict[str, tuple[Any, int | None]] = {
     "sweep": (Sweep, RESULTS_SCHEMA),
     "prune": (PruneResult, RESULTS_SCHEMA),
     "groups": (Groups, GROUPS_SCHEMA),
+    "clusters": (Clusters, BEHAVIOURS_SCHEMA),
     "features": (FeatureDashboard, None),
     "report": (Report, REPORT_SCHEMA),
     "scores": (ShiftScores, RESULTS_SCHEMA),

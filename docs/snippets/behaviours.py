@@ -17,3 +17,9 @@ rows = vectors.prepared().rows()
 cosines = rows @ rows.T
 closest = cosines[0].toarray().argsort()[0, ::-1][:5]  # the context itself comes first
 # --8<-- [end:vectors]
+
+# --8<-- [start:clusters]
+clusters = cs.behaviours.find_clusters(vectors, contexts, tokenizer=model.tokenizer)
+largest = clusters.clusters[0]
+said = (largest.name, len(largest), largest.conductance, largest.equals)
+# --8<-- [end:clusters]

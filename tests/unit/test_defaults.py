@@ -21,6 +21,7 @@ SAME: tuple[tuple[Callable[..., Any], type[Config]], ...] = (
     (cs.report, config.ReportConfig),
     (cs.behaviours.find_contexts, config.ContextSearch),
     (cs.behaviours.make_vectors, config.VectorSettings),
+    (cs.behaviours.find_clusters, config.ClusterSettings),
     (cs.shift.classifier_circuit, config.EffectsConfig),
     (cs.shift.features_to_judge, config.ShiftJudgeConfig),
     (cs.shift.train_classifier, config.ShiftTrainConfig),
@@ -40,9 +41,10 @@ WHOLE = (
     cs.report,
     cs.behaviours.find_contexts,
     cs.behaviours.make_vectors,
+    cs.behaviours.find_clusters,
 )
 """Every field of the config is an argument of these."""
-NOT_IN_PYTHON = {(cs.report, "workers")}
+NOT_IN_PYTHON = {(cs.report, item.name) for item in fields(config.WorkersConfig)}
 """A function of one circuit has nothing to divide."""
 
 

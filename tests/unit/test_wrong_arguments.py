@@ -51,14 +51,18 @@ CALLS = {
     "find_contexts, a number as text": "cs.behaviours.find_contexts(model, 3)",
     "make_vectors, swapped": "cs.behaviours.make_vectors(dictionaries, model, [], 'x')",
     "make_vectors, a list of texts": "cs.behaviours.make_vectors(model, dictionaries, ['a text'], 'x')",
+    "find_clusters, contexts first": "cs.behaviours.find_clusters(contexts, vectors)",
+    "find_clusters, rows for vectors": "cs.behaviours.find_clusters(vectors.rows(), contexts)",
     "edge_effects, a list": "cs.edge_effects(model, dictionaries, effects, [])",
 }
 
 SCRIPT = """
 import json, sys
+import numpy as np
 import circuitscope as cs
 from circuitscope.results import Edges, Nodes
 from circuitscope.tasks.metrics import LOGIT_DIFFERENCE
+from planted_clusters import contexts_of
 from toys import toy_dictionaries, toy_inputs, toy_model
 
 model = toy_model("neox-parallel")
@@ -66,6 +70,8 @@ dictionaries = toy_dictionaries(model, "relu", [cs.Site("mlp", 1)])
 inputs = toy_inputs([4, 4])
 effects = cs.node_effects(model, dictionaries, inputs, LOGIT_DIFFERENCE, method="atp")
 circuit = cs.Circuit(tuple(dictionaries), Nodes.none(), Edges.none())
+contexts = contexts_of([[1, 2], [3]], [4, 5])
+vectors = cs.behaviours.Vectors.of(np.eye(2))
 said = {}
 for name, call in json.load(sys.stdin).items():
     try:

@@ -45,6 +45,9 @@ class Config:
 
 ConfigType = TypeVar("ConfigType", bound=Config)
 
+ENGINES = ("process", "ray")
+"""Where workers run."""
+
 
 @dataclass(frozen=True)
 class ComputeConfig(Config):
@@ -62,6 +65,32 @@ class ComputeConfig(Config):
         super().__post_init__()
         if self.seed < 0:
             raise BadInput(argument("seed", self.seed), expected="a whole number of at least 0")
+
+
+@dataclass(frozen=True)
+class WorkersConfig(Config):
+    """Who does the work."""
+
+    workers: int = option(1, "How many workers share the work; 1 does it in this process.")
+    engine: str = option(
+        "process",
+        "Where workers run: process is on this machine, ray on a Ray cluster (pip install 'circuitscope[ray]').",
+        choices=ENGINES,
+    )
+    address: str = option(
+        "",
+        "The Ray cluster: host:port, or auto for the one that runs on this machine; by default one is started here.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(workers=self.workers)
+        if self.address and self.engine != "ray":
+            raise BadInput(
+                f"{argument('address', self.address)} with {argument('engine', self.engine)}",
+                expected="an address for a Ray cluster only",
+                mend=f"add {argument('engine', 'ray')}, or leave the address out",
+            )
 
 
 def settings_from(kind: type[ConfigType], arguments: Mapping[str, Any]) -> ConfigType:

@@ -84,6 +84,15 @@ ALL_SITES = "all"
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 
 
+def _refuse_odd_name(name: str) -> None:
+    """Raise BadInput for a name that is no name of a folder; none at all is one to be made up."""
+    if name and not _NAME.fullmatch(name):
+        raise BadInput(
+            argument("name", name),
+            expected="letters, digits and . _ - +, beginning with a letter or digit",
+        )
+
+
 @dataclass(frozen=True)
 class VectorSettings(Config):
     """What the vector of a context consists of."""
@@ -135,13 +144,122 @@ class BehavioursVectorsConfig(VectorSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.name and not _NAME.fullmatch(self.name):
-            raise BadInput(
-                argument("name", self.name),
-                expected="letters, digits and . _ - +, beginning with a letter or digit",
-            )
+        _refuse_odd_name(self.name)
 
     @property
     def called(self) -> str:
         """The name of their folder in ``RUN/vectors``."""
         return self.name or self.usual_name
+
+
+METHODS = ("local", "spectral", "angular", "kmeans", "hdbscan")
+"""Ways to cluster."""
+SCALES = ("auto", "whiten", "idf", "none")
+"""What goes before the cosine."""
+_LEAST_EQUAL = 0.5
+"""A cluster overlaps with at most one class of a grouping by more."""
+
+
+@dataclass(frozen=True)
+class ClusterSettings(Config):
+    """How contexts are clustered."""
+
+    method: str = option(
+        "local",
+        "How to cluster: local (by conductance, around each context; finds the number itself, clusters may overlap), "
+        "spectral (on the neighbour graph), angular (spectral on the angular affinity of all pairs, as published), "
+        "kmeans (spherical), or hdbscan (by density; finds the number itself).",
+        choices=METHODS,
+    )
+    clusters: str = option(
+        "100",
+        "With --method spectral, angular or kmeans: how many clusters, or several numbers to compare, such as "
+        "50,100,200.",
+    )
+    choose: str = option(
+        "implicated",
+        "Of several numbers, take the one with the most clusters that are implicated in more than one document, as "
+        "published, or the one with the most stable clusters.",
+        choices=("implicated", "stability"),
+    )
+    neighbours: int = option(
+        15, "How many nearest contexts each context is joined to in the neighbour graph."
+    )
+    smallest: int = option(3, "With --method local or hdbscan: the fewest contexts that are a cluster.")
+    largest: int = option(1000, "With --method local: the most contexts that are one cluster.")
+    conductance: float = option(
+        0.5,
+        "With --method local: the part of the weight of a cluster's edges that may lead out of it; 0.5 keeps "
+        "clusters of which more stays inside than leaves.",
+    )
+    overlap: float = option(
+        0.5,
+        "With --method local: of two clusters that share more than this part of the smaller one, keep the one that "
+        "more of its own members show.",
+    )
+    halves: int = option(
+        1,
+        "How many times the contexts are halved and clustered afresh, to measure stability; 0 leaves that out.",
+    )
+    equal: float = option(
+        0.8,
+        "Mark a cluster as trivial if its Jaccard overlap with the contexts of one answer token, last token, last "
+        "bigram or strongest feature is at least this; from 0.5 to 1.",
+    )
+    seed: int = option(0, "Seed for everything drawn at random.")
+    scale: str = option(
+        "auto",
+        "What goes before the cosine: whiten (centre, and give the principal directions equal variance), idf (weight "
+        "rare columns more; sparse vectors), none; auto is idf for sparse vectors and whiten for dense ones.",
+        choices=SCALES,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(neighbours=self.neighbours, smallest=self.smallest, largest=self.largest)
+        for name in ("halves", "seed"):
+            value = getattr(self, name)
+            if value < 0:
+                raise BadInput(argument(name, value), expected="a whole number of at least 0")
+        for name, least in (("conductance", 0.0), ("overlap", 0.0), ("equal", _LEAST_EQUAL)):
+            value = getattr(self, name)
+            if not least <= value <= 1:
+                raise BadInput(argument(name, value), expected=f"a number from {least:g} to 1")
+        if self.smallest > self.largest:
+            raise BadInput(
+                f"{argument('smallest', self.smallest)} and {argument('largest', self.largest)}",
+                expected="the smallest cluster no larger than the largest",
+            )
+        positive(clusters=min(self.counts))
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether the method is told how many clusters to find."""
+        return self.method in ("spectral", "angular", "kmeans")
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The numbers of clusters to compare, in ascending order."""
+        try:
+            return tuple(sorted({int(part) for part in self.clusters.split(",")}))
+        except ValueError as error:
+            raise BadInput(
+                argument("clusters", self.clusters),
+                expected="a number of clusters, or several such as 50,100,200",
+            ) from error
+
+
+@dataclass(frozen=True)
+class BehavioursClusterConfig(ClusterSettings):
+    """Settings of clustering a run's contexts."""
+
+    vectors: str = option("", "Which vectors of the run to take; by default its only ones.")
+    name: str = option("", "What to call the clusters; by default after vectors and method.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _refuse_odd_name(self.name)
+
+    def called(self, vectors: str) -> str:
+        """The name of their folder in ``RUN/clusters``; a method without its vectors would name several."""
+        return self.name or f"{vectors}-{self.method}"

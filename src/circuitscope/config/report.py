@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from circuitscope.config.base import Config, option, positive
+from circuitscope.config.base import WorkersConfig, option, positive
 from circuitscope.errors import BadInput, argument
 
 ERRORS_IN_PICTURE = ("always", "strong", "never")
@@ -16,7 +16,7 @@ SHORTEST_CONTEXT = 3
 
 
 @dataclass(frozen=True)
-class ReportConfig(Config):
+class ReportConfig(WorkersConfig):
     """Settings of a report."""
 
     text: str = option(
@@ -45,9 +45,6 @@ class ReportConfig(Config):
         "Number format of the model and the dictionaries; auto takes the run's own.",
         choices=("auto", "float32", "float64", "bfloat16", "float16"),
     )
-    workers: int = option(
-        1, "For a folder of runs: how many processes to run at a time, each on its own run."
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,5 +56,4 @@ class ReportConfig(Config):
             context=self.context,
             tokens=self.tokens,
             batch_size=self.batch_size,
-            workers=self.workers,
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config.base import ComputeConfig, Config, option, positive
+from circuitscope.config.base import ComputeConfig, Config, WorkersConfig, option, positive
 from circuitscope.config.discover import BOS, DICTIONARIES, MODEL, refuse_bundled_dictionaries
 from circuitscope.config.effects import EffectsConfig
 from circuitscope.errors import BadInput, argument
@@ -92,12 +92,23 @@ class ShiftTrainConfig(LabelledData, ComputeConfig):
     learning_rate: float = option(0.01, "Learning rate of AdamW.")
     epochs: int = option(1, "How many times AdamW goes through the texts.")
     batch: int = option(128, "Texts per step of AdamW.")
+    validate: bool = option(
+        False,
+        "Choose the site and the batch size by the loss on a quarter of the ambiguous training texts, held out for "
+        "that; leave out --site and --batch.",
+    )
     seed: int = option(42, "Seed for the probe's initial weights and the order of its texts.")
     bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(epochs=self.epochs, batch=self.batch)
+        if self.validate and (self.site or self.batch != 128):
+            raise BadInput(
+                f"{argument('validate', True)} with a site or a batch size",
+                expected="one or the other: what is chosen is not given",
+                mend=f"leave out {argument('site')} and {argument('batch')}, or {argument('validate', True)}",
+            )
         if not 0 < self.learning_rate < float("inf"):
             raise BadInput(f"{argument('learning_rate', self.learning_rate)}", expected="a number above 0")
         _refuse_other_sites(self.site)
@@ -199,7 +210,7 @@ class ShiftEvaluateConfig(DeviceConfig):
 
 
 @dataclass(frozen=True)
-class ShiftCompareConfig(DeviceConfig):
+class ShiftCompareConfig(DeviceConfig, WorkersConfig):
     """Settings of the comparison with baselines and skylines."""
 
     seeds: int = option(
@@ -220,11 +231,10 @@ class ShiftCompareConfig(DeviceConfig):
         "The words of the task, as a file or a comma-separated list: the bottleneck's concepts, and what the "
         "automatic judge keeps; by default words for professors and nurses.",
     )
-    workers: int = option(1, "How many processes to run at a time, each on its own seed.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(seeds=self.seeds, draws=self.draws, workers=self.workers)
+        positive(seeds=self.seeds, draws=self.draws)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ Padding and BOS are neither counted nor shown. Memory does not grow with the tex
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -33,11 +35,13 @@ from circuitscope.model import (
 )
 from circuitscope.results import FeatureContexts, TokenContext
 from circuitscope.terms import Site
-from circuitscope.work import Progress, shown
+from circuitscope.work import Batches, Progress, shown
 
 Feature = tuple[Site, int]
 """A dictionary element at a site."""
 NO_CONTEXT = -1
+KEPT_EVERY = 5.0
+"""Seconds between two states that a search keeps."""
 _TOGETHER = 8
 """Features that are encoded at once, always this many: how a product is rounded depends on its shape, and what is
 found about a feature must not depend on the others that are asked for."""
@@ -54,6 +58,7 @@ def top_contexts(
     tokens: int | None = None,
     bos: str = "auto",
     batch_size: int = 32,
+    kept: Batches | None = None,
     progress: Progress | bool | None = None,
 ) -> tuple[FeatureContexts, ...]:
     """The contexts in which features are most active.
@@ -67,6 +72,8 @@ def top_contexts(
         tokens: read at most this many tokens of the text (to the end of a document); None for all.
         bos: whether contexts begin with a BOS; ``auto`` follows the dictionaries, then the tokenizer.
         batch_size: contexts that go through the model together.
+        kept: where the search keeps what it has found so far, for the same search to go on from; what it finds then
+            is identical.
         progress: shown by default; False is silent, a function is called with (done, total, what).
 
     Raises:
@@ -94,7 +101,7 @@ def top_contexts(
         site: _Search(sorted(set(wanted)), dictionaries[site], count) for site, wanted in by_site.items()
     }
     with shown(progress) as tell:
-        _read(model, dictionaries, found, searches, batch_size, tell)
+        _read(model, dictionaries, found, searches, batch_size, _SoFar(kept, searches, found), tell)
     texts = TokenTexts.of(model.tokenizer)
     read = int(found.length.sum())
     results = {
@@ -131,6 +138,7 @@ def _read(
     contexts: CutText,
     searches: dict[Site, _Search],
     batch_size: int,
+    so_far: _SoFar,
     progress: Progress,
 ) -> None:
     """Run every context through the model once and show it to the searches of all sites."""
@@ -138,8 +146,11 @@ def _read(
         return
     taps = dictionaries.only(list(searches)).taps(model)
     first_of: set[bytes] = set()
+    begun = so_far.restore()
+    for row in range(begun):
+        _is_new(contexts, row, first_of)
     with torch.no_grad():
-        for start in range(0, len(contexts), batch_size):
+        for start in range(begun, len(contexts), batch_size):
             rows = range(start, min(start + batch_size, len(contexts)))
             tokens = contexts.take(rows).to(model.device)
             asked = torch.zeros(tokens.batch, 1, dtype=torch.long, device=model.device)
@@ -147,7 +158,41 @@ def _read(
             new = torch.tensor([_is_new(contexts, row, first_of) for row in rows], device=model.device)
             for site, search in searches.items():
                 search.see(cache.x[site], tokens, new, start)
+            so_far.keep(rows.stop)
             progress(rows.stop, len(contexts), "reading text")
+
+
+class _SoFar:
+    """What a search has found after some of the contexts, kept every few seconds."""
+
+    def __init__(self, kept: Batches | None, searches: dict[Site, _Search], contexts: CutText) -> None:
+        self._kept, self._searches = kept, searches
+        # what was found by another search, or in another text, is not taken up
+        parts = [
+            contexts.ids.tobytes(),
+            *(f"{site}{search.features.tolist()}".encode() for site, search in searches.items()),
+        ]
+        self._name = "contexts-" + blake2b(b"\n".join(parts), digest_size=8).hexdigest()
+        self._last = time.monotonic()
+
+    def restore(self) -> int:
+        """Give the searches what is kept; how many contexts they have then seen."""
+        arrays = None if self._kept is None else self._kept.get(self._name)
+        if arrays is None:
+            return 0
+        for number, search in enumerate(self._searches.values()):
+            search.state = {part: torch.from_numpy(arrays[f"{number}-{part}"]) for part in search.state}
+        return int(arrays["seen"])
+
+    def keep(self, seen: int) -> None:
+        """Keep what the searches have found after ``seen`` contexts, if that was not done just now."""
+        if self._kept is None or time.monotonic() - self._last < KEPT_EVERY:
+            return
+        arrays = {"seen": np.array(seen)}
+        for number, search in enumerate(self._searches.values()):
+            arrays |= {f"{number}-{part}": value.numpy() for part, value in search.state.items()}
+        self._kept.put(self._name, arrays)
+        self._last = time.monotonic()
 
 
 def _is_new(contexts: CutText, row: int, known: set[bytes]) -> bool:
@@ -185,6 +230,17 @@ class _Search:
             torch.full((len(features), 0), NO_CONTEXT),
             torch.zeros(len(features), 0, 0),
         )
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All that was found so far."""
+        kept = self._kept
+        return {"active": self._active, "score": kept.score, "row": kept.row, "activations": kept.activations}
+
+    @state.setter
+    def state(self, found: dict[str, Tensor]) -> None:
+        self._active = found["active"]
+        self._kept = _Kept(found["score"], found["row"], found["activations"])
 
     def see(
         self, x: Float[Tensor, "batch position width"], tokens: TokenBatch, new: Bool[Tensor, " batch"],

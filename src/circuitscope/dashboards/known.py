@@ -26,7 +26,7 @@ from circuitscope.model import (
 from circuitscope.results import FeatureContexts, FeatureTokens
 from circuitscope.runs import hash_json, versions
 from circuitscope.terms import Site
-from circuitscope.work import Progress
+from circuitscope.work import Batches, Progress
 from circuitscope.workspace import DashboardCache, DashboardKey
 
 _EDITION = 1
@@ -54,12 +54,14 @@ def known_contexts(
     reading: Reading,
     *,
     cache: DashboardCache | None,
+    kept: Batches | None = None,
     progress: Progress | bool | None = None,
 ) -> tuple[FeatureContexts, ...]:
     """``top_contexts``, except that the cache is asked first and is given what it did not know.
 
     Args:
         cache: None to compute everything.
+        kept: as for ``top_contexts``.
     """
 
     def compute(missing: Sequence[Feature]) -> tuple[FeatureContexts, ...]:
@@ -73,6 +75,7 @@ def known_contexts(
             tokens=reading.tokens,
             bos=reading.bos,
             batch_size=reading.batch_size,
+            kept=kept,
             progress=progress,
         )
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from circuitscope.editing.saved import write_removal as write_removal
     from circuitscope.editing.scores import score as score
     from circuitscope.editing.scr_tpp import scr_and_tpp as scr_and_tpp
+    from circuitscope.editing.validation import try_trainings as try_trainings
 
 __all__ = [
     "Classifier",
@@ -28,6 +29,7 @@ __all__ = [
     "score",
     "scr_and_tpp",
     "train_classifier",
+    "try_trainings",
     "write_classifier",
     "write_removal",
 ]
@@ -45,5 +47,6 @@ __getattr__ = lazily(
         "write_removal": "saved",
         "score": "scores",
         "scr_and_tpp": "scr_tpp",
+        "try_trainings": "validation",
     },
 )

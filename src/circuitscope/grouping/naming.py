@@ -81,24 +81,38 @@ def _shares(ranked: Sequence[tuple[float, Sequence[str]]]) -> dict[str, float]:
 
 
 def told_apart(traits: Sequence[Traits], places: Sequence[int]) -> list[Traits]:
-    """The groups' words, those first that tell a group from the others in its place (arithmetic of tf-idf's kind).
+    """The groups' words, those first that tell a group from the others in its place."""
+    found = list(traits)
+    for place in set(places):
+        rows = [row for row, its in enumerate(places) if its == place]
+        ordered = distinctive([traits[row].words for row in rows])
+        for row, words in zip(rows, ordered, strict=True):
+            found[row] = replace(traits[row], words=words)
+    return found
 
-    A word counts by its share of the group, times how much larger that is than its mean share of all groups in the
-    same place.
+
+def distinctive(shares: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """The words of each group, those first that tell it from the others (arithmetic of tf-idf's kind).
+
+    A word counts by its share of the group, times how much larger that is than its mean share of all groups that have
+    words; one with less than a quarter of a group's largest share comes after those.
+
+    Args:
+        shares: of each group, its words and their shares.
     """
+    groups = sum(bool(own) for own in shares)
+    sums: dict[str, float] = {}
+    for own in shares:
+        for word, share in own.items():
+            sums[word] = sums.get(word, 0.0) + share
     found = []
-    for own, place in zip(traits, places, strict=True):
-        others = [
-            other.words for other, its in zip(traits, places, strict=True) if its == place and other.words
-        ]
-        least = _OWN * max(own.words.values(), default=0.0)
+    for own in shares:
+        least = _OWN * max(own.values(), default=0.0)
         worth = {
-            word: share * share * len(others) / sum(other.get(word, 0.0) for other in others)
-            for word, share in own.words.items()
-            if share >= least
+            word: share * share * groups / sums[word] for word, share in own.items() if share >= least > 0
         }
-        order = sorted(own.words, key=lambda word: (-worth.get(word, 0.0), -own.words[word]))
-        found.append(replace(own, words={word: own.words[word] for word in order}))
+        order = sorted(own, key=lambda word: (-worth.get(word, 0.0), -own[word]))
+        found.append({word: own[word] for word in order})
     return found
 
 

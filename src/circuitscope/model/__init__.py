@@ -22,7 +22,7 @@ from circuitscope.model.fingerprint import fingerprint, tokenizer_fingerprint
 from circuitscope.model.hooks import Edit, Edits, EditsOf, hooked, is_hooked
 from circuitscope.model.language_model import Cache, LanguageModel, Taps
 from circuitscope.model.linear_rules import LinearRules, linear_rules, register_linear_rules
-from circuitscope.model.load import load_model
+from circuitscope.model.load import load_model, load_tokenizer
 from circuitscope.model.shape import ModelShape, shape_of
 from circuitscope.model.token_text import TokenTexts
 from circuitscope.model.tokens import TokenBatch, pad
@@ -57,6 +57,7 @@ __all__ = [
     "is_hooked",
     "linear_rules",
     "load_model",
+    "load_tokenizer",
     "module_tensor",
     "pad",
     "read_contexts",

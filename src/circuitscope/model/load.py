@@ -73,6 +73,19 @@ def load_model(
     return model
 
 
+def load_tokenizer(source: str) -> Any:
+    """The tokenizer beside a model, without the model; None if there is none.
+
+    Args:
+        source: as for ``load_model``.
+
+    Raises:
+        BadFile: there is no such model, or the tokenizer is damaged.
+    """
+    name = place_of(source)
+    return _read_tokenizer(files_of(name), name)
+
+
 def _check(model: LanguageModel) -> None:
     """Check the family record; a config that contradicts itself shows here, when the model first runs."""
     try:

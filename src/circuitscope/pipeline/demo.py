@@ -6,11 +6,19 @@ continues where it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from circuitscope.config import DemoConfig, DiscoverConfig, EvaluateConfig, ReportConfig, SweepConfig
+from circuitscope.config import (
+    DemoConfig,
+    DiscoverConfig,
+    EvaluateConfig,
+    ReportConfig,
+    SweepConfig,
+    WorkersConfig,
+    part_of,
+)
 from circuitscope.errors import BadInput, argument
 from circuitscope.pipeline.discover import run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
@@ -58,11 +66,11 @@ def run_demo(
         )
         for structure in STRUCTURES
     ]
-    engine = engine_for(config.workers)
+    engine = engine_for(config.workers, config.engine, config.address)
     outcomes = list(engine.run(NOTHING_SHARED, units, progress=progress, what="behaviours"))
     refuse_failures(outcomes, "behaviours")
     # A run that was made again has lost its report; those of the others stay.
-    settings = ReportConfig(device=config.device, workers=config.workers)
+    settings = ReportConfig(device=config.device, **asdict(part_of(config, WorkersConfig)))
     report = complete_reports(out, settings, progress=progress)
     return [_show(structure, out / structure) for structure in STRUCTURES], report
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from circuitscope.bundled import BUNDLED
-from circuitscope.config import ReportConfig, settings_from
+from circuitscope.config import ReportConfig, WorkersConfig, settings_from
 from circuitscope.dashboards import Reading, known_contexts, known_tokens, node_activations
 from circuitscope.errors import BadFile, BadInput, argument
 from circuitscope.pages.page import (
@@ -124,7 +124,7 @@ def report(
             expected="a circuit, or the path of a run folder",
             mend="call it as report(circuit, …)",
         )
-    given = {**locals(), "text": os.fspath(text), "out": os.fspath(out), "workers": 1}
+    given = {**asdict(WorkersConfig()), **locals(), "text": os.fspath(text), "out": os.fspath(out)}
     config = settings_from(ReportConfig, given)
     with shown(progress) as tell:
         if isinstance(circuit, Circuit):
@@ -183,7 +183,7 @@ def complete_reports(
         Unit(run.name, partial(_report_unit, run=run, config=config))
         for run in _without_report(runs, overwrite)
     ]
-    engine = engine_for(config.workers)
+    engine = engine_for(config.workers, config.engine, config.address)
     outcomes = list(engine.run(NOTHING_SHARED, units, progress=progress, what="reports"))
     page = REPORT.in_(folder) / PAGE
     reported = [run for run in runs if is_there(run, REPORT)]

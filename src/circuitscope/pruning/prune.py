@@ -37,7 +37,7 @@ from circuitscope.evaluation import (
 )
 from circuitscope.model import LanguageModel
 from circuitscope.pruning.by_flow import carrying
-from circuitscope.pruning.search import FLOW, METHODS, THRESHOLDING, FoundNodes, Search, Table
+from circuitscope.pruning.search import FLOW, METHODS, THRESHOLDING, FoundNodes, NodeSearch, Table
 from circuitscope.pruning.trials import Watch
 from circuitscope.results import Circuit, Nodes, PruneChoice, PruneResult, PruneRow
 from circuitscope.sources import Loaded, expect_sources, reopen
@@ -132,7 +132,7 @@ def prune_circuit(
     scale.refuse_undefined(config.split)
     ranked = _ranked(circuit, scale)
     levels = sorted({*LEVELS, config.faithfulness} if config.compare else {config.faithfulness})
-    search = Search(scale, ranked, levels, config, Watch.start(config.seconds), progress)
+    search = NodeSearch(scale, ranked, levels, config, Watch.start(config.seconds), progress)
     parts: dict[float, Circuit] = {}
     if config.by == FLOW:
         parts = _by_flow(circuit, search)
@@ -171,7 +171,7 @@ def prune_circuit(
     return Pruned(replace(smaller, evaluation=None, findings=findings), result)
 
 
-def _by_flow(circuit: Circuit, search: Search) -> dict[float, Circuit]:
+def _by_flow(circuit: Circuit, search: NodeSearch) -> dict[float, Circuit]:
     """What carries each share of the flow, as circuits and in the search's table; and thresholding beside it."""
     search.run(only_thresholds=True)
     search.table[FLOW] = {}
@@ -224,7 +224,7 @@ def _with_free(chosen: Nodes, circuit: Circuit, scale: FaithfulnessScale) -> Nod
     return nodes.take(np.lexsort((last, nodes.position, nodes.site)))
 
 
-def _best(search: Search) -> tuple[str, RowNumbers]:
+def _best(search: NodeSearch) -> tuple[str, RowNumbers]:
     """The smallest set of those that were looked for; the first of equals.
 
     If the search ended early, it may be the one by thresholding.

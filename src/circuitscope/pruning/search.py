@@ -43,7 +43,7 @@ Table = dict[str, ByLevel]
 
 
 @dataclass
-class Search:
+class NodeSearch:
     """A search, and what it has found so far."""
 
     scale: FaithfulnessScale
@@ -60,7 +60,7 @@ class Search:
     """``TIME`` or ``INTERRUPTED`` if it was ended early."""
 
     def run(self, *, only_thresholds: bool = False) -> None:
-        """Search until all is found, the time is over, or the user interrupts.
+        """NodeSearch until all is found, the time is over, or the user interrupts.
 
         Raises:
             NothingFound: not even thresholding keeps the level asked for, one of ``levels``.

@@ -1,6 +1,19 @@
 """Results as values: typed, frozen, and readable without torch or a model."""
 
 from circuitscope.results.activity_shares import active_sentence, split_by_share
+from circuitscope.results.behaviours import (
+    BEHAVIOURS_SCHEMA,
+    Cluster,
+    ClusterCount,
+    ClusterFeature,
+    Clusters,
+    LabelAgreement,
+    SampleContext,
+    SimilarCluster,
+    TokenCount,
+    TrivialMatch,
+    read_clusters,
+)
 from circuitscope.results.circuit import Circuit, Edges, Nodes
 from circuitscope.results.circuit_files import load, save
 from circuitscope.results.comparison import Comparison, compare
@@ -31,6 +44,8 @@ from circuitscope.results.groups import GROUPS_SCHEMA, Group, GroupEdge, Groups,
 from circuitscope.results.json_schema import json_schema
 from circuitscope.results.judged_features import (
     AUTOMATIC,
+    GENERAL,
+    TRAINING,
     VERDICTS,
     JudgedFeature,
     MarkedContext,
@@ -76,6 +91,7 @@ from circuitscope.results.shift_results import (
     DictionaryScores,
     Interval,
     MeanPoint,
+    ProbeTraining,
     RemovalCurve,
     ScoresRow,
     ScrTpp,
@@ -83,6 +99,7 @@ from circuitscope.results.shift_results import (
     ShiftComparison,
     ShiftScores,
     Summary,
+    TriedTraining,
 )
 from circuitscope.results.site_quality import SiteQuality
 from circuitscope.results.strict import (
@@ -114,10 +131,12 @@ from circuitscope.results.task_check import (
 
 __all__ = [
     "AUTOMATIC",
+    "BEHAVIOURS_SCHEMA",
     "FAILS",
     "FEW_EXAMPLES",
     "FILES",
     "FLAT",
+    "GENERAL",
     "GROUPS_SCHEMA",
     "HOLDS",
     "LABELLED",
@@ -127,6 +146,7 @@ __all__ = [
     "RESULTS_SCHEMA",
     "SECANT",
     "TEMPLATE",
+    "TRAINING",
     "UNKNOWN",
     "VERDICTS",
     "Areas",
@@ -138,6 +158,10 @@ __all__ = [
     "CircuitScores",
     "ClassifierHead",
     "ClassifierScores",
+    "Cluster",
+    "ClusterCount",
+    "ClusterFeature",
+    "Clusters",
     "Comparison",
     "ComparisonRow",
     "Curve",
@@ -160,6 +184,7 @@ __all__ = [
     "Groups",
     "Interval",
     "JudgedFeature",
+    "LabelAgreement",
     "MarkedContext",
     "MeanPoint",
     "MetricMeans",
@@ -169,6 +194,7 @@ __all__ = [
     "Nodes",
     "Path",
     "Paths",
+    "ProbeTraining",
     "PruneChoice",
     "PruneResult",
     "PruneRow",
@@ -176,6 +202,7 @@ __all__ = [
     "RandomCircuits",
     "Recipe",
     "RemovalCurve",
+    "SampleContext",
     "Score",
     "ScoresRow",
     "ScrTpp",
@@ -183,6 +210,7 @@ __all__ = [
     "Share",
     "ShiftComparison",
     "ShiftScores",
+    "SimilarCluster",
     "SiteQuality",
     "SkippedExample",
     "SpareNodes",
@@ -196,8 +224,11 @@ __all__ = [
     "TaskCheck",
     "TaskSource",
     "TokenContext",
+    "TokenCount",
     "TokenWeight",
     "Transfer",
+    "TriedTraining",
+    "TrivialMatch",
     "Word",
     "WorkPart",
     "active_sentence",
@@ -216,6 +247,7 @@ __all__ = [
     "label_of",
     "load",
     "paths",
+    "read_clusters",
     "read_evaluation",
     "read_groups",
     "read_plain",

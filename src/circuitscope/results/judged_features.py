@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from circuitscope.errors import BadInput
-from circuitscope.results import FeatureDashboard, TokenContext, TokenWeight
+from circuitscope.results import FeatureContexts, FeatureDashboard, TokenContext, TokenWeight
 from circuitscope.results.circuit import Circuit
 from circuitscope.terms import NodeId, Site
 
@@ -18,6 +18,9 @@ VERDICTS = ("keep", "remove", "unsure")
 
 AUTOMATIC = "automatic: "
 """How the name of a judge that is not a person begins."""
+
+GENERAL, TRAINING = "general text", "training texts"
+"""Where a context is from: in the training texts label and attribute always agree, in general text they need not."""
 
 _BEFORE, _AFTER = 24, 12
 """Tokens shown on either side of the token with the highest activation."""
@@ -33,9 +36,11 @@ class MarkedContext:
     after: str
     activation: float
     """The feature's activation on that token, to four digits."""
+    source: str = ""
+    """``GENERAL`` or ``TRAINING``, the text that it is from; empty where a sheet does not say."""
 
     @classmethod
-    def of(cls, context: TokenContext) -> MarkedContext:
+    def of(cls, context: TokenContext, source: str = "") -> MarkedContext:
         """The neighbourhood of a context's peak; what was cut off is marked by ``…``."""
         first, last = max(0, context.peak - _BEFORE), context.peak + 1 + _AFTER
         before, after = context.tokens[first : context.peak], context.tokens[context.peak + 1 : last]
@@ -44,6 +49,7 @@ class MarkedContext:
             context.peak_token,
             "".join(after) + _CUT * (last < len(context.tokens)),
             short(context.highest),
+            source,
         )
 
 
@@ -56,7 +62,7 @@ class JudgedFeature:
     effect: float
     """Mean effect in the classifier's circuit, to four digits; above 0 promotes the true class."""
     contexts: tuple[MarkedContext, ...]
-    """By decreasing activation."""
+    """By decreasing activation; those from general text before those from the training texts."""
     promoted: tuple[TokenWeight, ...]
     """The tokens whose logits its write vector raises most, largest weight first."""
     suppressed: tuple[TokenWeight, ...]
@@ -95,11 +101,19 @@ def effects_of(circuit: Circuit) -> dict[tuple[Site, int], float]:
     return dict(sorted(found.items(), key=lambda item: (-abs(item[1]), item[0])))
 
 
-def to_judge(circuit: Circuit, dashboards: Sequence[FeatureDashboard]) -> list[JudgedFeature]:
+def to_judge(
+    circuit: Circuit,
+    dashboards: Sequence[FeatureDashboard],
+    *,
+    source: str = "",
+    general: Mapping[tuple[Site, int], FeatureContexts] | None = None,
+) -> list[JudgedFeature]:
     """The features of a circuit, strongest first, with blank verdicts.
 
     Args:
         dashboards: one for each of them, in any order.
+        source: where their contexts are from, ``TRAINING`` or ``GENERAL``; empty to leave it open.
+        general: contexts from general text, which come first.
 
     Raises:
         BadInput: a feature has no dashboard.
@@ -112,16 +126,29 @@ def to_judge(circuit: Circuit, dashboards: Sequence[FeatureDashboard]) -> list[J
             f"there is no dashboard for {missing[0]}" + f" and {len(missing) - 1} more" * (len(missing) > 1),
             expected="contexts and promoted tokens of each of the circuit's features",
         )
-    return [_blank(*feature, effect, shown[feature]) for feature, effect in effects.items()]
+    before = general or {}
+    return [
+        _blank(*feature, effect, shown[feature], source, before.get(feature))
+        for feature, effect in effects.items()
+    ]
 
 
-def _blank(site: Site, feature: int, effect: float, dashboard: FeatureDashboard) -> JudgedFeature:
+def _blank(
+    site: Site,
+    feature: int,
+    effect: float,
+    dashboard: FeatureDashboard,
+    source: str,
+    general: FeatureContexts | None,
+) -> JudgedFeature:
     raised, lowered = (
         tuple(TokenWeight(item.token, short(item.weight)) for item in side)
         for side in (dashboard.tokens.raised, dashboard.tokens.lowered)
     )
-    contexts = tuple(map(MarkedContext.of, dashboard.contexts.contexts))
-    return JudgedFeature(site, feature, short(effect), contexts, raised, lowered)
+    contexts = [MarkedContext.of(context, source) for context in dashboard.contexts.contexts]
+    if general is not None:
+        contexts = [*(MarkedContext.of(context, GENERAL) for context in general.contexts), *contexts]
+    return JudgedFeature(site, feature, short(effect), tuple(contexts), raised, lowered)
 
 
 def counts(features: Sequence[JudgedFeature]) -> Mapping[str, int]:
@@ -149,6 +176,8 @@ def dictionary_of(circuit: Circuit, site: Site) -> str:
 
 __all__ = [
     "AUTOMATIC",
+    "GENERAL",
+    "TRAINING",
     "VERDICTS",
     "JudgedFeature",
     "MarkedContext",

@@ -152,6 +152,29 @@ class RemovalCurve:
 
 
 @dataclass(frozen=True)
+class TriedTraining:
+    """A probe trained on a part of the ambiguous texts, as the part held out has it."""
+
+    site: str
+    batch: int
+    loss: float
+    """Mean cross-entropy in nats."""
+    accuracy: float
+    texts: int
+    """How many were held out."""
+
+
+@dataclass(frozen=True)
+class ProbeTraining:
+    """What a run's probe reads, and how that was settled."""
+
+    site: str
+    batch: int
+    tried: tuple[TriedTraining, ...] = ()
+    """What was tried on ambiguous texts held out, lowest loss first; empty if site and batch size were given."""
+
+
+@dataclass(frozen=True)
 class ShiftComparison:
     """SHIFT beside baselines, skylines and simpler ways to choose features."""
 
@@ -165,6 +188,8 @@ class ShiftComparison:
     """Features of a seed's circuit that nobody judged, mean over seeds."""
     rows: tuple[ComparisonRow, ...]
     curves: tuple[RemovalCurve, ...]
+    training: ProbeTraining | None = None
+    """None in comparisons from before it was recorded."""
 
     def row(self, name: str, section: str | None = None) -> ComparisonRow:
         """The row with a name, in the first section that has it unless one is named."""

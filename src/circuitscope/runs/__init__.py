@@ -1,6 +1,7 @@
 """Run folders: never half-written, with manifests that say what is in them and from what it was made."""
 
 from circuitscope.runs.about import About, about_of
+from circuitscope.runs.claims import Owner, claim, owner_of
 from circuitscope.runs.collections import Collection, RunEntry, open_collection, runs_in
 from circuitscope.runs.files import (
     MANIFEST,
@@ -14,18 +15,19 @@ from circuitscope.runs.files import (
     write_file,
     write_json,
 )
-from circuitscope.runs.folders import new_folder, refuse_existing, refuse_unwritable
+from circuitscope.runs.folders import clear_leftovers, new_folder, refuse_existing, refuse_unwritable
 from circuitscope.runs.json_lines import json_object, read_json_lines
 from circuitscope.runs.judging import SHEET, Sheet, sheet_of, write_judging
 from circuitscope.runs.manifest import SCHEMA_VERSION, read_manifest, versions, write_manifest
-from circuitscope.runs.needed import need, need_behaviours, need_shift
-from circuitscope.runs.origins import Change, is_there, made_from, outdated_by, run_kind, state_of
+from circuitscope.runs.needed import need, need_behaviours, need_one_of, need_shift
+from circuitscope.runs.origins import MADE_FROM, Change, is_there, made_from, outdated_by, run_kind, state_of
 from circuitscope.runs.places import looks_like_path
 from circuitscope.runs.stages import (
     BEHAVIOURS,
     CIRCUIT,
     CLASSIFIER,
     CLASSIFIER_CIRCUIT,
+    CLUSTERS,
     COMPARISON,
     CONTEXTS,
     EVALUATION,
@@ -62,6 +64,7 @@ __all__ = [
     "CIRCUIT",
     "CLASSIFIER",
     "CLASSIFIER_CIRCUIT",
+    "CLUSTERS",
     "COMPARISON",
     "CONTEXTS",
     "DONE",
@@ -69,6 +72,7 @@ __all__ = [
     "GROUP",
     "INDEX",
     "JUDGING",
+    "MADE_FROM",
     "MANIFEST",
     "OUT_OF_DATE",
     "PARTIAL",
@@ -89,6 +93,7 @@ __all__ = [
     "About",
     "Change",
     "Collection",
+    "Owner",
     "RunEntry",
     "RunStatus",
     "Sheet",
@@ -96,6 +101,8 @@ __all__ = [
     "StageStatus",
     "Write",
     "about_of",
+    "claim",
+    "clear_leftovers",
     "command",
     "explained_disk",
     "hash_file",
@@ -107,10 +114,12 @@ __all__ = [
     "made_from",
     "need",
     "need_behaviours",
+    "need_one_of",
     "need_shift",
     "new_folder",
     "open_collection",
     "outdated_by",
+    "owner_of",
     "read_arrays",
     "read_json",
     "read_json_lines",

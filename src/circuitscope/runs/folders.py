@@ -17,12 +17,13 @@ from circuitscope.runs.files import MANIFEST, existing_parent, explained_disk, k
 
 
 @contextmanager
-def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(path: Path, *, overwrite: bool = False, claimed: bool = False) -> Iterator[Path]:
     """Yield a temporary sibling of ``path`` to write into; it becomes ``path`` if nothing is raised.
 
     An existing folder is an error unless ``overwrite``, and then stays untouched until the new one is complete.
+    Only whoever has a claim on the path (``claim``) may say so: then whatever another machine left is cleared too.
     """
-    _clear_leftovers(path)
+    clear_leftovers(path, claimed=claimed)
     refuse_existing(path, overwrite=overwrite)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with explained_disk(path):
@@ -36,11 +37,15 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _clear_leftovers(path: Path) -> None:
-    """Clean up what a process that was killed while renaming folders left beside ``path``."""
+def clear_leftovers(path: Path, *, claimed: bool = False) -> None:
+    """Clean up what a process that was killed while writing or renaming folders left beside ``path``.
+
+    Args:
+        claimed: nobody else writes there, so that whatever is there is left over, even from another machine.
+    """
     for left in [*path.parent.glob(f".{path.name}.*.old"), *path.parent.glob(f".{path.name}.*.tmp")]:
         process = left.name.split(".")[-2]
-        if not process.isdecimal() or _is_running(int(process)):
+        if not process.isdecimal() or (not claimed and _is_running(int(process))):
             continue
         if left.suffix == ".old" and not path.exists():
             left.rename(path)  # killed between the two renames: this is the earlier result

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from circuitscope.errors import BadInput
+from circuitscope.errors import BadInput, argument
 from circuitscope.runs.files import kind_of
 from circuitscope.runs.origins import Manifests
-from circuitscope.runs.stages import BEHAVIOURS, RUN, SHIFT, Stage, stage_named
+from circuitscope.runs.stages import BEHAVIOURS, RUN, SHIFT, Stage, names_in, stage_named
 from circuitscope.runs.status import command
 
 
@@ -58,3 +58,27 @@ def need_behaviours(run: Path, *stages: Stage) -> None:
             mend=f"circuitscope behaviours contexts {run}, or name the right folder",
         )
     need(run, *stages)
+
+
+def need_one_of(run: Path, stage: Stage, name: str = "") -> str:
+    """The name of one of several of a stage (``vectors/NAME``): that which is asked for, or the only one there is.
+
+    Raises:
+        BadInput: there is none, none of this name, or several and no name is given.
+    """
+    look = Manifests(run)
+    there = [own for own in names_in(stage.in_(run)) if look.has(stage.called(own).name)]
+    asked = argument(stage.name, name or None)
+    if name in there or (not name and len(there) == 1):
+        return name or there[0]
+    if not there:
+        raise BadInput(
+            f"{run} has no {stage.name} yet",
+            expected=f"the folder {stage.name}, which circuitscope {stage.verb} writes",
+            mend=command(run, stage),
+        )
+    raise BadInput(
+        f"{run} has no {asked}" if name else f"{run} has several {stage.name}",
+        expected=" or ".join(there),
+        mend=f"name one of these with {argument(stage.name)}",
+    )

@@ -25,6 +25,7 @@ A run of kind ``behaviours`` looks for behaviours in plain text:
     RUN/manifest.json                what it is about: model, dictionaries and text
     RUN/contexts/       contexts     tokens that the model predicts well, with what came before
     RUN/vectors/NAME/   vectors      what each context becomes, in as many ways as are asked for
+    RUN/clusters/NAME/  cluster      contexts whose vectors point the same way
 
 Every stage records what it was made from (``made_from``), so that what is out of date is known. Nothing here needs a
 model or torch.
@@ -133,11 +134,14 @@ COMPARISON = Stage(
 
 CONTEXTS = Stage("contexts", "behaviours contexts", "contexts.parquet")
 VECTORS = Stage("vectors", "behaviours vectors", MANIFEST, made_from=("contexts",), several=True)
+CLUSTERS = Stage(
+    "clusters", "behaviours cluster", "clusters.json", made_from=("contexts", "vectors"), several=True
+)
 
 STAGES: dict[str, tuple[Stage, ...]] = {
     CIRCUIT: (EVALUATION, SWEEP, PRUNE, GROUP, REPORT),
     SHIFT: (CLASSIFIER, CLASSIFIER_CIRCUIT, JUDGING, REMOVED, RETRAINED, SCORES, COMPARISON),
-    BEHAVIOURS: (CONTEXTS, VECTORS),
+    BEHAVIOURS: (CONTEXTS, VECTORS, CLUSTERS),
 }
 """The stages of each kind of run, in their order."""
 
@@ -153,12 +157,12 @@ def stages_in(run: Path, kind: str) -> list[Stage]:
     """The stages of a kind of run, where each of several that is there counts, finished or stopped, as one."""
     found: list[Stage] = []
     for stage in STAGES[kind]:
-        names = _names_in(stage.in_(run)) if stage.several else []
+        names = names_in(stage.in_(run)) if stage.several else []
         found += [stage.called(name) for name in names] or [stage]
     return found
 
 
-def _names_in(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
     """The folders of several of a stage; of one that was stopped there is only what is kept of it."""
     if not folder.is_dir():
         return []

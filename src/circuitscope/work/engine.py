@@ -1,4 +1,6 @@
-"""Engine: does units of work in this process or in several, with the model and dictionaries loaded once in each.
+"""Engine: does units of work in this process, in several, or on a cluster.
+
+What the units share, such as the model and the dictionaries, is loaded once in each process.
 
     setup = Setup(open_model, ("bundled",))
     units = [Unit(name, partial(measure, name=name)) for name in names]
@@ -7,20 +9,21 @@
 
 A unit that raises is recorded in its outcome, and the others go on.
 
-A ``Setup`` and the ``do`` of a ``Unit`` are functions of modules with plain arguments, so a Ray actor that calls the
-setup in its constructor and ``attempt`` for each unit is a third engine with the same interface. Discovery's batches
-fit as they are: the setup makes the ``Job``, the units are those of ``node_pass``, and ``kept`` is the ``Partial``
-into which results go as they arrive.
+A ``Setup`` and the ``do`` of a ``Unit`` are functions of modules with plain arguments, so that any process on any
+machine can be given them. Discovery's batches fit as they are: the setup makes the ``Job``, the units are those of
+``node_pass``, and ``kept`` is the ``Partial`` into which results go as they arrive.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, Protocol, cast, runtime_checkable
 
+from circuitscope.config import WorkersConfig
 from circuitscope.errors import BadInput, CircuitscopeError, WorkFailed
 from circuitscope.work.partial import Batches
 from circuitscope.work.progress import Progress, labelled, shown, silent
@@ -76,7 +79,7 @@ class Outcome(Generic[Result]):
 
 @runtime_checkable
 class Engine(Protocol):
-    """Does units of work; this process and worker processes are engines."""
+    """Does units of work; this process, worker processes and Ray workers are engines."""
 
     def run(
         self,
@@ -86,7 +89,7 @@ class Engine(Protocol):
         kept: Batches | None = None,
         progress: Progress = silent,
         what: str = "units",
-    ) -> Iterator[Outcome[Result]]:
+    ) -> Generator[Outcome[Result], None, None]:
         """The outcome of every unit, in the order of the units.
 
         Args:
@@ -102,12 +105,23 @@ class Engine(Protocol):
         ...
 
 
-def engine_for(workers: int) -> Engine:
-    """This process for one worker, otherwise that many worker processes."""
-    from circuitscope.work.processes import WorkerProcesses
+def engine_for(workers: int, engine: str = "process", address: str = "") -> Engine:
+    """The engine that settings ask for.
 
-    if workers < 1:
-        raise BadInput(f"workers = {workers}", expected="a whole number of at least 1")
+    Args:
+        workers: how many; one worker of ``process`` is this process itself.
+        engine: ``process`` or ``ray``.
+        address: of a Ray cluster; by default one is started on this machine.
+
+    Raises:
+        BadInput: the settings are not good, or ray is not installed.
+    """
+    from circuitscope.work.processes import WorkerProcesses
+    from circuitscope.work.ray_engine import RayWorkers
+
+    WorkersConfig(workers, engine, address)  # raises if they are not good
+    if engine == "ray":
+        return RayWorkers(workers, address or None)
     return InProcess() if workers == 1 else WorkerProcesses(workers)
 
 
@@ -123,7 +137,7 @@ class InProcess:
         kept: Batches | None = None,
         progress: Progress = silent,
         what: str = "units",
-    ) -> Iterator[Outcome[Result]]:
+    ) -> Generator[Outcome[Result], None, None]:
         """See ``Engine``."""
         check_names(units)
         load = cache(setup)
@@ -159,12 +173,20 @@ def keep(outcome: Outcome[Any], kept: Batches | None) -> None:
         kept.put(outcome.name, outcome.value)
 
 
-def check_names(units: Sequence[Unit[Any, Any]]) -> None:
-    """Refuse two units with the same name, which could not be told apart."""
-    names = [unit.name for unit in units]
-    twice = sorted({name for name in names if names.count(name) > 1})
+@runtime_checkable
+class HasName(Protocol):
+    """Whatever has a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def check_names(named: Sequence[HasName], kind: str = "unit") -> None:
+    """Refuse two units, or jobs, with the same name, which could not be told apart."""
+    times = Counter(one.name for one in named)
+    twice = sorted(name for name, number in times.items() if number > 1)
     if twice:
-        raise BadInput(f"more than one unit is called {', '.join(twice)}", expected="a name for each")
+        raise BadInput(f"more than one {kind} is called {', '.join(twice)}", expected="a name for each")
 
 
 def refuse_failures(outcomes: Sequence[Outcome[Any]], what: str) -> None:

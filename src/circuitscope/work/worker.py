@@ -1,7 +1,6 @@
 """The inside of a worker process: load once, then do the units that come, until the engine stops it.
 
-A worker tells its engine (kind, value): ``READY``; ``DONE`` with an outcome; ``TOLD`` with progress; ``SAID`` with a
-message of the log; ``UNABLE`` with the error of its setup.
+A worker tells its engine (kind, value), where the kinds are those of ``crew``.
 """
 
 from __future__ import annotations
@@ -15,20 +14,26 @@ from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from threading import Lock, Thread
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from circuitscope.errors import CircuitscopeError, WorkFailed
+from circuitscope.work.crew import DONE, READY, SAID, TOLD, UNABLE
 from circuitscope.work.engine import Failure, Outcome, Setup, attempt
 from circuitscope.work.progress import Progress, shown
-
-READY, DONE, TOLD, SAID, UNABLE = "ready", "done", "told", "said", "unable"
 
 TELL_EVERY = 0.1
 """Seconds between two reports of progress on the same thing."""
 
 
-class Line:
-    """The line to the engine; any thread may use it."""
+@runtime_checkable
+class Line(Protocol):
+    """The line from a worker to its engine; any thread may use it."""
+
+    def send(self, kind: str, value: Any = None) -> None: ...
+
+
+class PipeLine:
+    """A line through a pipe."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._lock = pipe, Lock()
@@ -49,13 +54,13 @@ def serve(pipe: Connection, setup: Setup[Any], threads: int, level: int) -> None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the engine stops the workers
     signal.signal(signal.SIGTERM, _leave)
     Thread(target=_leave_with_parent, daemon=True).start()
-    line = Line(pipe)
-    _send_messages(line, level)
+    line = PipeLine(pipe)
+    send_messages(line, level)
     _limit_threads(threads)
     try:
         loaded = setup()
     except Exception as error:
-        line.send(UNABLE, _portable(error))
+        line.send(UNABLE, shown_error(error))
         return
     _limit_threads(threads)  # the setup may have imported torch
     line.send(READY)
@@ -71,7 +76,7 @@ def _do_next(pipe: Connection, line: Line, loaded: Any) -> Outcome[Any]:
         _leave()
     except Exception as error:  # it names a function that this process cannot import
         return Outcome("", failure=Failure.of(error))
-    with shown(_teller(line)):
+    with shown(teller(line)):
         return attempt(unit, loaded)
 
 
@@ -108,14 +113,14 @@ class _Sender(logging.Handler):
         self._line.send(SAID, (record.levelno, record.getMessage()))
 
 
-def _send_messages(line: Line, level: int) -> None:
+def send_messages(line: Line, level: int) -> None:
     log = logging.getLogger("circuitscope")
     log.addHandler(_Sender(line))
     log.setLevel(level)
     log.propagate = False
 
 
-def _teller(line: Line) -> Progress:
+def teller(line: Line) -> Progress:
     """Sends progress, but no more often than anyone can see; the end of a thing is always sent."""
     last: dict[str, float] = {}
 
@@ -137,8 +142,8 @@ def _send_outcome(line: Line, outcome: Outcome[Any]) -> None:
         line.send(DONE, Outcome(outcome.name, failure=Failure.of(error)))
 
 
-def _portable(error: Exception) -> CircuitscopeError:
+def shown_error(error: Exception) -> CircuitscopeError:
     """The error itself if it is one of ours, otherwise one that shows it."""
     if isinstance(error, CircuitscopeError):
         return error
-    return WorkFailed(f"a worker process could not load what it needs:\n{Failure.of(error).text}")
+    return WorkFailed(f"a worker could not load what it needs:\n{Failure.of(error).text}")

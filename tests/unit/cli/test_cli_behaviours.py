@@ -88,3 +88,26 @@ def test_vectors_names_those_that_are_zero(world: World, program: Program, text:
     made = program("behaviours", "vectors", run, "--device", "cpu")
     assert made.status == 0, made.err
     assert "4 vectors are all zeros, and similar to nothing: contexts 0, 1, 2, 3" in made.out
+
+
+def test_cluster_says_what_it_found(world: World, program: Program, text: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    program(*command(world, run, text, "--per-document", 0))
+    program("behaviours", "vectors", run, "--device", "cpu")
+    made = program("behaviours", "cluster", run, "--method", "kmeans", "--clusters", "2,3")
+    assert made.status == 0, made.err
+    assert "numbers of clusters" in made.out
+    assert "* was taken" in made.out
+    assert "of all equal a trivial grouping" in made.out
+    assert "Clusters(" in made.out
+    assert (run / "clusters" / "effects-sum-kmeans" / "clusters.json").is_file()
+    assert "clusters/effects-sum-kmeans" in program("status", run).out
+    refused = program(
+        "behaviours", "cluster", run, "--method", "kmeans", "--clusters", "1000", "--name", "many"
+    )
+    assert refused.status == 1
+    assert "1000 clusters of" in refused.err
+    assert "lower --clusters" in refused.err
+    refused = program("behaviours", "cluster", run, "--vectors", "mine")
+    assert refused.status == 1
+    assert "has no --vectors mine" in refused.err

@@ -159,7 +159,10 @@ def runs_made(monkeypatch):
     [
         ("evaluate {run}", 1.0),
         ("evaluate {run} --free-layers 1", 1.0),
-        ("evaluate {measurable} --strict --random-circuits 30 --free-layers 1 --baseline zero", 0.6),
+        (
+            "evaluate {measurable} --strict --random-circuits 30 --free-layers 0 --baseline zero --split train",
+            0.6,
+        ),
         ("sweep {run} --sizes 4", 0.5),
         ("sweep {run} --sizes 4 --no-neurons --random 0", 0.5),
         ("prune {measurable} --faithfulness 0.6 --free-layers 1 --baseline zero --by greedy", 0.05),

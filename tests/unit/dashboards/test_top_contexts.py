@@ -9,7 +9,7 @@ import pytest
 import torch
 from toys import KINDS, toy_dictionaries
 
-from circuitscope.dashboards import top_contexts
+from circuitscope.dashboards import contexts, top_contexts
 from circuitscope.dictionaries import Dictionaries
 from circuitscope.dictionaries.affine import ReluDictionary
 from circuitscope.errors import BadInput
@@ -17,6 +17,7 @@ from circuitscope.model import TokenBatch
 from circuitscope.results import FeatureContexts, TokenContext
 from circuitscope.results.plain import from_plain
 from circuitscope.terms import Site
+from circuitscope.work import InMemory
 
 CONTEXT = 8
 
@@ -192,3 +193,50 @@ def test_a_part_of_a_word_is_shown_in_it():
     tokens = (" t", "a", "il", ".", "\n", "He", " s", "aid", " 'no", "'")
     words = [str(TokenContext(tokens, (0.0,) * 10, peak, "").peak_word) for peak in range(10)]
     assert words == ["[t]ail", "t[a]il", "ta[il]", ".", "", "He", "[s]aid", "s[aid]", "'no", "'"]
+
+
+class Stopped(Exception):
+    """The machine went down."""
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_search_goes_on_from_what_it_kept(reader, monkeypatch, stop):
+    """Stopped after a batch, it reads only the batches that are left, and finds the same."""
+    model = reader()
+    dictionaries = toy_dictionaries(model, "topk")
+    features = [(site, index) for site in model.sites for index in (0, 3, 11)]
+    options = {"count": 4, "context": CONTEXT, "bos": "yes", "batch_size": 4}
+    whole = top_contexts(model, dictionaries, features, documents(), **options)
+    monkeypatch.setattr(contexts, "KEPT_EVERY", 0.0)
+    kept, told = InMemory(), []
+
+    def until(done, total, what):
+        told.append(done)
+        if len(told) == stop:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        top_contexts(model, dictionaries, features, documents(), kept=kept, progress=until, **options)
+    before, runs = told[-1], []
+    captured = type(model).capture
+    monkeypatch.setattr(
+        type(model), "capture", lambda self, tokens, *rest, **more: (
+            runs.append(tokens.batch), captured(self, tokens, *rest, **more))[1]
+    )  # fmt: skip
+    again = top_contexts(model, dictionaries, features, documents(), kept=kept, progress=False, **options)
+    assert again == whole
+    every = sum(1 for _ in alone_words(model))
+    assert sum(runs) == every - before
+    other = [(site, 5) for site in model.sites]
+    runs.clear()
+    top_contexts(model, dictionaries, other, documents(), kept=kept, progress=False, **options)
+    assert sum(runs) == every, "another question is answered from the beginning"
+
+
+def alone_words(model):
+    """The contexts that the documents are cut into."""
+    for document in documents():
+        words = document.split()
+        yield from (
+            1 for start in range(0, len(words), CONTEXT - 1) if len(words[start : start + CONTEXT - 1]) > 1
+        )

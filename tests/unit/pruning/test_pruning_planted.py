@@ -28,7 +28,7 @@ from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale
 from circuitscope.model import load_model
 from circuitscope.pruning.greedy import eliminate
 from circuitscope.pruning.masked import share_slopes
-from circuitscope.pruning.search import GREEDY, MASKS, THRESHOLDING, Search
+from circuitscope.pruning.search import GREEDY, MASKS, THRESHOLDING, NodeSearch
 from circuitscope.pruning.thresholding import most_faithful, threshold
 from circuitscope.pruning.trials import Trials, Watch
 from circuitscope.results import Nodes
@@ -86,7 +86,7 @@ def ranked() -> Nodes:
 
 def found(scale, *, candidates=None):
     config = PruneConfig(faithfulness=0.9, candidates=candidates, steps=40)
-    search = Search(scale, ranked(), [0.5, 0.9], config, Watch(), silent)
+    search = NodeSearch(scale, ranked(), [0.5, 0.9], config, Watch(), silent)
     search.run()
     assert search.ended == ""
     return search.table
@@ -144,7 +144,9 @@ def test_what_cannot_be_reached_is_said(scale):
     with pytest.raises(
         NothingFound, match=r"keeps a faithfulness of 0\.9; the best found has 0\.702, with 2 nodes"
     ):
-        Search(scale, few, [0.9], PruneConfig(faithfulness=0.9, by=GREEDY, steps=1), Watch(), silent).run()
+        NodeSearch(
+            scale, few, [0.9], PruneConfig(faithfulness=0.9, by=GREEDY, steps=1), Watch(), silent
+        ).run()
 
 
 def test_too_few_candidates_find_nothing(scale):
@@ -167,7 +169,7 @@ class Clock:
 
 def stopped_after(scale, looks):
     config = PruneConfig(faithfulness=0.9, by=GREEDY)
-    search = Search(scale, ranked(), [0.9], config, Watch.start(looks, Clock()), silent)
+    search = NodeSearch(scale, ranked(), [0.9], config, Watch.start(looks, Clock()), silent)
     search.run()
     return search
 

@@ -6,14 +6,15 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from circuitscope.errors import BadInput
-from circuitscope.runs import new_folder
-from circuitscope.work import Arrays, Setup, Unit, shown
+from circuitscope.errors import BadInput, OutOfSpace
+from circuitscope.runs import new_folder, read_arrays
+from circuitscope.work import Arrays, FolderJob, FolderJobs, Setup, Unit, shown
 
 
 def note(folder: Path, line: str) -> None:
@@ -58,10 +59,16 @@ def slow_first(factor: float, *, number: int) -> float:
 
 def scale_last(factor: float, *, number: int, folder: Path, others: int) -> Arrays:
     """Waits until the others are done."""
-    deadline = time.monotonic() + 60
-    while len([line for line in notes(folder) if line.startswith("do")]) < others:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: len([line for line in notes(folder) if line.startswith("do")]) >= others)
+    return scale(factor, number=number, folder=folder)
+
+
+def hold(factor: float, *, number: int, folder: Path) -> Arrays:
+    """Notes on which machine of a Ray cluster it is, and waits for a note to go on."""
+    import ray
+
+    note(folder, f"on {ray.get_runtime_context().get_node_id()} {number} {os.getpid()}")
+    wait_until(lambda: "go on" in notes(folder))
     return scale(factor, number=number, folder=folder)
 
 
@@ -83,6 +90,27 @@ def killed(factor: float, *, folder: Path, times: int) -> float:
     if len([line for line in notes(folder) if line == "try"]) <= times:
         os.kill(os.getpid(), signal.SIGKILL)
     return factor
+
+
+def process_number(factor: float) -> Arrays:
+    return {"process": np.array(os.getpid())}
+
+
+def take_along(factor: float, *, folder: Path, other: Path) -> Arrays:
+    """At the first try, waits for the result of another worker's ``process_number``, and kills both."""
+    note(folder, "try")
+    if notes(folder).count("try") == 1:
+        wait_until(other.is_file)
+        os.kill(int(read_arrays(other)["process"]), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"x": np.array(factor)}
+
+
+def wait_until(so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def warn(factor: float) -> float:
@@ -110,6 +138,10 @@ def threads(factor: float) -> str:
     return os.environ["OMP_NUM_THREADS"]
 
 
+def where(factor: float) -> str:
+    return os.getcwd()
+
+
 def fail_to_load() -> None:
     raise BadInput("no such model", expected="a model", mend="check the name")
 
@@ -120,3 +152,49 @@ def crash_on_load() -> None:
 
 def die_on_load() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+# -- jobs --------------------------------------------------------------------------------------------------
+
+
+def job_folder(folder: Path) -> Path:
+    return folder / "circuits"
+
+
+def jobs_of(
+    folder: Path, count: int, *, dictionaries: str = "", held: int | None = None
+) -> FolderJobs[float]:
+    """FolderJobs that note what they do; from number ``held`` on they wait for a note to go on."""
+    return FolderJobs(
+        job_folder(folder),
+        "circuit",
+        [
+            FolderJob(
+                f"job-{number}",
+                partial(make_job, number=number, folder=folder, wait=held is not None and number >= held),
+                {"cluster": f"c{number}", **({"dictionaries": dictionaries} if dictionaries else {})},
+            )
+            for number in range(count)
+        ],
+    )
+
+
+def make_job(factor: float, draft: Path, *, number: int, folder: Path, wait: bool) -> dict[str, int]:
+    note(folder, f"begin {number}")
+    (draft / "number").write_text(str(factor * number))
+    if (folder / f"broken-{number}").exists():
+        raise BadInput(f"job {number} is broken", mend="mend it")
+    if wait:
+        wait_until(lambda: "go on" in notes(folder))
+    note(folder, f"made {number}")
+    return {"number": number}
+
+
+def fatal_job(factor: float, draft: Path, *, folder: Path) -> None:
+    note(folder, "fatal")
+    (draft / "half").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def disk_full(factor: float, draft: Path) -> None:
+    raise OutOfSpace("the disk is full")

@@ -79,7 +79,11 @@ def show(item: JudgedFeature, where: str, console: Console = out) -> None:
     table = Table.grid(padding=(0, 2, 0, 0))  # so that long contexts are broken beside their activation
     table.add_column(justify="right", style="dim", no_wrap=True)
     table.add_column(overflow="fold")
+    source = ""
     for context in item.contexts:
+        if context.source != source:
+            source = context.source
+            table.add_row("", Text(f"{source}:" if source else "", style="bold"))
         table.add_row(f"{context.activation:g}", marked_line(context))
     for heading, tokens in (("makes likelier", item.promoted), ("less likely", item.suppressed)):
         if tokens:

@@ -16,7 +16,7 @@ from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.cli.shift.tables import per_cent
 from circuitscope.config import ShiftCompareConfig
-from circuitscope.results import RemovalCurve, ShiftComparison, Spread
+from circuitscope.results import ProbeTraining, RemovalCurve, ShiftComparison, Spread
 from circuitscope.runs import COMPARISON
 
 
@@ -82,7 +82,8 @@ def comparison_table(result: ShiftComparison) -> Table:
         pad_edge=False,
         title=f"{escape(result.task)}, {result.sizes['test_balanced']} balanced texts",
         caption=f"Per cent, {span}. Intended: how often the prediction is the label. Unintended: how often it is "
-        "the attribute; 50 means that it knows nothing of it. Out: features or neurons taken out.",
+        "the attribute; 50 means that it knows nothing of it. Out: features or neurons taken out."
+        + settled_sentence(result.training),
     )
     table.add_column("classifier", no_wrap=True)
     table.add_column("out", justify="right", no_wrap=True, min_width=3)
@@ -96,6 +97,16 @@ def comparison_table(result: ShiftComparison) -> Table:
             cells = map(_with_span, (found.intended, found.unintended, found.worst_group))
             table.add_row(f" {row.name}", f"{found.removed:.0f}" if found.removed else "", *cells)
     return table
+
+
+def settled_sentence(training: ProbeTraining | None) -> str:
+    """Whether anything but the ambiguous texts can have settled what the probe reads."""
+    if training is None:
+        return ""
+    what = f" Site {training.site} and batches of {training.batch}"
+    if training.tried:
+        return f"{what} were chosen on {training.tried[0].texts} ambiguous texts held out, without a balanced one."
+    return f"{what} were given, not chosen on texts held out (--validate)."
 
 
 def _with_span(figure: Spread) -> str:

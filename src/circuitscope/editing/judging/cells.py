@@ -1,7 +1,8 @@
 r"""Values as the text of a cell, and back without loss.
 
 * A context is a line: its activation, two spaces, the text with the activating token in « ». Line breaks in the text
-  are written ``\n`` and ``\r``, and « » \ get a \ in front.
+  are written ``\n`` and ``\r``, and « » \ get a \ in front. A line in brackets says where the contexts below it are
+  from: ``[general text]`` or ``[training texts]``.
 * Tokens are written ``" nurse" 0.52, " she" 0.31``: each as a JSON string, so that a reader sees its spaces.
 * Spreadsheets run what begins with ``=``, ``+``, ``-`` or ``@``, in some countries their wide forms too, and some
   skip blanks before it. Such text gets a ``'`` in front; so does text that begins with ``'`` before one of these, so
@@ -14,13 +15,15 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from circuitscope.results import MarkedContext, TokenWeight
+from circuitscope.results import GENERAL, TRAINING, MarkedContext, TokenWeight
 
 _RUN = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 _ESCAPED = {"\\": "\\\\", "«": "\\«", "»": "\\»", "\n": "\\n", "\r": "\\r"}
 _PLAIN = {written: plain for plain, written in _ESCAPED.items()}
 _CONTEXT = re.compile(r"(\S+)  ((?:[^\\«»]|\\.)*)«((?:[^\\«»]|\\.)*)»((?:[^\\«»]|\\.)*)")
+_SOURCES = {f"[{source}]": source for source in (GENERAL, TRAINING, "")}
 _WEIGHT = re.compile(r"\s+([^\s,]+)(?:,\s*|\s*$)")
 
 
@@ -41,14 +44,25 @@ def marked(context: MarkedContext) -> str:
 
 
 def contexts_cell(contexts: Sequence[MarkedContext]) -> str:
-    """One line per context."""
-    return "\n".join(f"{context.activation!r}  {marked(context)}" for context in contexts)
+    """One line per context, and one above the first of each source."""
+    lines, source = [], ""
+    for context in contexts:
+        if context.source != source:
+            source = context.source
+            lines.append(f"[{source}]")
+        lines.append(f"{context.activation!r}  {marked(context)}")
+    return "\n".join(lines)
 
 
 def read_contexts_cell(cell: str) -> tuple[MarkedContext, ...]:
     """The inverse of ``contexts_cell``; raises ValueError that says which line is damaged."""
-    lines = [line.rstrip("\r") for line in cell.split("\n")] if cell else []
-    return tuple(_context(line) for line in lines)
+    found, source = [], ""
+    for line in [line.rstrip("\r") for line in cell.split("\n")] if cell else []:
+        if line in _SOURCES:
+            source = _SOURCES[line]
+        else:
+            found.append(replace(_context(line), source=source))
+    return tuple(found)
 
 
 def _context(line: str) -> MarkedContext:

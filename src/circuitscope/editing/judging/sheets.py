@@ -16,6 +16,8 @@ from circuitscope.editing.judging import cells
 from circuitscope.editing.judging.sheet_files import Row, is_csv, read_rows, write_rows
 from circuitscope.errors import BadFile, CircuitscopeError
 from circuitscope.results import (
+    GENERAL,
+    TRAINING,
     VERDICTS,
     Circuit,
     FeatureDashboard,
@@ -158,10 +160,14 @@ def _json_contexts(value: Any) -> tuple[MarkedContext, ...]:
 
 
 def _json_context(item: Any) -> MarkedContext:
-    if not isinstance(item, dict) or set(item) != set(MarkedContext.__dataclass_fields__):
+    parts = set(MarkedContext.__dataclass_fields__)
+    if not isinstance(item, dict) or {*item, "source"} != parts:  # older sheets do not say the source
         raise ValueError(f"{item!r} is not a context")
     before, token, after = (_plain_text(item[part]) for part in ("before", "token", "after"))
-    return MarkedContext(before, token, after, cells.number(str(item["activation"])))
+    source = item.get("source", "")
+    if source not in (GENERAL, TRAINING, ""):
+        raise ValueError(f"{source!r} is neither {GENERAL!r} nor {TRAINING!r}")
+    return MarkedContext(before, token, after, cells.number(str(item["activation"])), source)
 
 
 def _json_tokens(value: Any) -> tuple[TokenWeight, ...]:

@@ -31,6 +31,7 @@ from circuitscope.pipeline.shift.apply import SHEET_COPY
 from circuitscope.pipeline.shift.prepared import Prepared, prepare
 from circuitscope.pipeline.shift.retrain import training_in
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
+from circuitscope.pipeline.shift.train import settled_in
 from circuitscope.results import Circuit, JudgedFeature, ShiftComparison, load, write_result
 from circuitscope.runs import (
     CLASSIFIER,
@@ -42,7 +43,17 @@ from circuitscope.runs import (
     refuse_existing,
 )
 from circuitscope.tasks.language import PROFESSIONS
-from circuitscope.work import Partial, Progress, Setup, Unit, engine_for, refuse_failures, shown, silent
+from circuitscope.work import (
+    InProcess,
+    Partial,
+    Progress,
+    Setup,
+    Unit,
+    engine_for,
+    refuse_failures,
+    shown,
+    silent,
+)
 
 PICTURE = "curves.png"
 log = logging.getLogger("circuitscope")
@@ -84,7 +95,7 @@ def compare_step(prepared: Prepared[ShiftCompareConfig]) -> ShiftComparison:
     first = int(training_in(run.folder)["seed"])
     seeds = range(first, first + config.seeds)
     setup = _kept_setup(run, config)
-    return _compared(prepared, setup, seeds)
+    return replace(_compared(prepared, setup, seeds), training=settled_in(run.folder))
 
 
 def finish_compare(prepared: Prepared[ShiftCompareConfig], result: ShiftComparison) -> None:
@@ -103,11 +114,12 @@ def _compared(
 ) -> ShiftComparison:
     """The figures of all seeds."""
     run, config, progress = prepared.run, prepared.config, prepared.progress
-    if config.workers == 1:
+    engine = engine_for(config.workers, config.engine, config.address)
+    if engine == InProcess():
         return compare(setup, seeds, run.task.name, progress)
     units = [Unit(f"seed {seed}", partial(_one_seed, seed=seed)) for seed in seeds]
     in_a_worker = Setup(_open_setup, (run.folder, config))
-    outcomes = list(engine_for(config.workers).run(in_a_worker, units, progress=progress, what="seeds"))
+    outcomes = list(engine.run(in_a_worker, units, progress=progress, what="seeds"))
     refuse_failures(outcomes, "seeds")
     found = [outcome.value for outcome in outcomes if outcome.value is not None]
     return joined(setup, found, run.task.name)

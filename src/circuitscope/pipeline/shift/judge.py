@@ -32,6 +32,7 @@ from circuitscope.errors import BadInput, argument
 from circuitscope.pipeline.report import default_text, read_text
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift
 from circuitscope.results import (
+    TRAINING,
     VERDICTS,
     Circuit,
     FeatureContexts,
@@ -44,7 +45,10 @@ from circuitscope.results import (
 )
 from circuitscope.runs import (
     CLASSIFIER_CIRCUIT,
+    JUDGING,
     SHEET,
+    hash_json,
+    made_from,
     need_shift,
     refuse_unwritable,
     sheet_of,
@@ -52,7 +56,7 @@ from circuitscope.runs import (
 )
 from circuitscope.tasks import longest_input
 from circuitscope.tasks.labelled import Classifier
-from circuitscope.work import Progress, shown, silent
+from circuitscope.work import Batches, Partial, Prefixed, Progress, shown, silent
 from circuitscope.workspace import DashboardCache, VerdictStore, now, verdict_of
 
 log = logging.getLogger("circuitscope")
@@ -269,15 +273,24 @@ def _fresh(
     run = open_shift(folder, device=config.device, progress=progress)
     texts = [text.text for text in run.sets.train_ambiguous[: config.texts]]
     classifier = run.classifier()
+    text = text or default_text(str(run.config["model"]))
+    plan = {
+        "origins": dict(made_from(folder, JUDGING)),
+        "text": hash_json([text, texts]),
+        "contexts": config.contexts,
+    }
+    place = JUDGING.in_(folder)
     features = features_to_judge(
         circuit,
         classifier,
         run.dictionaries,
         texts,
-        text=text or default_text(str(run.config["model"])),
+        text=text,
         contexts=config.contexts,
+        kept=Partial.beside(place, plan),
         progress=progress,
     )
+    Partial.discard(place)
     if isinstance(judge, WordLists):
         return judge_by_words(
             classifier.as_model(),
@@ -305,6 +318,7 @@ def features_to_judge(
     text: str | None = None,
     contexts: int = 6,
     cache: bool = True,
+    kept: Batches | None = None,
     progress: Progress | bool | None = None,
 ) -> list[JudgedFeature]:
     """The features of a classifier's circuit, strongest first, with contexts from texts and promoted tokens.
@@ -316,21 +330,22 @@ def features_to_judge(
         text: general text, its documents separated by empty lines; its contexts come first, then those of ``texts``.
         contexts: how many of each.
         cache: take what is already known about features from the workspace, and keep there what is new.
+        kept: where a search keeps what it has found so far, so that one that was killed goes on.
     """
     features, model = list(effects_of(circuit)), classifier.as_model()
     store = DashboardCache() if cache else None
     reading = Reading(contexts, _context(classifier), bos="yes" if classifier.bos else "no")
 
-    def found_in(source: str | list[str]) -> list[FeatureContexts]:
-        return list(known_contexts(model, dictionaries, features, source, reading, cache=store))
+    def found_in(source: str | list[str], name: str) -> list[FeatureContexts]:
+        own = None if kept is None else Prefixed(kept, name)
+        return list(known_contexts(model, dictionaries, features, source, reading, cache=store, kept=own))
 
     with shown(progress):  # which the searches join
-        found = found_in(list(texts))
-        if text is not None:
-            pairs = zip(found_in(text), found, strict=True)
-            found = [replace(general, contexts=(*general.contexts, *own.contexts)) for general, own in pairs]
+        found = found_in(list(texts), "training")
+        general = {} if text is None else dict(zip(features, found_in(text, "general"), strict=True))
     tokens = known_tokens(model, dictionaries, features, count=_TOKENS, cache=store)
-    return to_judge(circuit, [FeatureDashboard(*pair) for pair in zip(found, tokens, strict=True)])
+    shown_on = [FeatureDashboard(*pair) for pair in zip(found, tokens, strict=True)]
+    return to_judge(circuit, shown_on, source=TRAINING, general=general)
 
 
 def _context(classifier: Classifier) -> int:

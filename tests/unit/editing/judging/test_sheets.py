@@ -36,6 +36,7 @@ NASTY = (
     "\ufeff",
 )
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+SOURCES = st.sampled_from(["", "general text", "training texts"])
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -70,10 +71,32 @@ def test_a_sheet_gives_back_every_text(tmp_path, ending, nasty):
     assert read_sheet(tmp_path / f"sheet.{ending}", one) == rows
 
 
-@given(st.lists(st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT, NUMBERS), max_size=4))
+@given(st.lists(st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT, NUMBERS, SOURCES), max_size=4))
 def test_contexts_come_back_from_their_cell(parts):
     contexts = tuple(MarkedContext(*part) for part in parts)
     assert read_contexts_cell(unguarded(guarded(contexts_cell(contexts)))) == contexts
+
+
+def test_a_sheet_says_where_general_text_ends():
+    general, own = (
+        MarkedContext("the ", "nurse", "", 2.0, source) for source in ("general text", "training texts")
+    )
+    lines = contexts_cell((general, general, own)).split("\n")
+    assert lines == ["[general text]", *["2.0  the «nurse»"] * 2, "[training texts]", "2.0  the «nurse»"]
+    assert contexts_cell((own,)).startswith("[training texts]\n")
+
+
+def test_contexts_of_older_sheets_do_not_say_where_they_are_from(tmp_path):
+    assert read_contexts_cell("2.0  the «nurse»") == (MarkedContext("the ", "nurse", "", 2.0),)
+    one = circuit()
+    rows = features(one, contexts=(MarkedContext("a", "b", "c", 1.0),))
+    path = tmp_path / "sheet.jsonl"
+    write_features(path, one, rows)
+    older = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in older:
+        del row["contexts"][0]["source"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in older))
+    assert read_sheet(path, one, finished=False) == rows
 
 
 @given(st.lists(st.tuples(ANY_TEXT, NUMBERS), max_size=4))

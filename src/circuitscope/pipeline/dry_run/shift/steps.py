@@ -88,8 +88,12 @@ def dry_run_train(
     site, bos = site_and_bos(run, config)
     with step(progress, "a trial"):
         trial = try_pass(run, Site.parse(site), config.pooling, bos)
-    part = trial.part("training texts", len(run.sets.train_ambiguous))
-    return _found(run, [part], trial.measured, CLASSIFIER.in_(folder))
+    texts = len(run.sets.train_ambiguous)
+    parts = [trial.part("training texts", texts)]
+    if config.validate:
+        tried = [one for one in run.dictionaries if one.kind == "resid"]
+        parts.append(trial.part(f"{len(tried)} sites to choose from", texts * len(tried)))
+    return _found(run, parts, trial.measured, CLASSIFIER.in_(folder))
 
 
 def _circuits(
