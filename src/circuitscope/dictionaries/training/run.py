@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import perf_counter
 
 from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.collection import Dictionaries
@@ -141,15 +142,32 @@ def _sites(model: LanguageModel, config: TrainConfig) -> list[Site]:
     return chosen
 
 
-def try_steps(model: LanguageModel, text: str, config: TrainConfig) -> int:
-    """Make the first steps of a training and forget them; returns how many, for whoever takes the time."""
-    sites = _sites(model, config)
+@dataclass(frozen=True)
+class TrialTraining:
+    """The first steps of a training, timed and forgotten."""
+
+    buffer_tokens: int
+    buffer_seconds: float
+    """To compute one buffer of activations."""
+    steps: int
+    step_seconds: float
+    """For one step."""
+
+
+def try_training(model: LanguageModel, text: str, config: TrainConfig, *, steps: int) -> TrialTraining:
+    """Compute one buffer of activations and make a few steps on it."""
     train, _ = read_corpus(text, model.tokenizer, config)
-    stream = ActivationStream(model, train, sites, config)
+    stream = ActivationStream(model, train, _sites(model, config), config)
     with one_core_per_task(model.device) as pool:
-        trainer = Trainer(stream.first(), config)
-        done = 0
-        for number, batch in stream.batches(0, pool):
-            trainer.step(batch, number, pool)
-            done = number + 1
-    return done
+        started = perf_counter()
+        first = stream.first()
+        computed = perf_counter()
+        trainer = Trainer(first, config)
+        tokens = next(iter(first.values())).shape[0]
+        batch = {site: x[: config.batch] for site, x in first.items()}
+        trainer.step(batch, 0, pool)  # which pays for preparations
+        ready = perf_counter()
+        for number in range(steps):
+            trainer.step(batch, number + 1, pool)
+        done = perf_counter()
+    return TrialTraining(tokens, computed - started, steps, (done - ready) / steps)

@@ -69,7 +69,9 @@ def dry_run_report(
         memory=peak_memory(one.loaded.model),
         memory_is=PEAK,
         writes=(str(one.folder),) if times == 1 else (f"{times} reports in {run}",),
-        notes=("what earlier reports kept in the workspace is not read again",) if config.cache else (),
+        notes=("what the workspace knows from earlier reports is not looked for again",)
+        if config.cache
+        else (),
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from circuitscope.config import TrainConfig
-from circuitscope.pipeline.dry_run.measure import PEAK, peak_memory, timed
+from circuitscope.pipeline.dry_run.measure import PEAK, peak_memory, quiet
 from circuitscope.pipeline.training import PreparedTraining, prepare_training
 from circuitscope.results import DryRun, WorkPart
 from circuitscope.work import Progress, silent, step
@@ -27,28 +26,31 @@ def dry_run_training(
     progress: Progress = silent,
 ) -> DryRun:
     """What ``run_training`` would take; writes nothing."""
+    from circuitscope.dictionaries.training import try_training
+
     ready = prepare_training(model, text, out, config, device=device, overwrite=overwrite, progress=progress)
-    with step(progress, "a trial"):
-        trained, seconds = _trial(ready, config)
-    whole = config.steps * seconds / trained
+    with step(progress, "a trial"), quiet():
+        trial = try_training(ready.model, ready.text[:CHARACTERS], config, steps=STEPS)
+    tokens = config.steps * config.batch
+    activations = trial.buffer_seconds * tokens / trial.buffer_tokens
     return DryRun(
-        parts=(WorkPart("training", config.steps, f"steps of {config.batch:,} tokens", whole),),
-        measured=f"{trained} steps took {seconds:.2g} s",
+        parts=(
+            WorkPart("activations", tokens, "tokens through the model", activations),
+            WorkPart(
+                "training",
+                config.steps,
+                f"steps of {config.batch:,} tokens",
+                config.steps * trial.step_seconds,
+            ),
+        ),
+        measured=f"activations of {trial.buffer_tokens:,} tokens took {trial.buffer_seconds:.2g} s, "
+        f"{trial.steps} steps {trial.steps * trial.step_seconds:.2g} s",
         memory=peak_memory(ready.model) + _of_buffers(ready, config),
         memory_is=f"{PEAK}, and two buffers of activations",
         writes=(str(out), str(out / "saelens")),
         about={"sites": str(len(config.chosen_sites(ready.model.sites)))},
         notes=(f"a checkpoint beside {out} every {config.save_every} steps, until it is done",),
     )
-
-
-def _trial(ready: PreparedTraining, config: TrainConfig) -> tuple[int, float]:
-    """How many steps were made, and how long they took with the activations that they need."""
-    from circuitscope.dictionaries.training import try_steps
-
-    contexts = -(-STEPS * config.batch // config.context) * 2  # twice as many: contexts may be shorter
-    few = replace(config, tokens=STEPS * config.batch, buffer=min(config.buffer, contexts))
-    return timed(lambda: try_steps(ready.model, ready.text[:CHARACTERS], few))
 
 
 def _of_buffers(ready: PreparedTraining, config: TrainConfig) -> int:
