@@ -36,4 +36,6 @@ def effects(config: ShiftEffectsConfig, run: Path, overwrite: bool, dry_run: boo
         circuit = run_shift_effects(run, config, overwrite=overwrite, progress=show)
     out.print(summary(circuit))
     out.print(circuit_table(circuit, 10))
+    classes = " or ".join(circuit.made_by.task.classes)
+    say(f"the true class is each text's own, {classes}; an effect above 0 makes the classifier surer of it")
     say(f"written to {CLASSIFIER_CIRCUIT.in_(run)}; next: circuitscope shift judge {run}")
