@@ -41,7 +41,7 @@ def summary(circuit: Circuit) -> str:
         settings = recipe.settings
         by_threshold = known.node_threshold is not None and known.pruned is None
         lines.append(
-            f"metric {settings.metric}; {known.examples} {settings.split} examples; "
+            f"metric {settings.metric}; {known.examples} {settings.split} example{'s' * (known.examples != 1)}; "
             f"method {settings.method}; positions {settings.positions}; "
             + (f"T_N {known.node_threshold:.3g}, " if by_threshold else "")
             + f"T_E {known.edge_threshold or 0:.3g}"

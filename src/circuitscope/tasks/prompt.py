@@ -121,10 +121,12 @@ def top_tokens(
     try:
         ids = prefix_ids(model.tokenizer, prompt, bos=with_bos, longest=longest_kept(model, truncate))
     except CannotUse as reason:
+        unknown = ", ".join(map(repr, _unknown_words(model.tokenizer, prompt)))
         raise BadInput(
-            f"{argument('prompt', prompt)} cannot be used: {reason}",
+            f"{argument('prompt', repr(prompt))} cannot be used: {str(reason).replace('prefix', 'prompt')}"
+            + (f": {unknown}" if unknown else ""),
             expected="a text in words that the model's tokenizer knows",
-            mend="check the words",
+            mend="use other words" if unknown else "write some words",
         ) from reason
     refuse_unreadable([Encoded(ids, None, (), ())], model, "the prompt")
     tokens = pad([ids], has_bos=with_bos).to(model.device)
@@ -136,6 +138,16 @@ def top_tokens(
         NextToken(texts[token], token, value)
         for token, value in zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
     )
+
+
+def _unknown_words(tokenizer: Any, prompt: str) -> list[str]:
+    """The words of a prompt that the tokenizer has no token for, as far as each can be looked at by itself."""
+    unknown = tokenizer.unk_token_id
+    return [
+        word
+        for word in dict.fromkeys(prompt.split())
+        if unknown is not None and unknown in tokenizer(word, add_special_tokens=False)["input_ids"]
+    ]
 
 
 def _own_answer(tokenizer: Any, prompt: str, best: NextToken) -> str:
@@ -152,16 +164,31 @@ def _own_answer(tokenizer: Any, prompt: str, best: NextToken) -> str:
 
 
 def _refuse_unusable(example: Example, model: LanguageModel, own: Sequence[NextToken]) -> None:
+    _refuse_repeated(example, own)
     try:
         encode_example(example, model.tokenizer, bos=types_bos(example, model.tokenizer))
     except CannotUse as reason:
         answers = ", ".join(repr(text) for text in (*example.clean_answer, *example.patch_answer))
-        likely = ", ".join(repr(token.text) for token in own[:_SHOWN])
         raise BadInput(
-            f"the prompt cannot be used with {answers}: {reason}",
+            f"the prompt cannot be used with {answers}: {str(reason).replace('prefix', 'prompt')}",
             expected="answers that differ, each adding exactly one token to the prompt",
-            mend=f"answers usually begin with a space; the model's own next tokens are {likely}",
+            mend=f"answers usually begin with a space; the model's own next tokens are {_listed(own)}",
         ) from reason
+
+
+def _listed(own: Sequence[NextToken]) -> str:
+    return ", ".join(repr(token.text) for token in own[:_SHOWN])
+
+
+def _refuse_repeated(example: Example, own: Sequence[NextToken]) -> None:
+    """Raise BadInput for an answer that is set against itself."""
+    for answer in example.clean_answer:
+        if answer in example.patch_answer:
+            raise BadInput(
+                f"the answer {answer!r} is set against itself",
+                expected="another token to set it against",
+                mend=f"the model's own next tokens are {_listed(own)}",
+            )
 
 
 def _name(prompt: str) -> str:

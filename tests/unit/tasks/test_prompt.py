@@ -68,7 +68,12 @@ def test_an_answer_is_set_against_others_on_the_same_text(model):
         ("The zebra", {}, "does not know"),
         (TEXT, {"answer": " is has"}, "not one token"),
         (TEXT, {"answer": " zebra"}, "does not know"),
-        (TEXT, {"answer": " is", "against": " is"}, "in common"),
+        (
+            "The shiny old xylophone",
+            {},
+            "the prompt has words that the tokenizer does not know: 'shiny', 'xylophone'",
+        ),
+        (TEXT, {"answer": " is", "against": " is"}, "the answer ' is' is set against itself"),
     ],
 )
 def test_what_cannot_be_a_prompt(model, prompt, given, says):

@@ -31,12 +31,12 @@ class TrialDiscovery:
     @property
     def measured(self) -> str:
         used = self.circuit.findings.examples
-        return f"a discovery on {used} examples took {self.seconds * used:.2g} s"
+        return f"a discovery on {used} example{'s' * (used != 1)} took {self.seconds * used:.2g} s"
 
     def part(self, what: str = "node and edge effects", times: int = 1, *, finished: int = 0) -> WorkPart:
         """The whole discovery, several times over, less the examples that are finished."""
         left = max(0, self.examples - finished) * times
-        return WorkPart(what, left, "examples", left * self.seconds)
+        return WorkPart(what, left, "example" if left == 1 else "examples", left * self.seconds)
 
 
 def try_discovery(loaded: Loaded, settings: DiscoverySettings, *, most: int = 16) -> TrialDiscovery:
