@@ -11,7 +11,7 @@ from typing import Any
 from circuitscope.bundled import BUNDLED
 from circuitscope.config import TrainConfig
 from circuitscope.dictionaries import Dictionaries
-from circuitscope.model import LanguageModel, load_model
+from circuitscope.model import LanguageModel
 from circuitscope.model.bos import decide_bos
 from circuitscope.pipeline import run_training
 from circuitscope.sources import open_named
@@ -73,7 +73,6 @@ def stories(work: Path, say: Callable[[str], None]) -> Source | str:
     folder = work / f"{STORIES}-topk"
     if not folder.exists():
         say(f"training dictionaries of {STORIES} into {folder}")
-        language_model = load_model(model, device="cpu")
-        run_training(language_model, text.read_text(encoding="utf-8"), folder, STORIES_TRAINING)
+        run_training(str(model), text, folder, STORIES_TRAINING, device="cpu")
     tasks = tuple(str(ROOT / "examples" / "tasks" / task) for task in STORIES_TASKS)
     return Source(STORIES, str(model), str(folder), tasks)

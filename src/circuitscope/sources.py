@@ -17,6 +17,7 @@ from circuitscope.errors import BadInput, expect
 from circuitscope.model import LanguageModel, fingerprint, load_model
 from circuitscope.results import Circuit, Recipe
 from circuitscope.tasks import (
+    METRICS,
     OF_CLASSIFIERS,
     Encoded,
     Examples,
@@ -27,7 +28,9 @@ from circuitscope.tasks import (
     longest_kept,
     metric_named,
     open_task,
-    refuse_missing_task,
+    read_task,
+    refuse_missing_source,
+    refuse_no_tokenizer,
 )
 from circuitscope.tasks.labelled import Classifier
 from circuitscope.work import Progress, silent, step
@@ -51,7 +54,7 @@ class Loaded:
 def open_named(
     model: str,
     dictionaries: str,
-    task: str | Prompt,
+    task: str | Prompt | Task,
     *,
     device: str,
     dtype: str,
@@ -60,12 +63,13 @@ def open_named(
     """Load a model, its dictionaries and a task by name; a wrong path is found before the model is loaded."""
     refuse_missing_dictionaries(dictionaries)
     if isinstance(task, str):
-        refuse_missing_task(task)
+        task = read_task(task) or task
     with step(progress, "loading the model"):
         language_model = load_model(model, device=device, dtype=dtype)
     with step(progress, "loading the dictionaries"):
         loaded = load_dictionaries(dictionaries, language_model)
     with step(progress, "loading the task"):
+        refuse_no_tokenizer(language_model.name, language_model.tokenizer)
         if isinstance(task, Prompt):
             return Loaded(language_model, loaded, task.as_task(language_model, loaded))
         return Loaded(language_model, loaded, load_task(task, language_model))
@@ -107,6 +111,11 @@ def reopen(
         BadInput: something was made in Python and is not passed, or it is not what it was when the circuit was made.
         BadFile: something is gone or damaged.
     """
+    recipe = circuit.made_by
+    if dictionaries is None and recipe.dictionaries.source is not None:
+        refuse_missing_dictionaries(recipe.dictionaries.source)
+    if task is None:
+        refuse_missing_source(recipe.task)
     with step(progress, "loading the model"):
         opened = _model(circuit.made_by, device, dtype) if model is None else model
     with step(progress, "loading the dictionaries"):
@@ -190,12 +199,16 @@ def metric_of(circuit: Circuit, loaded: Loaded, metric: str | Metric | Any | Non
     """The metric given, or the one, by name, that the circuit was discovered with."""
     if metric is not None:
         return loaded.metric(metric)
+    refuse_function(circuit)
+    return loaded.metric(circuit.made_by.settings.metric)
+
+
+def refuse_function(circuit: Circuit) -> None:
+    """Raise BadInput for a circuit that was discovered with a metric that has no name."""
     name = circuit.made_by.settings.metric
-    try:
-        return loaded.metric(name)
-    except BadInput as error:
+    if name not in ("auto", *METRICS, *OF_CLASSIFIERS):
         raise BadInput(
             f"the circuit was discovered with a function, {name!r}",
             expected="that function again",
             mend="pass it from Python: metric=function",
-        ) from error
+        )

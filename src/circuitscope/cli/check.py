@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from circuitscope.cli.console import errors, out, progress, say
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import configured
 from circuitscope.config import CheckConfig
 from circuitscope.results import CheckedExample, CheckedSide, CheckedText, TaskCheck
@@ -21,14 +22,19 @@ def register(app: typer.Typer) -> None:
     app.command("check")(check)
 
 
-@configured(CheckConfig)
-def check(config: CheckConfig) -> None:
+@configured(CheckConfig, leading={"dry_run": DRY_RUN})
+def check(config: CheckConfig, dry_run: bool) -> None:
     """Check a task on a model: how it is read, what is skipped, and whether the model has the behaviour.
 
     Loads no dictionaries unless they are named, and writes nothing.
     """
     from circuitscope import pipeline
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run import dry_run_check
+
+        show_dry_run(lambda show: dry_run_check(config, progress=show))
+        return
     with progress() as show:
         found = pipeline.run_check(config, progress=show)
     say(f"{found.task} in {found.model}: {found.examples} of {found.examples + len(found.skipped)} {found.split} "

@@ -14,6 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.config import DemoConfig
 from circuitscope.results import CircuitScores, Score
@@ -26,14 +27,19 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
 
 
-@configured(DemoConfig, leading={"overwrite": OVERWRITE})
-def demo(config: DemoConfig, overwrite: bool) -> None:
+@configured(DemoConfig, leading={"overwrite": OVERWRITE, "dry_run": DRY_RUN})
+def demo(config: DemoConfig, overwrite: bool, dry_run: bool) -> None:
     """Show what circuitscope does, on the model that comes with it: four circuits, measured and reported.
 
     Takes about a minute on two processor cores and needs no network. What is already in the folder is not made again.
     """
     from circuitscope import pipeline
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run import dry_run_demo
+
+        show_dry_run(lambda show: dry_run_demo(config, overwrite=overwrite, progress=show))
+        return
     with progress() as show:
         shown, report = pipeline.run_demo(config, overwrite=overwrite, progress=show)
     out.print(demo_table(shown))

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, RUN, configured
 from circuitscope.cli.tables import signed
 from circuitscope.config import GroupConfig
@@ -27,8 +28,8 @@ def register(app: typer.Typer) -> None:
     app.command("group")(group)
 
 
-@configured(GroupConfig, leading={"run": RUN, "overwrite": OVERWRITE})
-def group(config: GroupConfig, run: Path, overwrite: bool) -> None:
+@configured(GroupConfig, leading={"run": RUN, "overwrite": OVERWRITE, "dry_run": DRY_RUN})
+def group(config: GroupConfig, run: Path, overwrite: bool, dry_run: bool) -> None:
     """Group the features of a run's circuit by what they do, and name the groups.
 
     Features of the same sign, at the same position and in nearby layers are joined if they are active on the same
@@ -36,6 +37,11 @@ def group(config: GroupConfig, run: Path, overwrite: bool) -> None:
     """
     from circuitscope import pipeline
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run import dry_run_group
+
+        show_dry_run(lambda show: dry_run_group(run, config, overwrite=overwrite, progress=show))
+        return
     with progress() as show:
         found = pipeline.run_group(run, config, overwrite=overwrite, progress=show)
     out.print(groups_table(found))

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, RUN, configured
 from circuitscope.config import PruneConfig
 from circuitscope.results import PruneResult, Score, coverage_text
@@ -19,8 +20,8 @@ def register(app: typer.Typer) -> None:
     app.command("prune")(prune)
 
 
-@configured(PruneConfig, leading={"run": RUN, "overwrite": OVERWRITE})
-def prune(config: PruneConfig, run: Path, overwrite: bool) -> None:
+@configured(PruneConfig, leading={"run": RUN, "overwrite": OVERWRITE, "dry_run": DRY_RUN})
+def prune(config: PruneConfig, run: Path, overwrite: bool, dry_run: bool) -> None:
     """Find the smallest circuit that keeps a faithfulness, and compare it with thresholding.
 
     Nodes are selected on one split and measured on the other. RUN/prune/circuit is a run folder of its own.
@@ -29,6 +30,11 @@ def prune(config: PruneConfig, run: Path, overwrite: bool) -> None:
     """
     from circuitscope import pipeline
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run import dry_run_prune
+
+        show_dry_run(lambda show: dry_run_prune(run, config, overwrite=overwrite, progress=show))
+        return
     with progress() as show:
         found = pipeline.run_prune(run, config, overwrite=overwrite, progress=show)
     out.print(prune_table(found.result))

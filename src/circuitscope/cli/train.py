@@ -11,9 +11,9 @@ from rich.table import Table
 
 from circuitscope.cli.console import out as print_to
 from circuitscope.cli.console import progress
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.config import TrainConfig
-from circuitscope.errors import BadFile
 from circuitscope.results import SiteQuality
 
 LEADING: dict[str, Any] = {
@@ -22,6 +22,7 @@ LEADING: dict[str, Any] = {
     "out": Annotated[Path, typer.Option(help="The folder of dictionaries to write.")],
     "device": (Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps.")], "auto"),
     "overwrite": OVERWRITE,
+    "dry_run": DRY_RUN,
 }
 
 
@@ -31,20 +32,26 @@ def register(app: typer.Typer) -> None:
 
 @configured(TrainConfig, leading=LEADING)
 def train_dictionaries(
-    config: TrainConfig, model: str, text: Path, out: Path, device: str, overwrite: bool
+    config: TrainConfig, model: str, text: Path, out: Path, device: str, overwrite: bool, dry_run: bool
 ) -> None:
     """Train dictionaries for every site of a model in one pass over its activations.
 
     A killed run continues from its last checkpoint when the same command is given again.
     """
     from circuitscope import pipeline
-    from circuitscope.model import load_model
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run import dry_run_training
+
+        show_dry_run(
+            lambda show: dry_run_training(
+                model, text, out, config, device=device, overwrite=overwrite, progress=show
+            )
+        )
+        return
     with progress() as show:
-        show(0, 1, "loading the model")
-        language_model = load_model(model, device=device)
         quality = pipeline.run_training(
-            language_model, _read(text), out, config, overwrite=overwrite, progress=show
+            model, text, out, config, device=device, overwrite=overwrite, progress=show
         )
     print_to.print(quality_table(quality))
     print_to.print(f"written to {out}, and to {out / 'saelens'} for SAELens")
@@ -69,12 +76,3 @@ def quality_table(quality: Sequence[SiteQuality]) -> Table:
             str(row.n_features),
         )
     return table
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(
-            f"the text {path} cannot be read: {error}", expected="a text file in UTF-8", mend="check the path"
-        ) from error

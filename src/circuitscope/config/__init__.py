@@ -30,7 +30,7 @@ from circuitscope.config.effects import MOST_POINTS, EffectsConfig
 from circuitscope.config.evaluate import AblationConfig, EvaluateConfig, SweepConfig
 from circuitscope.config.group import GroupConfig
 from circuitscope.config.prune import PruneConfig
-from circuitscope.config.report import ERRORS_IN_PICTURE, ReportConfig
+from circuitscope.config.report import ERRORS_IN_PICTURE, SHORTEST_CONTEXT, ReportConfig
 from circuitscope.config.shift import (
     JUDGES,
     LabelledData,
@@ -50,6 +50,7 @@ __all__ = [
     "ERRORS_IN_PICTURE",
     "JUDGES",
     "MOST_POINTS",
+    "SHORTEST_CONTEXT",
     "TRUNCATE",
     "AblationConfig",
     "BehavioursClusterConfig",

@@ -8,6 +8,8 @@ from circuitscope.bundled import BUNDLED
 from circuitscope.config.base import ComputeConfig, option, positive
 from circuitscope.config.discover import (
     BOS,
+    METRIC,
+    METRICS,
     MODEL,
     TEXTS_TOO_LONG,
     TRUNCATE,
@@ -33,10 +35,7 @@ class CheckConfig(ComputeConfig):
     )
     split: str = option("train", "Which split to check.", choices=("train", "test"))
     examples: int = option(100, "How many usable examples to check.")
-    metric: str = option(
-        "auto",
-        "How to measure the behaviour: auto, logit-difference, probability-difference, log-probability, logit.",
-    )
+    metric: str = option("auto", METRIC, choices=METRICS)
     rows: int = option(5, "How many examples to show token by token.")
     bos: str = option("auto", BOS, choices=("auto", "yes", "no"))
     truncate: str = option("no", TEXTS_TOO_LONG, choices=TRUNCATE)

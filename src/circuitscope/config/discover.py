@@ -16,6 +16,9 @@ DICTIONARIES = (
 )
 BOS = "Whether texts begin with a BOS; auto follows the dictionaries, then the tokenizer."
 
+METRICS = ("auto", "logit-difference", "probability-difference", "log-probability", "logit")
+METRIC = "How to measure the behaviour."
+
 TRUNCATE = ("no", "left")
 TEXTS_TOO_LONG = "Texts longer than the model's positions: refuse them (no), or drop their beginnings (left)."
 
@@ -66,10 +69,7 @@ class DiscoverySettings(EffectsConfig):
     """
 
     split: str = option("train", "Which split to discover on.", choices=("train", "test"))
-    metric: str = option(
-        "auto",
-        "How to measure the behaviour: auto, logit-difference, probability-difference, log-probability, logit.",
-    )
+    metric: str = option("auto", METRIC)
     edges_at: str = option(
         "auto",
         "What an edge is: a share of what happens between clean and patch (secant), or a derivative at clean, patch "
@@ -123,6 +123,7 @@ class DiscoverConfig(DiscoverySettings, ComputeConfig):
     against: tuple[str, ...] = option(
         (), "With --prompt: a token to set the answer against; may be given several times."
     )
+    metric: str = option("auto", METRIC, choices=METRICS)
     out: str = required("The run folder to write.")
 
     def __post_init__(self) -> None:

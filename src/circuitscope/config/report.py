@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitscope.config.base import WorkersConfig, option, positive
+from circuitscope.errors import BadInput, argument
 
 ERRORS_IN_PICTURE = ("always", "strong", "never")
 """Which errors a picture draws besides those among the strongest nodes."""
+
+
+SHORTEST_CONTEXT = 3
+"""BOS and two tokens."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class ReportConfig(WorkersConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.context < SHORTEST_CONTEXT:
+            raise BadInput(argument("context", self.context), expected=f"at least {SHORTEST_CONTEXT} tokens")
         positive(
             nodes=self.nodes,
             contexts=self.contexts,

@@ -43,11 +43,9 @@ class LabelledData(Config):
             value = getattr(self, name)
             if value and len([word for word in value.split(",") if word.strip()]) != 2:
                 raise BadInput(
-                    f"--{name} {value!r}",
+                    argument(name, value),
                     expected="two names with a comma between them: a probe has one logit, so it tells two apart",
-                    mend=f"--{name} professor,nurse"
-                    if name == "classes"
-                    else f"{argument('attributes')} male,female",
+                    mend=argument(name, "professor,nurse" if name == "classes" else "male,female"),
                 )
 
     @property
@@ -64,6 +62,12 @@ class LabelledData(Config):
             "limit": self.limit,
         }
         return {**{name: value for name, value in named.items() if value is not None}, "seed": self.data_seed}
+
+
+def _refuse_other_sites(site: str) -> None:
+    """Probes read the residual stream."""
+    if site and Site.parse(site).kind != "resid":
+        raise BadInput(f"{argument('site', site)}", expected="a residual site, such as resid_4")
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,7 @@ class ShiftTrainConfig(LabelledData, ComputeConfig):
             )
         if not 0 < self.learning_rate < float("inf"):
             raise BadInput(f"{argument('learning_rate', self.learning_rate)}", expected="a number above 0")
-        if self.site and Site.parse(self.site).kind != "resid":
-            raise BadInput(f"{argument('site', self.site)}", expected="a residual site, such as resid_4")
+        _refuse_other_sites(self.site)
         refuse_bundled_dictionaries(self.model, self.dictionaries)
 
 
@@ -178,8 +181,8 @@ class ShiftJudgeConfig(DeviceConfig):
         for name in needed:
             if not getattr(self, name):
                 raise BadInput(
-                    f"{argument('judge')} {self.judge} without --{name.replace('_', '-')}",
-                    expected=" and ".join(f"--{item.replace('_', '-')}" for item in needed),
+                    f"{argument('judge', self.judge)} without {argument(name)}",
+                    expected=" and ".join(map(argument, needed)),
                     mend=f"add it, or leave out {argument('judge')} and judge yourself",
                 )
 
@@ -262,4 +265,5 @@ class ShiftDictionariesConfig(LabelledData, ComputeConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _refuse_other_sites(self.site)
         refuse_bundled_dictionaries(self.model, self.dictionaries)

@@ -57,7 +57,7 @@ class TrainConfig(Config):
         self._check_numbers()
         if 0 < self.features < self.k:
             raise BadInput(
-                f"k = {self.k} with {self.features} features",
+                f"{argument('k', self.k)} with {argument('features', self.features)}",
                 expected="a k of at most the number of features",
                 mend=f"lower {argument('k')} or raise {argument('features')}",
             )
@@ -73,13 +73,13 @@ class TrainConfig(Config):
             # Written so that NaN, which is neither above nor below, is refused too.
             if not least <= getattr(self, name) < float("inf"):
                 raise BadInput(
-                    f"{name} = {getattr(self, name)}",
+                    argument(name, getattr(self, name)),
                     expected=f"a number of at least {least}",
-                    mend=f"change --{name.replace('_', '-')}",
+                    mend=f"change {argument(name)}",
                 )
         if not 0 < self.held_out < 1:
             raise BadInput(
-                f"held_out = {self.held_out}",
+                argument("held_out", self.held_out),
                 expected="a share between 0 and 1, both excluded",
                 mend=f"change {argument('held_out')}; 0.05 is usual",
             )

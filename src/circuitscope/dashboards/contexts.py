@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from circuitscope.config import SHORTEST_CONTEXT
 from circuitscope.dictionaries import CHUNK_BYTES, Dictionaries, Dictionary
 from circuitscope.errors import BadInput, argument
 from circuitscope.model import (
@@ -39,8 +40,6 @@ from circuitscope.work import Batches, Progress, shown
 Feature = tuple[Site, int]
 """A dictionary element at a site."""
 NO_CONTEXT = -1
-SHORTEST = 3
-"""BOS and two tokens."""
 KEPT_EVERY = 5.0
 """Seconds between two states that a search keeps."""
 _TOGETHER = 8
@@ -125,10 +124,10 @@ def _check(dictionaries: Dictionaries, features: Sequence[Feature], count: int, 
             raise BadInput(f"there is no feature {feature} at {site}", expected=have)
     if count < 1:
         raise BadInput(f"count = {count}", expected="at least 1 context per feature")
-    if context < SHORTEST:
+    if context < SHORTEST_CONTEXT:
         raise BadInput(
             f"context = {context}",
-            expected=f"at least {SHORTEST} tokens",
+            expected=f"at least {SHORTEST_CONTEXT} tokens",
             mend=f"change {argument('context')}",
         )
 

@@ -9,11 +9,13 @@ from circuitscope.dictionaries.collection import (
 )
 from circuitscope.dictionaries.hub import missing_dictionaries
 from circuitscope.dictionaries.load import load_dictionaries, refuse_missing_dictionaries
+from circuitscope.dictionaries.readers.own_folder import KIND as DICTIONARIES_FOLDER
 from circuitscope.dictionaries.readers.own_folder import write as write_dictionaries
 from circuitscope.dictionaries.source import portable_source
 
 __all__ = [
     "CHUNK_BYTES",
+    "DICTIONARIES_FOLDER",
     "Dictionaries",
     "Dictionary",
     "load_dictionaries",

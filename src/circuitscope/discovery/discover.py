@@ -24,10 +24,10 @@ from circuitscope.discovery.edge_pass import edge_pass
 from circuitscope.discovery.job import Job
 from circuitscope.discovery.node_pass import NodePass, node_pass
 from circuitscope.discovery.select import reaching_output, select_edges, select_nodes
-from circuitscope.effects import SECANT
+from circuitscope.discovery.settle import baseline_of, edges_at_of
 from circuitscope.errors import BadInput, NothingFound, argument, expect
 from circuitscope.model import LanguageModel
-from circuitscope.results import PROMPT, Circuit, Findings, Recipe, behaviour_doubts, contrasting
+from circuitscope.results import Circuit, Findings, Recipe, behaviour_doubts, contrasting
 from circuitscope.sources import Loaded
 from circuitscope.tasks import (
     METRICS,
@@ -123,7 +123,7 @@ def discover_circuit(
         metric: a metric that has no name, in place of that of ``settings``.
         seed: recorded in the recipe; discovery itself draws nothing.
     """
-    edges_at_of(settings.edges_at, loaded.task, settings.edge_points)  # before any work
+    edges_at_of(settings.edges_at, pairs=loaded.task.pairs, points=settings.edge_points)  # before any work
     work = work or Work()
     job, skipped = prepare(loaded, settings, work, metric=metric)
     right = None if work.trial else behaviour_shown(job, contrasts=loaded.task.contrasts)
@@ -182,44 +182,11 @@ def prepare(
         metric=chosen.name,
         positions="keep" if keeps else "sum",
         bos="yes" if has_bos else "no",
-        edges_at=edges_at_of(settings.edges_at, task, settings.edge_points),
-        baseline=_baseline_of(settings.baseline, task),
+        edges_at=edges_at_of(settings.edges_at, pairs=task.pairs, points=settings.edge_points),
+        baseline=baseline_of(settings.baseline, is_prompt=task.is_prompt),
     )
     job = Job(model, loaded.dictionaries, chosen, tuple(encoded), settled, progress=work.progress)
     return (job if work.partial is None else replace(job, partial=work.partial(job.plan()))), skipped
-
-
-def edges_at_of(choice: str, task: Task, points: int | None = None) -> str:
-    """What ``auto`` comes to for a task; single inputs have no other choice."""
-    if choice == "auto":
-        choice = SECANT if task.pairs else "clean"
-    if points is not None and choice != SECANT:
-        raise BadInput(
-            f"{argument('edge_points', points)} for edges at {choice}",
-            expected="secant edges, whose paths are averaged over points; a derivative is taken at one",
-            mend=f"leave out {argument('edge_points')}",
-        )
-    if choice != "clean" and not task.pairs:
-        raise BadInput(
-            f"{argument('edges_at', choice)} for single inputs",
-            expected="clean: the zero baseline of single inputs has no active features that edges could go into",
-            mend=f"leave out {argument('edges_at')}",
-        )
-    return choice
-
-
-def _baseline_of(choice: str, task: Task) -> str:
-    """What ``auto`` comes to. One prompt has no other texts to take values from, and is its own mean."""
-    is_prompt = task.source is not None and task.source.kind == PROMPT
-    if choice == "auto":
-        return "zero" if is_prompt else "mean"
-    if is_prompt and choice not in ("zero", "mean"):
-        raise BadInput(
-            f"{argument('baseline', choice)} for a prompt",
-            expected="zero, or mean: of the prompt's own tokens",
-            mend=f"leave out {argument('baseline')}",
-        )
-    return choice
 
 
 def _circuit(job: Job, recipe: Recipe, skipped: Skipped) -> Circuit:

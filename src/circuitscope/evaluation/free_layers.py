@@ -10,15 +10,20 @@ SHARE = 3
 
 
 def free_layers_of(model: LanguageModel, asked: int | None) -> int:
-    """How many layers are free: as many as asked for, or else floor(layers / 3).
+    """``free_layers_in`` for a model."""
+    return free_layers_in(model.n_layers, asked)
+
+
+def free_layers_in(n_layers: int, asked: int | None) -> int:
+    """How many of a model's layers are free: as many as asked for, or else floor(layers / 3).
 
     Raises:
         BadInput: the model does not have that many.
     """
-    free = model.n_layers // SHARE if asked is None else asked
-    if not 0 <= free < model.n_layers:
+    free = n_layers // SHARE if asked is None else asked
+    if not 0 <= free < n_layers:
         raise BadInput(
             argument("free_layers", free),
-            expected=f"0 to {model.n_layers - 1}; the model has {model.n_layers} layers",
+            expected=f"0 to {n_layers - 1}; the model has {n_layers} layers",
         )
     return free

@@ -20,6 +20,7 @@ from circuitscope.dictionaries import Dictionaries, mlp_hidden_dictionaries, neu
 from circuitscope.discovery import discover_circuit
 from circuitscope.errors import BadInput, argument
 from circuitscope.evaluation.ablated_runs import ablated_runs_for
+from circuitscope.evaluation.circuit_checks import refuse_unranked
 from circuitscope.evaluation.cpr_cmd import FRACTIONS, areas, nodes_at
 from circuitscope.evaluation.faithfulness_scale import FaithfulnessScale
 from circuitscope.evaluation.free_layers import free_layers_of
@@ -83,10 +84,7 @@ def sweep_circuit(
     progress: Progress = silent,
 ) -> Sweep:
     """``sweep`` with the settings as one value and everything loaded."""
-    if circuit.candidates is None:
-        raise BadInput(
-            "the circuit has no ranking of all its candidates", expected="a circuit as discover made it"
-        )
+    refuse_unranked(circuit)
     free = free_layers_of(loaded.model, config.free_layers)
     curves = []
     for name, ranked, basis in _rankings(circuit, loaded, config, metric, progress):

@@ -23,6 +23,7 @@ from circuitscope.model.hooks import Edit, Edits, EditsOf, hooked, is_hooked
 from circuitscope.model.language_model import Cache, LanguageModel, Taps
 from circuitscope.model.linear_rules import LinearRules, linear_rules, register_linear_rules
 from circuitscope.model.load import load_model, load_tokenizer
+from circuitscope.model.shape import ModelShape, shape_of
 from circuitscope.model.token_text import TokenTexts
 from circuitscope.model.tokens import TokenBatch, pad
 
@@ -39,6 +40,7 @@ __all__ = [
     "Family",
     "LanguageModel",
     "LinearRules",
+    "ModelShape",
     "Tap",
     "Taps",
     "TokenBatch",
@@ -61,6 +63,7 @@ __all__ = [
     "read_contexts",
     "register_family",
     "register_linear_rules",
+    "shape_of",
     "supported_families",
     "tokenize",
     "tokenizer_adds_bos",

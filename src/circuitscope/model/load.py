@@ -56,8 +56,8 @@ def load_model(
         family = family_of(config.model_type)
         refuse_formats(config, kind, name)
     else:
-        name = _place(str(source))
-        files = _files(name)
+        name = place_of(str(source))
+        files = files_of(name)
         again = (
             BUNDLED if str(source) == BUNDLED else str(Path(name).resolve()) if Path(name).exists() else name
         )
@@ -67,10 +67,7 @@ def load_model(
         hf = read_weights(files, name, kind, family)
         tokenizer = _read_tokenizer(files, name) if tokenizer is None else tokenizer
     _refuse_nan(hf, name)
-    # A folder is called by its own name: where it is does not belong in a result.
-    short = Path(name).resolve().name if Path(name).is_dir() else name
-    if str(source) == BUNDLED:
-        short = BUNDLED
+    short = name if isinstance(source, nn.Module) else name_of(str(source))
     model = LanguageModel(hf.to(place, kind), family, name=short, tokenizer=tokenizer, source=again)
     _check(model)
     return model
@@ -85,8 +82,8 @@ def load_tokenizer(source: str) -> Any:
     Raises:
         BadFile: there is no such model, or the tokenizer is damaged.
     """
-    name = _place(source)
-    return _read_tokenizer(_files(name), name)
+    name = place_of(source)
+    return _read_tokenizer(files_of(name), name)
 
 
 def _check(model: LanguageModel) -> None:
@@ -103,13 +100,19 @@ def _check(model: LanguageModel) -> None:
         ) from error
 
 
-def _place(source: str) -> str:
+def place_of(source: str) -> str:
     """The folder or hub id that a source means."""
     if source == BUNDLED:
         return str(BUNDLED_MODEL)
     return (
         os.path.expanduser(source) if source.startswith("~") else source
     )  # leaves an unknown ~user as it is
+
+
+def name_of(source: str) -> str:
+    """What a model is called. A folder has its own name: where it is does not belong in a result."""
+    place = place_of(source)
+    return Path(place).resolve().name if source != BUNDLED and Path(place).is_dir() else source
 
 
 def _device(device: str | torch.device) -> torch.device:
@@ -135,7 +138,7 @@ def _dtype(dtype: str | torch.dtype) -> torch.dtype:
     return DTYPES[dtype]
 
 
-def _files(name: str) -> str:
+def files_of(name: str) -> str:
     """Where the files of a model are: a folder, or a repository on the hub."""
     if not looks_like_path(name):
         return find_repository(name)

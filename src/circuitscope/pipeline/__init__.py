@@ -2,7 +2,7 @@
 
 from circuitscope.pipeline.check import run_check
 from circuitscope.pipeline.demo import Shown, run_demo
-from circuitscope.pipeline.discover import Estimate, estimate_discover, missing_downloads, run_discover
+from circuitscope.pipeline.discover import missing_downloads, run_discover
 from circuitscope.pipeline.evaluate import run_evaluate, run_sweep
 from circuitscope.pipeline.group import run_group
 from circuitscope.pipeline.open_run import open_run
@@ -11,10 +11,8 @@ from circuitscope.pipeline.report import default_text, report, run_report
 from circuitscope.pipeline.training import run_training
 
 __all__ = [
-    "Estimate",
     "Shown",
     "default_text",
-    "estimate_discover",
     "missing_downloads",
     "open_run",
     "report",

@@ -20,12 +20,7 @@ def begin_run(
     Args:
         texts: what a run of this kind is about besides its model and dictionaries.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-        raise BadInput(
-            f"{folder} is a folder that circuitscope did not write",
-            expected="a new path, or the folder of an earlier run",
-            mend="choose another path",
-        )
+    refuse_foreign(folder)
     if (folder / MANIFEST).is_file():
         earlier = read_manifest(folder, kind)
         if all(earlier.get(name) == value for name, value in content.items()):
@@ -38,6 +33,16 @@ def begin_run(
             )
     folder.mkdir(parents=True, exist_ok=True)
     write_manifest(folder, kind, dict(content), files_too=False)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise BadInput for a folder that circuitscope did not write."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise BadInput(
+            f"{folder} is a folder that circuitscope did not write",
+            expected="a new path, or the folder of an earlier run",
+            mend="choose another path",
+        )
 
 
 def refuse_changed(

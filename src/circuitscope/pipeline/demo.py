@@ -31,6 +31,7 @@ from circuitscope.runs import (
     Stage,
     is_there,
     outdated_by,
+    refuse_unwritable,
 )
 from circuitscope.tasks.agreement import STRUCTURES
 from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
@@ -57,6 +58,7 @@ def run_demo(
     out = Path(config.out).expanduser()
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is a file", expected="a folder", mend=f"choose another {argument('out')}")
+    refuse_unwritable(out)
     units = [
         Unit(
             structure,
@@ -71,6 +73,20 @@ def run_demo(
     settings = ReportConfig(device=config.device, **asdict(part_of(config, WorkersConfig)))
     report = complete_reports(out, settings, progress=progress)
     return [_show(structure, out / structure) for structure in STRUCTURES], report
+
+
+def missing_behaviours(config: DemoConfig, *, overwrite: bool) -> list[str]:
+    """The structures that ``run_demo`` would make something of."""
+    out = Path(config.out).expanduser()
+    refuse_unwritable(out / "a behaviour")
+    return [
+        structure
+        for structure in STRUCTURES
+        if overwrite
+        or not (out / structure / MANIFEST).is_file()
+        or _lacks(out / structure, EVALUATION)
+        or _lacks(out / structure, SWEEP)
+    ]
 
 
 def _make(_: None, *, structure: str, run: Path, config: DemoConfig, overwrite: bool) -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-from torch import Tensor
 
 from circuitscope.bundled import BUNDLED
 from circuitscope.config import DiscoverConfig
 from circuitscope.dictionaries import missing_dictionaries
-from circuitscope.discovery import Work, discover_circuit
-from circuitscope.effects import budget_of
+from circuitscope.discovery import Work, discover_circuit, refuse_impossible
+from circuitscope.pipeline.behaviour import behaviour_of
 from circuitscope.results import Circuit, load, save
 from circuitscope.runs import CIRCUIT, looks_like_path, refuse_existing
 from circuitscope.sources import Loaded, open_named
-from circuitscope.tasks import Prompt, longest_kept
-from circuitscope.work import Partial, Progress, partial_folder, silent
+from circuitscope.work import Partial, Progress, silent
 
 
 @dataclass(frozen=True)
@@ -61,30 +57,17 @@ def finish_discover(prepared: PreparedDiscovery, circuit: Circuit) -> Circuit:
 
 
 def _open(config: DiscoverConfig, progress: Progress) -> Loaded:
+    """Load model, dictionaries and task, after refusing what cannot be."""
+    behaviour = behaviour_of(config)
+    refuse_impossible(config, behaviour)
     return open_named(
         config.model,
         config.dictionaries,
-        Prompt(config.prompt, config.answer or None, config.against, config.bos, config.truncate)
-        if config.prompt
-        else config.task,
+        behaviour,
         device=config.device,
         dtype=config.dtype,
         progress=progress,
     )
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a discovery would take, from a trial on its first examples."""
-
-    examples: int
-    sites: int
-    features: int
-    seconds: float
-    memory: int
-    """Bytes: weights of model and dictionaries, and the memory budget."""
-    finished: int
-    """Batches of an earlier, unfinished run that would be used again."""
 
 
 def missing_downloads(config: DiscoverConfig) -> dict[str, int | None]:
@@ -107,36 +90,3 @@ def _missing_model(source: str) -> dict[str, int | None]:
         return {source: sum(file.size or 0 for file in files)}
     except Exception:  # no network or no such repository: loading says which
         return {source: None}
-
-
-def estimate_discover(config: DiscoverConfig, *, progress: Progress = silent) -> Estimate:
-    """Time a discovery's first batch; writes nothing."""
-    loaded = _open(config, progress)
-    trial = replace(
-        config.settings,
-        examples=min(config.batch_size, config.examples),
-        nodes=1,
-        node_threshold=None,
-    )
-    started = time.perf_counter()
-    circuit = discover_circuit(loaded, trial, Work(trial=True))
-    seconds = time.perf_counter() - started
-    usable, _ = loaded.task.encode(
-        config.split,
-        loaded.model.tokenizer,
-        bos=circuit.made_by.settings.has_bos,
-        limit=config.examples,
-        longest=longest_kept(loaded.model, config.truncate),
-    )
-    weights: list[Tensor] = list(loaded.model.hf.parameters())
-    weights += [w for item in loaded.dictionaries.values() for w in item.weights().values()]
-    done = len(list(partial_folder(Path(config.out).expanduser()).glob("nodes-*.safetensors")))
-    return Estimate(
-        len(usable),
-        len(loaded.dictionaries),
-        sum(item.n_features for item in loaded.dictionaries.values()),
-        seconds * len(usable) / max(1, circuit.findings.examples),
-        sum(weight.numel() * weight.element_size() for weight in weights)
-        + budget_of(config.memory, loaded.model.device),
-        done,
-    )

@@ -44,7 +44,7 @@ def run_sweep(
     run: Path, config: SweepConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Sweep:
     """Sweep over circuit sizes; writes ``sweep/`` with JSON, a table and a picture into the run folder."""
-    prepared = prepare_stage(run, SWEEP, config, overwrite=overwrite, progress=progress)
+    prepared = prepare_stage(run, SWEEP, config, overwrite=overwrite, progress=progress, needs_ranking=True)
     result = sweep_step(prepared)
     finish_sweep(prepared, result)
     return result

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic
 
-from circuitscope.config import ConfigType
-from circuitscope.pipeline.open_run import open_run
-from circuitscope.results import Circuit
+from circuitscope.config import AblationConfig, ConfigType
+from circuitscope.evaluation import refuse_ablation, refuse_unranked
+from circuitscope.results import Circuit, load
 from circuitscope.runs import Stage, Write, made_from, refuse_existing, write_stage
-from circuitscope.sources import Loaded
+from circuitscope.sources import Loaded, reopen
 from circuitscope.work import Progress
 
 
@@ -40,19 +40,32 @@ class PreparedStage(Generic[ConfigType]):
 
 
 def prepare_stage(
-    run: Path, stage: Stage, config: ConfigType, *, overwrite: bool, progress: Progress
+    run: Path,
+    stage: Stage,
+    config: ConfigType,
+    *,
+    overwrite: bool,
+    progress: Progress,
+    needs_ranking: bool = False,
 ) -> PreparedStage[ConfigType]:
     """Check that a stage may be written, and open the circuit with what it was made from.
 
     Args:
         config: the stage's settings, among them ``device`` and ``dtype``.
+        needs_ranking: whether it chooses among all candidates of the discovery.
 
     Raises:
         BadFile: ``run`` is not a run folder, or something it needs is gone.
-        BadInput: the stage already exists and ``overwrite`` is not given, or what it is made from changed.
+        BadInput: the stage already exists and ``overwrite`` is not given, what it is made from changed, or the
+            circuit does not go with the settings.
     """
     refuse_existing(stage.in_(run), overwrite=overwrite, kind=stage.kind)
     origins = made_from(run, stage)
+    circuit = load(run)
+    if isinstance(config, AblationConfig):
+        refuse_ablation(circuit, config)
+    if needs_ranking:
+        refuse_unranked(circuit)
     place: Any = config
-    circuit, loaded = open_run(run, device=place.device, dtype=place.dtype, progress=progress)
+    loaded = reopen(circuit, device=place.device, dtype=place.dtype, progress=progress)
     return PreparedStage(stage, run, circuit, loaded, config, origins, overwrite, progress)

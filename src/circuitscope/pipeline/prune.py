@@ -16,7 +16,7 @@ def run_prune(
     run: Path, config: PruneConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Pruned:
     """Prune the circuit of a run folder; writes ``prune/`` into it, with a run folder of its own inside."""
-    prepared = prepare_stage(run, PRUNE, config, overwrite=overwrite, progress=progress)
+    prepared = prepare_stage(run, PRUNE, config, overwrite=overwrite, progress=progress, needs_ranking=True)
     found = prune_step(prepared)
     finish_prune(prepared, found)
     return found

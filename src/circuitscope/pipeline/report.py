@@ -7,7 +7,8 @@ report is missing or out of date gets one, and ``report/index.html`` links to th
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -62,6 +63,7 @@ from circuitscope.runs import (
 )
 from circuitscope.sources import Loaded, discovery_examples, reopen
 from circuitscope.tasks import Example, Task, language
+from circuitscope.terms import Site
 from circuitscope.work import NOTHING_SHARED, Progress, Unit, engine_for, refuse_failures, shown, silent
 from circuitscope.workspace import DashboardCache
 
@@ -140,14 +142,32 @@ def run_report(
     runs = runs_in(run)
     if not runs:
         return _report_run(run, config, overwrite, progress)
+    _refuse_collection(run, runs, config)
+    return complete_reports(run, config, overwrite=overwrite, progress=progress)
+
+
+def _refuse_collection(folder: Path, runs: list[Path], config: ReportConfig) -> None:
+    """Raise BadInput where the reports of a collection cannot be written as asked for."""
     if config.out:
         raise BadInput(
-            f"{run} is a collection of {len(runs)} runs, whose index links to their own reports",
+            f"{folder} is a collection of {len(runs)} runs, whose index links to their own reports",
             expected=f"no {argument('out')}",
             mend=f"leave out {argument('out')}, or name one run",
         )
-    refuse_existing(REPORT.in_(run), overwrite=True, kind=INDEX)
-    return complete_reports(run, config, overwrite=overwrite, progress=progress)
+    refuse_existing(REPORT.in_(folder), overwrite=True, kind=INDEX)
+
+
+def runs_to_report(run: Path, config: ReportConfig, *, overwrite: bool) -> list[Path]:
+    """The runs that ``run_report`` would report: one run, or those of a collection that need it."""
+    runs = runs_in(run)
+    if not runs:
+        return [run]
+    _refuse_collection(run, runs, config)
+    return _without_report(runs, overwrite)
+
+
+def _without_report(runs: list[Path], overwrite: bool) -> list[Path]:
+    return [run for run in runs if overwrite or status(run)[REPORT.name].state != DONE]
 
 
 def complete_reports(
@@ -161,8 +181,7 @@ def complete_reports(
     runs = runs_in(folder)
     units = [
         Unit(run.name, partial(_report_unit, run=run, config=config))
-        for run in runs
-        if overwrite or status(run)[REPORT.name].state != DONE
+        for run in _without_report(runs, overwrite)
     ]
     engine = engine_for(config.workers, config.engine, config.address)
     outcomes = list(engine.run(NOTHING_SHARED, units, progress=progress, what="reports"))
@@ -179,18 +198,54 @@ def _report_unit(_: None, *, run: Path, config: ReportConfig) -> None:
         _report_run(run, config, True, tell)
 
 
-def _report_run(run: Path, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
+@dataclass(frozen=True)
+class PreparedReport:
+    """A run's report that is ready to be made."""
+
+    run: Path
+    folder: Path
+    text: str | None
+    origins: Mapping[str, str]
+    circuit: Circuit
+    loaded: Loaded
+
+    def features(self, config: ReportConfig) -> list[tuple[Site, int]]:
+        """The features that get contexts and tokens."""
+        return _features_of(self.circuit, config)
+
+
+def prepare_report(
+    run: Path, config: ReportConfig, *, overwrite: bool, progress: Progress = silent
+) -> PreparedReport:
+    """Check that a run's report may be written, and load what it is made from."""
     folder = Path(config.out).expanduser() if config.out else REPORT.in_(run)
     refuse_existing(folder, overwrite=overwrite, kind=REPORT.kind)
     text = read_text(config.text)
     _refuse_shift(run)
     origins = made_from(run, REPORT) if (run / MANIFEST).is_file() else {}
     circuit, loaded = open_run(run, device=config.device, dtype=config.dtype, progress=progress)
-    found = _with_dashboards(circuit, loaded, text, config, progress, run=run)
+    return PreparedReport(run, folder, text, origins, circuit, loaded)
+
+
+def documents_for(prepared: PreparedReport, config: ReportConfig) -> tuple[str | list[str], str]:
+    """Where a report looks for contexts, and a phrase that says so."""
+    source = prepared.circuit.made_by.model.source or ""
+    return _documents(prepared.text, source, prepared.loaded.task, config)
+
+
+def _report_run(run: Path, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
+    ready = prepare_report(run, config, overwrite=overwrite, progress=progress)
+    found = _with_dashboards(ready.circuit, ready.loaded, ready.text, config, progress, run=run)
     write_stage(
-        run, REPORT, _writer(found), _recorded(config), origins=origins, out=folder, overwrite=overwrite
+        run,
+        REPORT,
+        _writer(found),
+        _recorded(config),
+        origins=ready.origins,
+        out=ready.folder,
+        overwrite=overwrite,
     )
-    return folder / PAGE
+    return ready.folder / PAGE
 
 
 def _report_circuit(circuit: Circuit, config: ReportConfig, overwrite: bool, progress: Progress) -> Path:
@@ -248,8 +303,7 @@ def _with_dashboards(
     *,
     run: Path | None = None,
 ) -> Report:
-    strongest = [circuit.ids[row] for row in circuit.nodes.strongest()[: config.nodes]]
-    features = list(dict.fromkeys((node.site, node.feature) for node in strongest if not node.is_error))
+    features = _features_of(circuit, config)
     source = circuit.made_by.model.source or ""
     documents, phrase = _documents(text, source, loaded.task, config)
     cache = DashboardCache() if config.cache else None
@@ -273,6 +327,11 @@ def _with_dashboards(
         groups=groups,
         errors_in_picture=config.errors_in_picture,
     )
+
+
+def _features_of(circuit: Circuit, config: ReportConfig) -> list[tuple[Site, int]]:
+    strongest = [circuit.ids[row] for row in circuit.nodes.strongest()[: config.nodes]]
+    return list(dict.fromkeys((node.site, node.feature) for node in strongest if not node.is_error))
 
 
 def _origin_of(run: Path) -> RunOrigin:

@@ -17,6 +17,7 @@ from circuitscope.results.behaviours import (
 from circuitscope.results.circuit import Circuit, Edges, Nodes
 from circuitscope.results.circuit_files import load, save
 from circuitscope.results.comparison import Comparison, compare
+from circuitscope.results.dry_run import DryRun, WorkPart
 from circuitscope.results.effect_paths import (
     SECANT,
     Graph,
@@ -168,6 +169,7 @@ __all__ = [
     "DictionariesSource",
     "DictionaryRow",
     "DictionaryScores",
+    "DryRun",
     "EdgeGap",
     "Edges",
     "EdgesExplain",
@@ -228,6 +230,7 @@ __all__ = [
     "TriedTraining",
     "TrivialMatch",
     "Word",
+    "WorkPart",
     "active_sentence",
     "behaviour_doubts",
     "compare",

@@ -15,7 +15,7 @@ from circuitscope.runs.files import (
     write_file,
     write_json,
 )
-from circuitscope.runs.folders import clear_leftovers, new_folder, refuse_existing
+from circuitscope.runs.folders import clear_leftovers, new_folder, refuse_existing, refuse_unwritable
 from circuitscope.runs.json_lines import json_object, read_json_lines
 from circuitscope.runs.judging import SHEET, Sheet, sheet_of, write_judging
 from circuitscope.runs.manifest import SCHEMA_VERSION, read_manifest, versions, write_manifest
@@ -125,6 +125,7 @@ __all__ = [
     "read_json_lines",
     "read_manifest",
     "refuse_existing",
+    "refuse_unwritable",
     "run_kind",
     "runs_in",
     "sheet_of",

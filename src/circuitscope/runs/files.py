@@ -34,7 +34,7 @@ def explained_disk(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(_existing_parent(path)).free
+            free = shutil.disk_usage(existing_parent(path)).free
             raise OutOfSpace(
                 f"the disk is full: writing {path} failed ({free / 2**20:.0f} MiB free)",
                 expected="room for the whole result; nothing was left half-written",
@@ -47,7 +47,8 @@ def explained_disk(path: Path) -> Iterator[None]:
         raise
 
 
-def _existing_parent(path: Path) -> Path:
+def existing_parent(path: Path) -> Path:
+    """A path itself, or the nearest of what it would be in that is there."""
     path = path.absolute()
     while not path.exists():
         path = path.parent

@@ -5,14 +5,15 @@ A folder is written to a temporary sibling and renamed once it is complete.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from circuitscope.errors import BadInput, argument
-from circuitscope.runs.files import MANIFEST, explained_disk, kind_of
+from circuitscope.errors import BadFile, BadInput, argument
+from circuitscope.runs.files import MANIFEST, existing_parent, explained_disk, kind_of
 
 
 @contextmanager
@@ -67,6 +68,7 @@ def refuse_existing(path: Path, *, overwrite: bool, kind: str | None = None) -> 
 
     With ``kind``, also if it is a result of another kind: an export must not replace a run of the same name.
     """
+    refuse_unwritable(path)
     if overwrite and kind is not None:
         _refuse_other_kind(path, kind)
     if overwrite and path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
@@ -80,6 +82,23 @@ def refuse_existing(path: Path, *, overwrite: bool, kind: str | None = None) -> 
             f"{path} already exists",
             expected="a new path",
             mend=f"add {argument('overwrite', True)} to replace it, or choose another",
+        )
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise if nothing can be written at ``path`` because of what it would be in: a file, or a forbidden folder."""
+    parent = existing_parent(path.absolute().parent)
+    if not parent.is_dir():
+        raise BadFile(
+            f"{path} cannot be written: {parent} is a file",
+            expected="a place in a folder, which may be new",
+            mend="choose another path",
+        )
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise BadFile(
+            f"{path} cannot be written: {os.strerror(errno.EACCES)}",
+            expected="a folder that you may write to",
+            mend="choose another path",
         )
 
 

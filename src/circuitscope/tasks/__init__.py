@@ -13,9 +13,9 @@ from circuitscope.tasks.metrics import (
     Metric,
     metric_named,
 )
-from circuitscope.tasks.open_task import open_labelled, open_task
+from circuitscope.tasks.open_task import open_labelled, open_task, refuse_missing_source
 from circuitscope.tasks.prompt import Prompt, prompt_task, top_tokens
-from circuitscope.tasks.task import Examples, Task, load_task, refuse_missing_task
+from circuitscope.tasks.task import Examples, Task, load_task, read_task, refuse_no_tokenizer
 
 __all__ = [
     "CLASSIFIER_LAST",
@@ -43,7 +43,9 @@ __all__ = [
     "open_task",
     "prompt_task",
     "read_examples",
-    "refuse_missing_task",
+    "read_task",
+    "refuse_missing_source",
+    "refuse_no_tokenizer",
     "refuse_unreadable",
     "top_tokens",
 ]

@@ -47,6 +47,11 @@ class Prompt:
     bos: str = "auto"
     truncate: str = "no"
 
+    @property
+    def contrasts(self) -> bool:
+        """Whether its answer is set against another one."""
+        return bool(self.against)
+
     def as_task(self, model: LanguageModel, dictionaries: Dictionaries | None = None) -> Task:
         return prompt_task(
             model,

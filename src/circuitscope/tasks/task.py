@@ -11,7 +11,7 @@ from typing import Any
 
 from circuitscope.errors import BadInput, NothingFound
 from circuitscope.model import LanguageModel, decide_bos
-from circuitscope.results import FILES, OBJECTS, TEMPLATE, TaskSource
+from circuitscope.results import FILES, OBJECTS, PROMPT, TEMPLATE, TaskSource
 from circuitscope.runs import hash_json
 from circuitscope.tasks.agreement import STRUCTURES, agreement_examples, refuse_unknown_structure
 from circuitscope.tasks.examples import Example, as_line, parse_example, read_examples
@@ -64,6 +64,11 @@ class Task:
     def contrasts(self) -> bool:
         """Whether an example's answer is set against another one, as in pairs."""
         return self.pairs or (self.train or self.test)[0].contrasts
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it is one prompt, in both splits."""
+        return self.source is not None and self.source.kind == PROMPT
 
     def as_source(self) -> TaskSource:
         """What a recipe says about the task: where it can be read again, or else its examples themselves."""
@@ -137,14 +142,13 @@ def load_task(source: str | Path | Task | Examples, model: LanguageModel) -> Tas
         return _checked(
             _divided("examples from Python", [_example(*item) for item in enumerate(source, start=1)])
         )
-    family, _, structure = str(source).partition("/")
-    if family == "agreement" and not Path(source).exists():
-        train, test = agreement_examples(structure, model.tokenizer)
-        template = TaskSource(str(source), TEMPLATE, str(source), is_template=True)
-        return _checked(Task(str(source), tuple(train), tuple(test), is_template=True, source=template))
-    path = Path(source).expanduser()
-    task = _checked(_from_files(path))
-    return replace(task, source=TaskSource(task.name, FILES, str(path.resolve())))
+    read = read_task(str(source))
+    if read is not None:
+        return read
+    name = str(source)
+    train, test = agreement_examples(name.partition("/")[2], model.tokenizer)
+    template = TaskSource(name, TEMPLATE, name, is_template=True)
+    return _checked(Task(name, tuple(train), tuple(test), is_template=True, source=template))
 
 
 def refuse_no_tokenizer(model: str, tokenizer: Any) -> None:
@@ -157,13 +161,21 @@ def refuse_no_tokenizer(model: str, tokenizer: Any) -> None:
         )
 
 
-def refuse_missing_task(source: str) -> None:
-    """Raise BadInput if there is no such task, before anything is loaded for it."""
+def read_task(source: str) -> Task | None:
+    """The task of files, read before there is a model for it; None for a template, whose words depend on the model.
+
+    Raises:
+        BadInput: there is no such task, or pairs and single inputs are mixed.
+        BadFile: a file cannot be read, or a line is not an example.
+        NothingFound: there are no examples.
+    """
     family, _, structure = source.partition("/")
     if family == "agreement" and not Path(source).exists():
         refuse_unknown_structure(structure)
-    elif not (path := Path(source).expanduser()).exists():
-        raise _no_task(path)
+        return None
+    path = Path(source).expanduser()
+    task = _checked(_from_files(path))
+    return replace(task, source=TaskSource(task.name, FILES, str(path.resolve())))
 
 
 def _no_task(path: Path) -> BadInput:

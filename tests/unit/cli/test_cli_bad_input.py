@@ -264,7 +264,7 @@ def test_positions_of_examples_of_different_lengths(refused, task):
 
 def test_an_unknown_metric(refused):
     said = refused(metric="loss").err
-    assert "'loss'" in said
+    assert "--metric loss" in said
     assert "logit-difference" in said
 
 

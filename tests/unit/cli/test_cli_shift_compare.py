@@ -15,17 +15,25 @@ from circuitscope.config import ShiftApplyConfig, ShiftCompareConfig, ShiftEvalu
 from circuitscope.editing.classifier import train_classifier
 from circuitscope.editing.comparison import figures as module
 from circuitscope.editing.comparison.words import without_words
+from circuitscope.editing.judging import read_sheet
 from circuitscope.editing.scores import score
 from circuitscope.errors import BadInput
 from circuitscope.pages.pictures.plot_removal import curves_to_draw, plot_removal
 from circuitscope.pipeline.shift import compare as stage
-from circuitscope.pipeline.shift import open_shift, run_shift_apply, run_shift_compare, run_shift_evaluate
+from circuitscope.pipeline.shift import (
+    features_left,
+    open_shift,
+    run_shift_apply,
+    run_shift_compare,
+    run_shift_evaluate,
+)
 from circuitscope.results import (
     ClassifierScores,
     CurvePoint,
     MeanPoint,
     SeedScores,
     ShiftComparison,
+    load,
     read_shift_comparison,
     read_shift_scores,
 )
@@ -288,3 +296,24 @@ def test_a_mean_curve_ends_with_all_that_each_seed_takes_out():
     assert found["5"] == MeanPoint(0.8, 0.8, 0.8, 5.0)
     assert found["all"].removed == 6
     assert found["all"].worst_group == pytest.approx(0.7)
+
+
+def test_poor_verdicts_are_followed_by_what_to_look_at(program, walked, tmp_path, monkeypatch):
+    monkeypatch.setattr("circuitscope.pages.words.comparison_words.GAIN", 2.0)  # nothing is ever enough
+    folder = shutil.copytree(walked, tmp_path / "run")
+    words = (word for name, value in WORDS.items() for word in (f"--{name.replace('_', '-')}", value))
+    found = program("shift", "compare", folder, "--device", "cpu", "--draws", 1, "--overwrite", *words)
+    assert found.status == 0, found.err
+    assert "the attribute is cat or king" in " ".join(found.out.split())
+    left = features_left(folder)
+    assert "groups to look at: " in found.out
+    assert f"the strongest of {len(left)} features left in the model: {left[0].name} (" in found.out
+    assert f"circuitscope shift apply {folder} " in found.out
+
+
+def test_features_that_were_left_are_those_that_the_sheet_keeps(walked):
+    sheet = read_sheet(walked / "removed" / "sheet.jsonl", load(walked / "circuit"))
+    left = features_left(walked)
+    assert {item.name for item in left} == {item.name for item in sheet if item.verdict == "keep"}
+    assert [abs(item.effect) for item in left] == sorted((abs(item.effect) for item in left), reverse=True)
+    assert 0 < len(left) < len(sheet)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from tiny_world import make_world
 
 import circuitscope as cs
-from circuitscope.cli.train import _read
 from circuitscope.config import DiscoverySettings
 from circuitscope.effects.quadrature import quadrature
 from circuitscope.errors import BadInput, NothingFound
@@ -196,7 +193,6 @@ def test_a_quadrature_of_a_million_points_is_refused(rule):
         quadrature(rule, 1_000_000)
 
 
-@pytest.mark.parametrize(("read", "type_"), [(_read, Path), (read_text, str)])
-def test_a_byte_order_mark_is_no_part_of_a_text(read, type_, tmp_path):
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
     (tmp_path / "text.txt").write_bytes("\ufeffOnce upon a time".encode())
-    assert read(type_(tmp_path / "text.txt")) == "Once upon a time"
+    assert read_text(str(tmp_path / "text.txt")) == "Once upon a time"

@@ -73,7 +73,7 @@ def show(item: JudgedFeature, where: str, console: Console = out) -> None:
     """A feature: its effect, its contexts with the token marked, the tokens that it promotes and suppresses."""
     side = "promotes" if item.effect > 0 else "suppresses"
     console.print(Rule(Text(f"{where} · {item.name}"), align="left"))
-    console.print(f"effect {item.effect:+.4f}: {side} the true class", highlight=False)
+    console.print(f"effect {item.effect:+.4f}: {side} the true class, each text's own", highlight=False)
     if not item.contexts:
         console.print("[dim]silent on the texts that were looked at[/]")
     table = Table.grid(padding=(0, 2, 0, 0))  # so that long contexts are broken beside their activation

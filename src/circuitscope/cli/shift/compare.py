@@ -11,29 +11,36 @@ from rich.markup import escape
 from rich.table import Table
 
 from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.cli.shift.tables import per_cent
 from circuitscope.config import ShiftCompareConfig
 from circuitscope.results import ProbeTraining, RemovalCurve, ShiftComparison, Spread
-from circuitscope.runs import COMPARISON
+from circuitscope.runs import COMPARISON, sheet_of
 
 
 def register(app: typer.Typer) -> None:
     app.command("compare")(compare)
 
 
-@configured(ShiftCompareConfig, leading={"run": RUN, "overwrite": OVERWRITE})
-def compare(config: ShiftCompareConfig, run: Path, overwrite: bool) -> None:
+@configured(ShiftCompareConfig, leading={"run": RUN, "overwrite": OVERWRITE, "dry_run": DRY_RUN})
+def compare(config: ShiftCompareConfig, run: Path, overwrite: bool, dry_run: bool) -> None:
     """Compare SHIFT with baselines, skylines and simpler ways to choose features, after apply.
 
     A stopped comparison continues with the first row that is missing.
     """
     from circuitscope.pipeline.shift import run_shift_compare
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run.shift import dry_run_compare
+
+        show_dry_run(lambda show: dry_run_compare(run, config, overwrite=overwrite, progress=show))
+        return
     with progress() as show:
         result = run_shift_compare(run, config, overwrite=overwrite, progress=show)
     show_comparison(result)
+    _say_what_next(run, result)
     picture = ", with a picture of the curves" if _curves(result) else ""
     say(f"written to {COMPARISON.in_(run)}{picture}")
 
@@ -56,6 +63,20 @@ def show_comparison(result: ShiftComparison) -> None:
         )
 
 
+def _say_what_next(run: Path, result: ShiftComparison) -> None:
+    """After poor verdicts: which groups stay wrong, and which features were left."""
+    from circuitscope.pages.words import what_next
+    from circuitscope.pipeline.shift import features_left
+
+    lines = what_next(result, features_left(run))
+    for line in lines:
+        say(line)
+    if lines:
+        known = sheet_of(run)
+        sheet = known.path if known else "SHEET"
+        say(f"change verdicts in {sheet}, then: circuitscope shift apply {run} {sheet} --overwrite")
+
+
 def _curves(result: ShiftComparison) -> list[RemovalCurve]:
     from circuitscope.pages.pictures import curves_to_draw
 
@@ -64,6 +85,8 @@ def _curves(result: ShiftComparison) -> list[RemovalCurve]:
 
 def comparison_table(result: ShiftComparison) -> Table:
     """A row per classifier, in per cent, in sections."""
+    from circuitscope.pages.words import named_sentence
+
     seeds = result.seeds
     span = (
         f"mean, lowest and highest of {len(seeds)} seeds"
@@ -76,7 +99,8 @@ def comparison_table(result: ShiftComparison) -> Table:
         pad_edge=False,
         title=f"{escape(result.task)}, {result.sizes['test_balanced']} balanced texts",
         caption=f"Per cent, {span}. Intended: how often the prediction is the label. Unintended: how often it is "
-        "the attribute; 50 means that it knows nothing of it. Out: features or neurons taken out."
+        "the attribute; 50 means that it knows nothing of it. Out: features or neurons taken out. "
+        + named_sentence(result)
         + settled_sentence(result.training),
     )
     table.add_column("classifier", no_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from circuitscope.cli.console import progress, say
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.compare import show_comparison
 from circuitscope.config import ShiftDemoConfig
@@ -14,8 +15,8 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
 
 
-@configured(ShiftDemoConfig, leading={"overwrite": OVERWRITE})
-def demo(config: ShiftDemoConfig, overwrite: bool) -> None:
+@configured(ShiftDemoConfig, leading={"overwrite": OVERWRITE, "dry_run": DRY_RUN})
+def demo(config: ShiftDemoConfig, overwrite: bool, dry_run: bool) -> None:
     """Show SHIFT on the model that comes with circuitscope, with the sheet of verdicts that comes with it, too.
 
     A classifier learns professor or nurse from texts in which all professors are men and all nurses are women. For
@@ -23,6 +24,11 @@ def demo(config: ShiftDemoConfig, overwrite: bool) -> None:
     """
     from circuitscope.pipeline.shift import run_shift_demo
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run.shift import dry_run_shift_demo
+
+        show_dry_run(lambda show: dry_run_shift_demo(config, overwrite=overwrite, progress=show))
+        return
     with progress() as show:
         made = run_shift_demo(config, overwrite=overwrite, progress=show)
     show_comparison(made.comparison)

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from circuitscope.cli.console import out, progress, say
-from circuitscope.cli.options import configured
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
+from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.config import ShiftDictionariesConfig
 from circuitscope.results import DictionaryScores
 
@@ -19,16 +20,21 @@ def register(app: typer.Typer) -> None:
     app.command("score-dictionaries")(score_dictionaries)
 
 
-@configured(ShiftDictionariesConfig)
-def score_dictionaries(config: ShiftDictionariesConfig) -> None:
+@configured(ShiftDictionariesConfig, leading={"overwrite": OVERWRITE, "dry_run": DRY_RUN})
+def score_dictionaries(config: ShiftDictionariesConfig, overwrite: bool, dry_run: bool) -> None:
     """Score dictionaries by SCR and TPP: how well they let one concept be taken out without the other.
 
     Both are computed as in SAEBench, for the label and the attribute of the texts.
     """
     from circuitscope.pipeline.shift import run_score_dictionaries
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run.shift import dry_run_scores
+
+        show_dry_run(lambda show: dry_run_scores(config, overwrite=overwrite, progress=show))
+        return
     with progress() as show:
-        result = run_score_dictionaries(config, progress=show)
+        result = run_score_dictionaries(config, overwrite=overwrite, progress=show)
     out.print(scr_tpp_table(result))
     if config.json:
         say(f"written to {config.json}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from circuitscope.cli.console import progress, say
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.cli.shift.arguments import RUN
 from circuitscope.config import ShiftJudgeConfig
@@ -47,10 +48,16 @@ def register(app: typer.Typer) -> None:
 
 @configured(
     ShiftJudgeConfig,
-    leading={"run": RUN, "sheet": _SHEET, "interactive": _INTERACTIVE, "overwrite": OVERWRITE},
+    leading={
+        "run": RUN,
+        "sheet": _SHEET,
+        "interactive": _INTERACTIVE,
+        "overwrite": OVERWRITE,
+        "dry_run": DRY_RUN,
+    },
 )
 def judge(
-    config: ShiftJudgeConfig, run: Path, sheet: Path | None, interactive: bool, overwrite: bool
+    config: ShiftJudgeConfig, run: Path, sheet: Path | None, interactive: bool, overwrite: bool, dry_run: bool
 ) -> None:
     """Write a sheet of every feature in a run's circuit, on which to say whether each is about the task.
 
@@ -66,6 +73,15 @@ def judge(
             expected="one judge",
             mend=f"leave out --interactive; you can correct what --judge {config.judge} says in its sheet",
         )
+    if dry_run:
+        from circuitscope.pipeline.dry_run.shift import dry_run_judge
+
+        show_dry_run(
+            lambda show: dry_run_judge(
+                run, sheet, config, go_on=interactive, overwrite=overwrite, progress=show
+            )
+        )
+        return
     with progress() as show:  # no bar runs while somebody is asked: it would write over the question
         judging = prepare_judging(
             run, config, sheet=sheet, go_on=interactive, overwrite=overwrite, progress=show

@@ -7,7 +7,7 @@ the result on held-out text, ``saelens_folder`` writes it again for SAELens, and
 
 from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.training.quality import measure_quality
-from circuitscope.dictionaries.training.run import train_dictionaries
+from circuitscope.dictionaries.training.run import train_dictionaries, try_training
 from circuitscope.dictionaries.training.saelens_folder import write_saelens
 
-__all__ = ["TrainConfig", "measure_quality", "train_dictionaries", "write_saelens"]
+__all__ = ["TrainConfig", "measure_quality", "train_dictionaries", "try_training", "write_saelens"]

@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import perf_counter
 
 from circuitscope.config import TrainConfig
 from circuitscope.dictionaries.collection import Dictionaries
@@ -26,8 +27,7 @@ from circuitscope.dictionaries.training.saelens_folder import write_saelens
 from circuitscope.dictionaries.training.stream import ActivationStream
 from circuitscope.dictionaries.training.threads import one_core_per_task
 from circuitscope.dictionaries.training.trainer import Trainer
-from circuitscope.errors import BadInput, argument
-from circuitscope.model import LanguageModel
+from circuitscope.model import LanguageModel, shape_of
 from circuitscope.results import SiteQuality
 from circuitscope.runs import new_folder, refuse_existing
 from circuitscope.terms import Site
@@ -65,7 +65,7 @@ def train_dictionaries(
     out, config = Path(out), config or TrainConfig()
     refuse_existing(out, overwrite=overwrite, kind=own_folder.KIND)
     sites = _sites(model, config)
-    _refuse_long_context(model, config)
+    shape_of(model).refuse_longer(config.context, "context")
     train, held_out = read_corpus(text, model.tokenizer, config)
     stream = ActivationStream(model, train, sites, config)
     checkpoint = Checkpoint(out, identify(model, train, sites, config))
@@ -136,22 +136,38 @@ def _write(
 
 
 def _sites(model: LanguageModel, config: TrainConfig) -> list[Site]:
-    chosen = config.chosen_sites(model.sites)
-    unknown = [str(site) for site in chosen if site not in model.sites]
-    if unknown:
-        raise BadInput(
-            f"{model.name} has no site {', '.join(unknown)}",
-            expected=f"embed, or attn, mlp, resid with a layer from 0 to {model.n_layers - 1}",
-            mend=f"change {argument('sites')}",
-        )
+    chosen, shape = config.chosen_sites(model.sites), shape_of(model)
+    for site in chosen:
+        shape.refuse_missing_site(site, "sites")
     return chosen
 
 
-def _refuse_long_context(model: LanguageModel, config: TrainConfig) -> None:
-    longest = getattr(model.config, "max_position_embeddings", None)
-    if longest is not None and config.context > int(longest):
-        raise BadInput(
-            f"context = {config.context}",
-            expected=f"at most {longest}, the longest context of {model.name}",
-            mend=f"change {argument('context')}",
-        )
+@dataclass(frozen=True)
+class TrialTraining:
+    """The first steps of a training, timed and forgotten."""
+
+    buffer_tokens: int
+    buffer_seconds: float
+    """To compute one buffer of activations."""
+    steps: int
+    step_seconds: float
+    """For one step."""
+
+
+def try_training(model: LanguageModel, text: str, config: TrainConfig, *, steps: int) -> TrialTraining:
+    """Compute one buffer of activations and make a few steps on it."""
+    train, _ = read_corpus(text, model.tokenizer, config)
+    stream = ActivationStream(model, train, _sites(model, config), config)
+    with one_core_per_task(model.device) as pool:
+        started = perf_counter()
+        first = stream.first()
+        computed = perf_counter()
+        trainer = Trainer(first, config)
+        tokens = next(iter(first.values())).shape[0]
+        batch = {site: x[: config.batch] for site, x in first.items()}
+        trainer.step(batch, 0, pool)  # which pays for preparations
+        ready = perf_counter()
+        for number in range(steps):
+            trainer.step(batch, number + 1, pool)
+        done = perf_counter()
+    return TrialTraining(tokens, computed - started, steps, (done - ready) / steps)

@@ -8,6 +8,7 @@
 """
 
 from circuitscope.editing.comparison.choosers import CHOOSERS
+from circuitscope.editing.comparison.counts import ComparisonCount, comparison_count
 from circuitscope.editing.comparison.figures import SeedFigures, compare, figures_of, joined
 from circuitscope.editing.comparison.setup import AutomaticJudge, ComparisonSetup, Feature, Verdicts
 from circuitscope.editing.comparison.words import CONCEPTS, CUE_WORDS, concepts_of, cue_words_of
@@ -17,11 +18,13 @@ __all__ = [
     "CONCEPTS",
     "CUE_WORDS",
     "AutomaticJudge",
+    "ComparisonCount",
     "ComparisonSetup",
     "Feature",
     "SeedFigures",
     "Verdicts",
     "compare",
+    "comparison_count",
     "concepts_of",
     "cue_words_of",
     "figures_of",

@@ -83,6 +83,10 @@ class WordLists:
         return f"{AUTOMATIC}{lists}, {self.measure} ≥ {self.threshold:g}{reach}"
 
 
+_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".md", ".list")
+"""By which what is not there is known to mean a file, and not a word."""
+
+
 def read_words(source: str) -> tuple[str, ...]:
     """Words from a file (one per line; ``#`` begins a comment), or from a comma-separated list.
 
@@ -98,6 +102,12 @@ def read_words(source: str) -> tuple[str, ...]:
                 f"the words in {source} cannot be read: {error}", expected="text in UTF-8"
             ) from error
         words = [line.split("#")[0].strip() for line in lines]
+    elif path is not None and (source.startswith((".", "/", "~")) or path.suffix in _SUFFIXES):
+        raise BadFile(
+            f"there is no file of words {source}",
+            expected="a file with a word per line, or words with commas between them",
+            mend="check the path",
+        )
     else:
         words = [word.strip() for word in source.split(",")]
     return tuple(dict.fromkeys(word for word in words if word))

@@ -9,13 +9,14 @@ from circuitscope.errors import BadInput, argument
 from circuitscope.pages.pictures.colours import CURVES
 from circuitscope.pages.pictures.figure_file import check_suffix, save_figure
 from circuitscope.pages.pictures.figure_text import FONT
+from circuitscope.pages.words import attributes_of
 from circuitscope.results import RemovalCurve, ShiftComparison
 
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
-_PANELS = (("worst_group", "worst group, %"), ("unintended", "unintended, %"))
+_PANELS = ("worst_group", "unintended")
 _LEVELS = {"original": ":", "oracle": "--"}
 """Rows that every curve is compared with, and their lines."""
 
@@ -46,7 +47,9 @@ def plot_removal(result: ShiftComparison, path: str | Path | None = None) -> mat
         )
     figure = Figure(figsize=(9.0, 3.9), facecolor="white")
     levels = {row.name: row.summary for row in result.rows if row.name in _LEVELS}
-    for number, (quantity, label) in enumerate(_PANELS):
+    attributes = " or ".join(attributes_of(result))
+    labels = "right in the worst group, %", f"predicted {attributes} (unintended), %"
+    for number, (quantity, label) in enumerate(zip(_PANELS, labels, strict=True)):
         axes = figure.add_subplot(1, 2, number + 1, gid=quantity)
         for curve, style in zip(curves, CURVES, strict=False):
             _draw_curve(axes, curve, quantity, *style)
@@ -56,7 +59,7 @@ def plot_removal(result: ShiftComparison, path: str | Path | None = None) -> mat
                 axes.axhline(100 * mean, color="#333333", linestyle=line, lw=1, label=name)
         axes.set(xscale="log", ylim=(-3, 103))
         axes.set_xlabel("features taken out", family=FONT, fontsize=9)
-        axes.set_ylabel(label, family=FONT, fontsize=9)
+        axes.set_ylabel(label, family=FONT, fontsize=9, parse_math=False)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.2)

@@ -107,6 +107,14 @@ def finish_apply(sheet: FinishedSheet, removal: Removal, config: ShiftApplyConfi
     Partial.discard(REMOVED.in_(folder))
 
 
+def features_left(folder: Path) -> list[JudgedFeature]:
+    """The features of a run's circuit that its applied sheet left in the model, strongest first; loads no model."""
+    circuit = load(CLASSIFIER_CIRCUIT.in_(folder))
+    judged = read_sheet(REMOVED.in_(folder) / SHEET_COPY, circuit)
+    gone = set(names_of(removed(judged)))
+    return sorted((item for item in judged if item.name not in gone), key=lambda item: -abs(item.effect))
+
+
 def _means(sheet: FinishedSheet, gone: FeatureSet, config: ShiftApplyConfig, progress: Progress) -> Means:
     run = open_shift(sheet.folder, device=config.device, progress=progress)
     classifier, texts = run.classifier(), run.sets.train_ambiguous

@@ -33,7 +33,15 @@ from circuitscope.pipeline.shift.retrain import training_in
 from circuitscope.pipeline.shift.run import ShiftRun, open_shift, plan
 from circuitscope.pipeline.shift.train import settled_in
 from circuitscope.results import Circuit, JudgedFeature, ShiftComparison, load, write_result
-from circuitscope.runs import CLASSIFIER, CLASSIFIER_CIRCUIT, COMPARISON, REMOVED, made_from
+from circuitscope.runs import (
+    CLASSIFIER,
+    CLASSIFIER_CIRCUIT,
+    COMPARISON,
+    REMOVED,
+    made_from,
+    need_shift,
+    refuse_existing,
+)
 from circuitscope.tasks.language import PROFESSIONS
 from circuitscope.work import (
     InProcess,
@@ -72,6 +80,12 @@ def prepare_compare(
 ) -> Prepared[ShiftCompareConfig]:
     """Check that the run was applied, and load what the classifiers work on."""
     needed = (CLASSIFIER, CLASSIFIER_CIRCUIT, REMOVED)
+    refuse_existing(COMPARISON.in_(folder), overwrite=overwrite, kind=COMPARISON.kind)
+    need_shift(folder, *needed)
+    for words in filter(None, (config.cue_words, config.task_words)):
+        read_words(words)
+    if config.verdicts:
+        _verdicts(folder, load(CLASSIFIER_CIRCUIT.in_(folder)), config.verdicts)
     return prepare(folder, COMPARISON, config, needed, config.device, overwrite=overwrite, progress=progress)
 
 

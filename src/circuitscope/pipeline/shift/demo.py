@@ -78,9 +78,8 @@ def run_shift_demo(
 
     if not overwrite:
         _refuse_others(run, config)
-    train = ShiftTrainConfig(site=SITE, batch=BATCH, limit=config.limit, device=device)
+    train, effects = settings_of_demo(config)
     step(CLASSIFIER, lambda there: run_shift_train(run, train, overwrite=there, progress=progress))
-    effects = ShiftEffectsConfig(node_threshold=THRESHOLD, device=device)
     step(
         CLASSIFIER_CIRCUIT, lambda there: run_shift_effects(run, effects, overwrite=there, progress=progress)
     )
@@ -91,6 +90,14 @@ def run_shift_demo(
     compare = ShiftCompareConfig(seeds=config.seeds, verdicts=str(BUNDLED_VERDICTS), device=device)
     step(COMPARISON, lambda there: run_shift_compare(run, compare, overwrite=there, progress=progress))
     return Demonstrated(run, sheet, read_shift_comparison(COMPARISON.in_(run)))
+
+
+def settings_of_demo(config: ShiftDemoConfig) -> tuple[ShiftTrainConfig, ShiftEffectsConfig]:
+    """How the demonstration trains its classifier, and finds what that uses."""
+    return (
+        ShiftTrainConfig(site=SITE, batch=BATCH, limit=config.limit, device=config.device),
+        ShiftEffectsConfig(node_threshold=THRESHOLD, device=config.device),
+    )
 
 
 def _refuse_others(run: Path, config: ShiftDemoConfig) -> None:

@@ -50,6 +50,7 @@ from circuitscope.runs import (
     hash_json,
     made_from,
     need_shift,
+    refuse_unwritable,
     sheet_of,
     write_judging,
 )
@@ -146,21 +147,11 @@ def prepare_judging(
     Raises:
         BadInput: the run has no circuit, or there is such a sheet already.
     """
-    need_shift(folder, CLASSIFIER_CIRCUIT)
-    path = sheet or folder / SHEET
-    is_csv(path)  # a wrong ending is reported before the work, not after it
-    judge = _judge_of(config)
+    path, judge, text = refuse_sheet(folder, config, sheet=sheet, go_on=go_on, overwrite=overwrite)
     if path.exists() and not overwrite:
-        if not go_on:
-            raise BadInput(
-                f"{path} already exists",
-                expected="a new file: a sheet holds someone's work",
-                mend=f"choose another file, continue it with {argument('interactive')}, or add "
-                f"{argument('overwrite', True)}",
-            )
         return open_judging(folder, path)
     circuit, store = load(CLASSIFIER_CIRCUIT.in_(folder)), VerdictStore()
-    features = _fresh(folder, circuit, config, judge, progress)
+    features = _fresh(folder, circuit, config, judge, text, progress)
     if judge is None:
         features = store.fill(circuit, features)
     else:  # kept with its own time, so that a row that a person corrects later is known to be corrected
@@ -168,6 +159,24 @@ def prepare_judging(
     write_features(path, circuit, features)
     write_judging(folder, path, config.judge)
     return Judging(folder, path, circuit, tuple(features))
+
+
+def refuse_sheet(
+    folder: Path, config: ShiftJudgeConfig, *, sheet: Path | None, go_on: bool, overwrite: bool
+) -> tuple[Path, WordLists | Endpoint | None, str | None]:
+    """Raise what ``prepare_judging`` raises before any work; returns the sheet, the automatic judge and the text."""
+    need_shift(folder, CLASSIFIER_CIRCUIT)
+    path = sheet or folder / SHEET
+    is_csv(path)
+    refuse_unwritable(path)
+    if path.exists() and not overwrite and not go_on:
+        raise BadInput(
+            f"{path} already exists",
+            expected="a new file: a sheet holds someone's work",
+            mend=f"choose another file, continue it with {argument('interactive')}, or add "
+            f"{argument('overwrite', True)}",
+        )
+    return path, _judge_of(config), read_text(config.text)
 
 
 def open_judging(folder: Path, sheet: Path | None = None) -> Judging:
@@ -257,13 +266,14 @@ def _fresh(
     circuit: Circuit,
     config: ShiftJudgeConfig,
     judge: WordLists | Endpoint | None,
+    text: str | None,
     progress: Progress,
 ) -> list[JudgedFeature]:
     """The features with what they are judged by, and with the verdicts of an automatic judge."""
     run = open_shift(folder, device=config.device, progress=progress)
     texts = [text.text for text in run.sets.train_ambiguous[: config.texts]]
     classifier = run.classifier()
-    text = read_text(config.text) or default_text(str(run.config["model"]))
+    text = text or default_text(str(run.config["model"]))
     plan = {
         "origins": dict(made_from(folder, JUDGING)),
         "text": hash_json([text, texts]),

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from circuitscope.config import LabelledData, ShiftTrainConfig
-from circuitscope.dictionaries import Dictionaries, load_dictionaries, portable_source
+from circuitscope.dictionaries import (
+    Dictionaries,
+    load_dictionaries,
+    portable_source,
+    refuse_missing_dictionaries,
+)
 from circuitscope.editing import read_classifier
 from circuitscope.model import LanguageModel, fingerprint, load_model
 from circuitscope.pipeline.begun import begin_run, portable_path, refuse_changed
@@ -27,6 +32,7 @@ from circuitscope.tasks.labelled import (
     LabelledText,
     labelled_task,
     load_labelled_sets,
+    refuse_unknown_words,
 )
 from circuitscope.work import Progress, step
 
@@ -64,14 +70,16 @@ class ShiftRun:
 
 
 def load_run(folder: Path, config: Mapping[str, Any], device: str, progress: Progress) -> ShiftRun:
-    """Load model, dictionaries and data by name."""
-    with step(progress, "loading the model"):
-        model = load_model(config["model"], device=device, dtype=config["dtype"])
-    with step(progress, "loading the dictionaries"):
-        dictionaries = load_dictionaries(config["dictionaries"], model)
+    """Load data, model and dictionaries by name; a wrong path is found before the model is loaded."""
+    refuse_missing_dictionaries(config["dictionaries"])
     data = labelled_data(config)
     with step(progress, "loading the texts"):
-        sets = load_labelled_sets(data.data, model, **data.loading)
+        sets = load_labelled_sets(data.data, **data.loading)
+    with step(progress, "loading the model"):
+        model = load_model(config["model"], device=device, dtype=config["dtype"])
+    refuse_unknown_words(data.data, model)
+    with step(progress, "loading the dictionaries"):
+        dictionaries = load_dictionaries(config["dictionaries"], model)
     return ShiftRun(folder, config, model, dictionaries, sets)
 
 

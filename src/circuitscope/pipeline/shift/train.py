@@ -11,12 +11,14 @@ import torch
 
 from circuitscope.config import ShiftTrainConfig
 from circuitscope.editing import train_classifier, try_trainings, write_classifier
-from circuitscope.model import decide_bos
+from circuitscope.model import decide_bos, shape_of
+from circuitscope.pipeline.begun import refuse_foreign
 from circuitscope.pipeline.shift.prepared import Prepared
-from circuitscope.pipeline.shift.run import about, begin, load_run, plan, portable
+from circuitscope.pipeline.shift.run import ShiftRun, about, begin, load_run, plan, portable
 from circuitscope.results import ProbeTraining, from_plain, to_plain
 from circuitscope.runs import CLASSIFIER, made_from, read_manifest, refuse_existing
 from circuitscope.tasks.labelled import Classifier, pooled_activations
+from circuitscope.terms import Site
 from circuitscope.work import Progress, silent
 
 log = logging.getLogger("circuitscope")
@@ -44,21 +46,37 @@ def prepare_train(
     folder: Path, config: ShiftTrainConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> Prepared[ShiftTrainConfig]:
     """Load model, dictionaries and texts, and begin the run with what it is about."""
-    refuse_existing(CLASSIFIER.in_(folder), overwrite=overwrite, kind=CLASSIFIER.kind)
-    run = load_run(folder, portable(about(config)), config.device, progress)
+    run = open_training(folder, config, overwrite=overwrite, progress=progress)
     begin(run, overwrite=overwrite)
     origins = made_from(folder, CLASSIFIER)
     return Prepared(CLASSIFIER, run, config, origins, overwrite, progress)
 
 
+def open_training(
+    folder: Path, config: ShiftTrainConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> ShiftRun:
+    """Load what a new run is about, after refusing what cannot be; writes nothing."""
+    refuse_existing(CLASSIFIER.in_(folder), overwrite=overwrite, kind=CLASSIFIER.kind)
+    refuse_foreign(folder)
+    if config.site:
+        shape_of(config.model).refuse_missing_site(Site.parse(config.site), "site")
+    return load_run(folder, portable(about(config)), config.device, progress)
+
+
+def site_and_bos(run: ShiftRun, config: ShiftTrainConfig) -> tuple[str, bool]:
+    """Where a new run's classifier reads unless that is chosen, and whether its texts begin with a BOS."""
+    site = config.site or f"resid_{max(0, run.model.n_layers - 2)}"
+    return site, decide_bos(config.bos, run.dictionaries.prepend_bos, run.model.tokenizer)
+
+
 def train_step(prepared: Prepared[ShiftTrainConfig]) -> Trained:
     """Train the probe on the ambiguous texts; with ``validate``, choose first what it reads."""
     run, config = prepared.run, prepared.config
-    bos = decide_bos(config.bos, run.dictionaries.prepend_bos, run.model.tokenizer)
+    site, bos = site_and_bos(run, config)
     texts = run.sets.train_ambiguous
     (first, _, _, last), half = run.sets.groups, len(texts) // 2
     log.info("%d ambiguous training texts: %d %s, %d %s", len(texts), half, first, half, last)
-    how = ProbeTraining(config.site or f"resid_{max(0, run.model.n_layers - 2)}", config.batch)
+    how = ProbeTraining(site, config.batch)
     if config.validate:
         how = _chosen(prepared, bos)
     classifier = train_classifier(

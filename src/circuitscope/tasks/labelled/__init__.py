@@ -8,7 +8,7 @@ balanced sets every pair of them is equally frequent. One function opens every s
 from circuitscope.tasks.labelled.bias_in_bios import BIAS_IN_BIOS, GENDERS, PROFESSIONS
 from circuitscope.tasks.labelled.classifier import Classifier, Probe
 from circuitscope.tasks.labelled.labelled_text import GROUPS, LabelledSets, LabelledText, by_attribute
-from circuitscope.tasks.labelled.load import load_labelled_sets
+from circuitscope.tasks.labelled.load import load_labelled_sets, refuse_unknown_words
 from circuitscope.tasks.labelled.pooling import POOLINGS, check_edits, pool, pooled_activations
 from circuitscope.tasks.labelled.sets import make_sets
 from circuitscope.tasks.labelled.text_tokens import (
@@ -42,6 +42,7 @@ __all__ = [
     "make_sets",
     "pool",
     "pooled_activations",
+    "refuse_unknown_words",
     "token_batches",
     "token_blocks",
 ]

@@ -71,8 +71,9 @@ def load_labelled_sets(
             mend=f"raise {argument('limit')}",
         )
     wanted = None if classes is None else tuple(classes), None if attributes is None else tuple(attributes)
+    refuse_unknown_words(source, model_or_tokenizer)
     if str(source) == BUNDLED:
-        return _bundled(model_or_tokenizer, *wanted, limit, seed)
+        return _bundled(*wanted, limit, seed)
     given: Given = (text_field, label_field, attribute_field)
     name, splits, _ = _read(source, given, seed)
     rows = splits["train"] + splits["test"]
@@ -87,16 +88,19 @@ def load_labelled_sets(
     )
 
 
+def refuse_unknown_words(source: str | Path, model_or_tokenizer: LanguageModel | Any) -> None:
+    """Raise BadInput for the bundled biographies and a tokenizer that does not know their words."""
+    tokenizer = getattr(model_or_tokenizer, "tokenizer", model_or_tokenizer)
+    if str(source) == BUNDLED and tokenizer is not None:
+        bundled.check_tokenizer(tokenizer)
+
+
 def _bundled(
-    model_or_tokenizer: Any,
     classes: tuple[str, ...] | None,
     attributes: tuple[str, ...] | None,
     limit: int | None,
     seed: int,
 ) -> LabelledSets:
-    tokenizer = getattr(model_or_tokenizer, "tokenizer", model_or_tokenizer)
-    if tokenizer is not None:
-        bundled.check_tokenizer(tokenizer)
     where = "the bundled biographies"
     known = [profession.name for profession in PROFESSIONS]
     two_classes = two_values("class", known, classes, bundled.CLASSES, where)
@@ -164,16 +168,21 @@ def _divided(rows: Named, seed: int) -> dict[str, Named]:
     return {"train": order[held_out:], "test": order[:held_out]}
 
 
+def refuse_missing_texts(source: str) -> None:
+    """Raise BadInput for a path at which there is nothing."""
+    if source != BUNDLED and looks_like_path(source) and not Path(source).expanduser().exists():
+        raise BadInput(
+            f"there are no labelled texts at {source!r}",
+            expected=f"bundled, a file, a folder, or a data set on the hub such as {bias_in_bios.BIAS_IN_BIOS}",
+            mend="check the path",
+        )
+
+
 def _from_hub(repository: str) -> Path:
     """The local folder of a data set on the hub; what an earlier download left is used without a network."""
     from huggingface_hub import snapshot_download
 
-    if looks_like_path(repository):
-        raise BadInput(
-            f"there are no labelled texts at {repository!r}",
-            expected=f"bundled, a file, a folder, or a data set on the hub such as {bias_in_bios.BIAS_IN_BIOS}",
-            mend="check the path",
-        )
+    refuse_missing_texts(repository)
     patterns = [f"*{suffix}" for suffix in SUFFIXES]
     try:
         return Path(snapshot_download(repository, repo_type="dataset", allow_patterns=patterns))

@@ -22,13 +22,13 @@ def test_every_field_has_a_sentence() -> None:
     [
         ({"kind": "vanilla"}, "kind='vanilla'"),
         ({"bos": "perhaps"}, "bos='perhaps'"),
-        ({"k": 0}, "k = 0"),
-        ({"k": 9, "features": 8}, "k = 9 with 8 features"),
-        ({"tokens": 0}, "tokens = 0"),
-        ({"held_out": 1.0}, "held_out = 1.0"),
-        ({"learning_rate": float("nan")}, "learning_rate = nan"),
+        ({"k": 0}, "k=0"),
+        ({"k": 9, "features": 8}, "k=9 with features=8"),
+        ({"tokens": 0}, "tokens=0"),
+        ({"held_out": 1.0}, "held_out=1.0"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan"),
         ({"sites": "resid_0,rsid_1"}, "no such site: 'rsid_1'"),
-        ({"context": 1}, "context = 1"),
+        ({"context": 1}, "context=1"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_by_name(settings: dict[str, object], message: str) -> None:
