@@ -1,7 +1,7 @@
 """Learned masks: all candidates are kept by shares that are trained together, and paid for.
 
 1. Every candidate has a logit θ and the share w = sigmoid(θ); training begins with all shares near 1.
-2. Adam minimises (faithfulness(w) − 1)² + λ Σ w over the examples that select nodes, one batch of them at every step.
+2. Adam minimises (faithfulness(w) − 1)² + λ Σ w over the examples that select nodes, all of them at every step.
 3. λ grows from step to step, from a price at which nearly every node is kept to one at which the behaviour breaks
    down, so one training passes through circuits of all sizes. The price of a node is measured against the number
    of nodes that thresholding needs.
@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from circuitscope.evaluation import FaithfulnessScale, RowNumbers
-from circuitscope.pruning.masked import share_slopes_of_batch
+from circuitscope.pruning.masked import share_slopes
 from circuitscope.pruning.trials import Tell, Trials, Watch, nobody
 from circuitscope.results import Nodes
 
@@ -69,8 +69,7 @@ def train_masks(
     for step, price in enumerate(np.geomspace(*PRICES, steps) / needed):
         watch.look()
         share = torch.sigmoid(theta.detach())
-        batch = step % len(scale.runs.inputs)
-        faithful, slopes = share_slopes_of_batch(scale, candidates, share.numpy(), batch)
+        faithful, slopes = share_slopes(scale, candidates, share.numpy())
         of_share = 2 * (faithful - 1) * torch.from_numpy(slopes) + price
         theta.grad = of_share * share * (1 - share)
         adam.step()

@@ -12,7 +12,7 @@ its effect within the circuit. One backward pass gives it for all candidates.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,18 +75,15 @@ class MaskedRuns:
         """−m of every example, as ``AblatedRuns.run`` has it; autograd as the caller has it."""
         return torch.cat([self._batch(shares, number) for number in range(len(self._runs.inputs))])
 
-    def slopes(
-        self, shares: NDArray[np.float64], numbers: Sequence[int] | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def slopes(self, shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """−m of every example, and the gradient of its mean with respect to every candidate's share.
 
-        Batch by batch, so that no more than one batch's graph is held at a time. ``numbers`` are the batches to
-        look at; by default all.
+        Batch by batch, so that no more than one batch's graph is held at a time.
         """
         model = self._runs.model
         leaf = torch.tensor(shares, dtype=model.dtype, device=model.device, requires_grad=True)
         values, gradient = [], torch.zeros(len(shares), dtype=torch.float64)
-        for number in range(len(self._runs.inputs)) if numbers is None else numbers:
+        for number in range(len(self._runs.inputs)):
             with torch.enable_grad():
                 value = self._batch(leaf, number)
                 (part,) = torch.autograd.grad(value.double().sum(), leaf)
@@ -132,16 +129,6 @@ def share_slopes(
     """Faithfulness of a masked run, and its gradient with respect to every node's share."""
     values, gradient = MaskedRuns(scale.runs, nodes, scale.sites, scale.start).slopes(shares)
     return scale.share(values), gradient / scale.span
-
-
-def share_slopes_of_batch(
-    scale: FaithfulnessScale, nodes: Nodes, shares: NDArray[np.float64], number: int
-) -> tuple[float, NDArray[np.float64]]:
-    """The same as one batch has it: 1 plus what its examples are above the whole model, on the scale of all."""
-    before = sum(map(len, scale.runs.inputs[:number]))
-    full = scale.full[before : before + len(scale.runs.inputs[number])]
-    values, gradient = MaskedRuns(scale.runs, nodes, scale.sites, scale.start).slopes(shares, [number])
-    return 1 + float((values - full).mean()) / scale.span, gradient / scale.span
 
 
 def _places(candidates: Nodes, index: int, device: torch.device) -> _MaskIndex:

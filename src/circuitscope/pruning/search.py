@@ -60,7 +60,7 @@ class NodeSearch:
     """``TIME`` or ``INTERRUPTED`` if it was ended early."""
 
     def run(self, *, only_thresholds: bool = False) -> None:
-        """NodeSearch until all is found, the time is over, or the user interrupts.
+        """Search until all is found, the time is over, or the user interrupts.
 
         Raises:
             NothingFound: not even thresholding keeps the level asked for, one of ``levels``.
