@@ -12,7 +12,7 @@ from circuitscope.cli.console import out, progress, say
 from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, RUN, configured
 from circuitscope.config import PruneConfig
-from circuitscope.results import PruneResult, Score, coverage_text
+from circuitscope.results import PruneResult, Score, coverage_text, free_layers_text
 from circuitscope.runs import PRUNE
 
 
@@ -47,7 +47,7 @@ def prune(config: PruneConfig, run: Path, overwrite: bool, dry_run: bool) -> Non
 def prune_table(result: PruneResult) -> Table:
     """A row per level and method."""
     free = result.free_layers
-    layers = "no free layers" if free == 0 else f"{free} free layer{'s' * (free > 1)} (and embed)"
+    layers = free_layers_text(free) + " (and embed)" * (free > 0)
     table = Table(
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

@@ -20,6 +20,7 @@ from circuitscope.results import (
     Sweep,
     coverage_text,
     explained_by_edges,
+    free_layers_text,
 )
 from circuitscope.terms import OUTPUT
 
@@ -136,7 +137,7 @@ def _score(score: Score, name: str) -> str:
 
 
 def _free(layers: int) -> str:
-    return f"{layers} free layers (and embed)" if layers else "nothing free"
+    return f"{free_layers_text(layers)} (and embed)" if layers else "nothing free"
 
 
 def evaluation_table(result: Evaluation) -> Table:
@@ -208,7 +209,7 @@ def strict_parts(strict: StrictTests) -> list[RenderableType]:
 def needed_table(result: Sweep) -> Table:
     """Nodes needed for each level of faithfulness, and the areas under the curves."""
     table = Table(
-        title=f"nodes needed, {result.task}, {result.free_layers} free layers",
+        title=f"nodes needed, {result.task}, {free_layers_text(result.free_layers)}",
         caption="interpolated; – where the curve never reaches the level. CPR and CMD: areas of f "
         "and of |1 − f| over the kept share of each row's own candidates (ideal 0.999 and 0)",
     )

@@ -37,7 +37,7 @@ from circuitscope.evaluation import (
 )
 from circuitscope.model import LanguageModel
 from circuitscope.pruning.by_flow import carrying
-from circuitscope.pruning.search import FLOW, METHODS, THRESHOLDING, FoundNodes, NodeSearch, Table
+from circuitscope.pruning.search import FLOW, METHODS, THRESHOLDING, TIME, FoundNodes, NodeSearch, Table
 from circuitscope.pruning.trials import Watch
 from circuitscope.results import Circuit, Nodes, PruneChoice, PruneResult, PruneRow
 from circuitscope.sources import Loaded, expect_sources, reopen
@@ -233,11 +233,12 @@ def _best(search: NodeSearch) -> tuple[str, RowNumbers]:
     ways = (*METHODS[config.by], *([THRESHOLDING] if search.ended else []))
     sets = [(way, search.table[way][asked].rows) for way in ways if asked in search.table.get(way, {})]
     reached = [(way, rows) for way, rows in sets if rows is not None]
+    longer = f"allow a longer {argument('time')}" if search.ended == TIME else "let it search longer"
     if not reached and search.ended:
         raise NothingFound(
             f"no circuit that keeps a faithfulness of {asked:g} was found before the search was stopped",
             expected="time for at least the first way, thresholding",
-            mend=f"allow a longer {argument('time')}, or use fewer {argument('select_examples')}",
+            mend=f"{longer}, or use fewer {argument('select_examples')}",
         )
     if not reached:
         simple = search.table[THRESHOLDING][asked].rows

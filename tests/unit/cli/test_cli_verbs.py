@@ -164,7 +164,7 @@ def test_evaluate_adds_a_stage_once(program, run):
     assert program("evaluate", run, "--overwrite", "--free-layers", 1, "--baseline", "zero").status == 0
     evaluation = cs.load(run).evaluation
     assert ([s.free_layers for s in evaluation.scores], evaluation.baseline) == ([1, 0], "zero")
-    assert "1 free layers" in program("show", run).out
+    assert "1 free layer " in program("show", run).out
 
 
 def test_sweep_writes_numbers_a_table_and_a_picture(program, run):

@@ -103,7 +103,7 @@ def test_an_undefined_score_is_shown_as_such():
     scores = (replace(EVALUATION.scores[0], faithfulness=score, completeness=score),)
     words = Page(html_of(report(replace(circuit(), evaluation=replace(EVALUATION, scores=scores))))).words
     assert "too weak for a verdict" in words
-    assert "With 1 free layers faithfulness is undefined" in words
+    assert "With 1 free layer faithfulness is undefined" in words
 
 
 def test_the_page_fetches_nothing():

@@ -14,6 +14,7 @@ from circuitscope.results import (
     Recipe,
     behaviour_doubts,
     contrasting,
+    free_layers_text,
 )
 
 GAP_TOLERANCE = 1e-2
@@ -142,6 +143,6 @@ def warnings_of(circuit: Circuit) -> tuple[str, ...]:
         )
     for score in circuit.evaluation.scores if circuit.evaluation else ():
         if score.faithfulness.value is None:
-            free = f"{score.free_layers} free layers" if score.free_layers else "nothing free"
+            free = free_layers_text(score.free_layers) if score.free_layers else "nothing free"
             found.append(f"With {free} faithfulness is {score.faithfulness.why}.")
     return tuple(found)
