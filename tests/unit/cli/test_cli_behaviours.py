@@ -111,3 +111,30 @@ def test_cluster_says_what_it_found(world: World, program: Program, text: Path, 
     refused = program("behaviours", "cluster", run, "--vectors", "mine")
     assert refused.status == 1
     assert "has no --vectors mine" in refused.err
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_dry_runs_count_and_write_nothing(world: World, program: Program, text: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    tried = program(*command(world, run, text), "--dry-run")
+    assert tried.status == 0, tried.err
+    assert "5 documents with 4 contexts took" in tried.out
+    assert not run.exists()
+    assert program(*command(world, run, text)).status == 0
+    before = everything_in(run)
+    tried = program("behaviours", "vectors", run, "--device", "cpu", "--dry-run")
+    assert tried.status == 0, tried.err
+    assert "4 contexts took" in tried.out
+    assert everything_in(run) == before
+    assert program("behaviours", "vectors", run, "--device", "cpu").status == 0
+    before = everything_in(run)
+    tried = program("behaviours", "cluster", run, "--dry-run")
+    assert tried.status == 0, tried.err
+    assert "vectors, each beside all" in tried.out
+    assert everything_in(run) == before
+    refused = program("behaviours", "contexts", run, "--text", text, "--dry-run")
+    assert refused.status == 1
+    assert "already exists" in refused.err

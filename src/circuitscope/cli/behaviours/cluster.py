@@ -12,6 +12,7 @@ from rich.table import Table
 
 from circuitscope.cli.behaviours.arguments import RUN
 from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.config import BehavioursClusterConfig
 from circuitscope.runs import CLUSTERS
@@ -28,8 +29,8 @@ def register(app: typer.Typer) -> None:
     app.command("cluster")(cluster)
 
 
-@configured(BehavioursClusterConfig, leading={"run": RUN, "overwrite": OVERWRITE})
-def cluster(config: BehavioursClusterConfig, run: Path, overwrite: bool) -> None:
+@configured(BehavioursClusterConfig, leading={"run": RUN, "overwrite": OVERWRITE, "dry_run": DRY_RUN})
+def cluster(config: BehavioursClusterConfig, run: Path, overwrite: bool, dry_run: bool) -> None:
     """Find contexts that belong together, because their vectors point the same way.
 
     Each cluster is measured, named, and marked if it merely equals the contexts with the same answer token, last
@@ -38,6 +39,11 @@ def cluster(config: BehavioursClusterConfig, run: Path, overwrite: bool) -> None
     """
     from circuitscope.pipeline.behaviours import run_behaviours_cluster
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run import dry_run_cluster
+
+        show_dry_run(lambda show: dry_run_cluster(run, config, overwrite=overwrite, progress=show))
+        return
     with progress() as show:
         found, name = run_behaviours_cluster(run, config, overwrite=overwrite, progress=show)
     if len(found.counts) > 1:

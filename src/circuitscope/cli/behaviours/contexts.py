@@ -9,6 +9,7 @@ from rich.table import Table
 
 from circuitscope.cli.behaviours.arguments import RUN
 from circuitscope.cli.console import out, progress, say
+from circuitscope.cli.dry_run import DRY_RUN, show_dry_run
 from circuitscope.cli.options import OVERWRITE, configured
 from circuitscope.config import BehavioursContextsConfig
 from circuitscope.runs import CONTEXTS
@@ -18,8 +19,8 @@ def register(app: typer.Typer) -> None:
     app.command("contexts")(contexts)
 
 
-@configured(BehavioursContextsConfig, leading={"run": RUN, "overwrite": OVERWRITE})
-def contexts(config: BehavioursContextsConfig, run: Path, overwrite: bool) -> None:
+@configured(BehavioursContextsConfig, leading={"run": RUN, "overwrite": OVERWRITE, "dry_run": DRY_RUN})
+def contexts(config: BehavioursContextsConfig, run: Path, overwrite: bool, dry_run: bool) -> None:
     """Find tokens of a text that the model predicts well, and that induction does not explain: the first step.
 
     The text is read a document at a time, and no further than is needed. A stopped command continues where it
@@ -27,6 +28,11 @@ def contexts(config: BehavioursContextsConfig, run: Path, overwrite: bool) -> No
     """
     from circuitscope.pipeline.behaviours import run_behaviours_contexts
 
+    if dry_run:
+        from circuitscope.pipeline.dry_run import dry_run_contexts
+
+        show_dry_run(lambda show: dry_run_contexts(run, config, overwrite=overwrite, progress=show))
+        return
     with progress() as show:
         found, counts = run_behaviours_contexts(run, config, overwrite=overwrite, progress=show)
     out.print(_left_out(counts.documents, counts.tokens, counts.reasons()))

@@ -18,7 +18,7 @@ from circuitscope.behaviours.contexts import (
 from circuitscope.config import BehavioursContextsConfig, ContextSearch, part_of
 from circuitscope.model import LanguageModel
 from circuitscope.pipeline.behaviours.prepared import PreparedBehaviours
-from circuitscope.pipeline.behaviours.run import about, begin, load_run
+from circuitscope.pipeline.behaviours.run import BehavioursRun, about, begin, load_run
 from circuitscope.runs import CONTEXTS, made_from, refuse_existing
 from circuitscope.tasks.texts import open_texts
 from circuitscope.work import Arrays, Batches, Progress, silent
@@ -62,12 +62,19 @@ def prepare_contexts(
     folder: Path, config: BehavioursContextsConfig, *, overwrite: bool = False, progress: Progress = silent
 ) -> PreparedBehaviours[BehavioursContextsConfig]:
     """Load model and dictionaries, and begin the run with what it is about; a wrong path to a text is found first."""
+    run, _ = open_search(folder, config, overwrite=overwrite, progress=progress)
+    begin(run, overwrite=overwrite)
+    return PreparedBehaviours(CONTEXTS, run, config, made_from(folder, CONTEXTS), overwrite, progress)
+
+
+def open_search(
+    folder: Path, config: BehavioursContextsConfig, *, overwrite: bool = False, progress: Progress = silent
+) -> tuple[BehavioursRun, Search]:
+    """The same without beginning the run: nothing is written."""
     refuse_existing(CONTEXTS.in_(folder), overwrite=overwrite, kind=CONTEXTS.kind)
     open_texts(config.texts, text_field=config.text_field)
     run = load_run(folder, about(config), config.device, progress)
-    _search_of(run.model, config, run.dictionaries.prepend_bos)
-    begin(run, overwrite=overwrite)
-    return PreparedBehaviours(CONTEXTS, run, config, made_from(folder, CONTEXTS), overwrite, progress)
+    return run, _search_of(run.model, config, run.dictionaries.prepend_bos)
 
 
 def contexts_step(prepared: PreparedBehaviours[BehavioursContextsConfig]) -> FoundContexts:
