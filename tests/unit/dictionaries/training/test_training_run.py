@@ -157,7 +157,7 @@ def test_a_damaged_checkpoint_is_named(model: LanguageModel, text: str, tmp_path
     ("settings", "message"),
     [
         ({"sites": "resid_7"}, "has no site resid_7"),
-        ({"context": 65}, "context = 65"),
+        ({"context": 65}, "context=65"),
         ({"features": 0, "k": 200}, "k = 200 at embed, whose dictionary has 128 features"),
     ],
 )
